@@ -1,0 +1,25 @@
+"""Errors that a user can mend: the message names the file or value, what was expected and what to do."""
+
+
+class FemoError(Exception):
+    """Bad input or a failed run. The command line prints the message alone and exits with code 2."""
+
+
+class DataError(FemoError):
+    """A data set, or one record of it, is not what femo can read."""
+
+
+class ConfigError(FemoError):
+    """A configuration names something that does not exist or that does not fit the run at hand."""
+
+
+class ModelFileError(FemoError):
+    """A model file is damaged, or was made for another network or class order."""
+
+
+class CheckpointError(FemoError):
+    """A run folder holds no checkpoint that can be restored."""
+
+
+class DivergenceError(FemoError):
+    """The training loss is no longer finite."""

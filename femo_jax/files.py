@@ -1,0 +1,58 @@
+"""Writing files so that a reader never sees half of one: write beside, then rename."""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from femo_jax.errors import FemoError
+
+
+@contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yields a temporary path beside `path`; renames it to `path` when the block ends without an error.
+
+    The temporary name keeps the suffix of `path`, so that writers that choose a format by suffix work.
+
+    Raises:
+      FemoError: the folder cannot be made, or the disk is full; `path` keeps its old contents.
+    """
+    target = Path(path)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{target.stem}-", suffix=target.suffix, dir=target.parent)
+    except OSError as error:
+        raise FemoError(f"{target}: cannot be written ({error.strerror}). Choose a folder you may write to.") from error
+    os.close(handle)
+    beside = Path(name)
+    try:
+        yield beside
+        beside.chmod(0o666 & ~_umask())
+        beside.replace(target)
+    except OSError as error:
+        raise FemoError(
+            f"{target}: could not be written ({error.strerror or error}); its old contents, if any, are kept."
+            " Make room or choose another folder."
+        ) from error
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Writes UTF-8 text to `path` as a whole or not at all."""
+    with replacing(path) as beside:
+        beside.write_text(text, encoding="utf-8")
+
+
+def write_json(path: str | os.PathLike[str], value: Any) -> None:
+    """Writes `value` as indented JSON to `path` as a whole or not at all; NaN is refused with ValueError."""
+    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
