@@ -1,0 +1,24 @@
+"""One split of a data set, decoded and held in memory."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+SPLITS = ("train", "validation", "test")
+"""femo's names of FER-2013's official splits: Training, PublicTest, PrivateTest."""
+
+
+class Split(NamedTuple):
+    """The pictures of a split in a fixed order.
+
+    Attributes:
+      images: `[n, 48, 48, 1] uint8` grey faces.
+      labels: `[n] int32` class indices in the order of `femo_jax.EMOTIONS`.
+      names: `[n] str` where each picture comes from.
+      votes: `[n, 10] uint8` FER+ votes, or None where the data set has none.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    names: np.ndarray
+    votes: np.ndarray | None = None

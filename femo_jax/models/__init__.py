@@ -1,0 +1,1 @@
+"""Flax linen networks for 48x48 grey faces, and a registry of them by name."""

@@ -1,0 +1,18 @@
+"""From grey pictures to what a network takes, the same in training, evaluation and live recognition."""
+
+import jax
+import jax.numpy as jnp
+
+IMAGE_SIZE = 48
+"""Height and width in pixels of a FER-2013 face."""
+
+# Mean and standard deviation of the pixels of FER-2013's Training split, scaled to 0..1.
+FER2013_MEAN = 0.5077
+FER2013_STD = 0.2550
+
+
+def normalize(images: jax.Array, mean: float = FER2013_MEAN, std: float = FER2013_STD) -> jax.Array:
+    """Standardises pictures: `[..., 48, 48, 1]` uint8 in 0..255, or float in 0..1, -> float32 of the same shape."""
+    if images.dtype == jnp.uint8:
+        images = images.astype(jnp.float32) / 255.0
+    return (images - mean) / std

@@ -1,0 +1,1 @@
+"""Training: state, losses, metrics, jitted steps, loop, checkpoints."""
