@@ -1,0 +1,126 @@
+"""FER-2013 for TensorFlow Datasets, from any form in which people have it."""
+
+import io
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from femo_jax.data.face import Face
+from femo_jax.data.ferplus import VOTES, FerPlus, load_ferplus
+from femo_jax.data.forms import count_faces, iterate_faces
+from femo_jax.data.splits import SPLITS
+from femo_jax.data.tfds import tfds
+from femo_jax.emotions import EMOTIONS
+from femo_jax.errors import DataError
+from femo_jax.preprocess import IMAGE_SIZE
+
+OnProgress = Callable[[str, int, int], None]
+"""Called with what is being done (`read` or `write`), pictures done, pictures in all."""
+
+_FERPLUS_FILES = ("ferplus.csv", "fer2013new.csv")
+
+
+class Fer2013(tfds.core.GeneratorBasedBuilder):
+    """Builds FER-2013 with its official splits; config `ferplus` adds the votes of FER+.
+
+    Examples: `image [48, 48, 1] uint8`, `label` in the order of `femo_jax.EMOTIONS`, `name` text and, in
+    config `ferplus`, `votes [10] uint8` in the order of `femo_jax.data.ferplus.VOTES`. A split of which the
+    source holds no picture is left out.
+    """
+
+    VERSION = tfds.core.Version("1.0.0")
+    RELEASE_NOTES = {"1.0.0": "Initial release."}  # noqa: RUF012 (TFDS reads it from the class)
+    BUILDER_CONFIGS = [  # noqa: RUF012
+        tfds.core.BuilderConfig(name="default", description="Pictures with the labels of FER-2013."),
+        tfds.core.BuilderConfig(name="ferplus", description="The same, with the ten votes of FER+ for each picture."),
+    ]
+    DEFAULT_BUILDER_CONFIG_NAME = "default"
+    MANUAL_DOWNLOAD_INSTRUCTIONS = """\
+    Put FER-2013 into manual_dir in one of its forms: fer2013.csv, icml_face_data.csv, fer2013.tar.gz, the zip of
+    https://www.kaggle.com/datasets/msambare/fer2013 or the folders train and test that it holds. Config ferplus
+    also needs the votes there, as fer2013new.csv of https://github.com/microsoft/FERPlus or as ferplus.csv.
+    """
+
+    def __init__(
+        self,
+        *,
+        source: str | os.PathLike[str] | None = None,
+        ferplus: str | os.PathLike[str] | None = None,
+        on_progress: OnProgress | None = None,
+        **options: Any,
+    ):
+        """Takes the options of every TFDS builder, and where to read from instead of TFDS' manual folder.
+
+        Args:
+          source: FER-2013 in any form.
+          ferplus: the votes, for config `ferplus`.
+          on_progress: told how far reading and writing are.
+          **options: `data_dir`, `config`, `version`.
+        """
+        super().__init__(**options)
+        self._source = source
+        self._ferplus = ferplus
+        self._on_progress = on_progress or (lambda stage, done, total: None)
+        self._written = 0
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        features: dict[str, Any] = {
+            "image": tfds.features.Image(shape=(IMAGE_SIZE, IMAGE_SIZE, 1), encoding_format="png"),
+            "label": tfds.features.ClassLabel(names=EMOTIONS),
+            "name": tfds.features.Text(),
+        }
+        if self._has_votes:
+            features["votes"] = tfds.features.Tensor(shape=(len(VOTES),), dtype=np.uint8)
+        return self.dataset_info_from_configs(
+            features=tfds.features.FeaturesDict(features),
+            supervised_keys=("image", "label"),
+            homepage="https://www.kaggle.com/c/challenges-in-representation-learning-facial-expression-recognition-challenge",
+        )
+
+    @property
+    def _has_votes(self) -> bool:
+        return self.builder_config is not None and self.builder_config.name == "ferplus"
+
+    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator[tuple[str, dict]]]:
+        """Reads everything before anything is written: 83 MB for all of FER-2013."""
+        source = Path(self._source or dl_manager.manual_dir)
+        votes = load_ferplus(self._ferplus or _ferplus_in(Path(dl_manager.manual_dir))) if self._has_votes else None
+        total = count_faces(source)
+        faces: dict[str, list[Face]] = {split: [] for split in SPLITS}
+        for done, face in enumerate(iterate_faces(source), start=1):
+            faces[face.split].append(face)
+            self._on_progress("read", done, total)
+        if not any(faces.values()):
+            raise DataError(f"{source}: holds no pictures.")
+        if votes:
+            votes.check_covers([face for split in SPLITS for face in faces[split]])
+        self._written = 0
+        return {split: self._generate_examples(faces[split], votes, total) for split in SPLITS if faces[split]}
+
+    def _generate_examples(
+        self, faces: Sequence[Face], votes: FerPlus | None, total: int
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
+        for face in faces:
+            example = {"image": _png(face.image), "label": face.emotion.label, "name": face.name}
+            if votes:
+                example["votes"] = votes.of(face)
+            yield face.name, example
+            self._written += 1
+            self._on_progress("write", self._written, total)
+
+
+def _png(image: np.ndarray) -> io.BytesIO:
+    # Encoded here: TFDS would start TensorFlow anew for each picture.
+    _, encoded = cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    return io.BytesIO(encoded.tobytes())
+
+
+def _ferplus_in(folder: Path) -> Path:
+    for name in _FERPLUS_FILES:
+        if (folder / name).exists():
+            return folder / name
+    raise DataError(f"{folder}: holds no votes of FER+; expected {' or '.join(_FERPLUS_FILES)}.")

@@ -1,0 +1,126 @@
+"""FER+: ten people's votes on each picture of FER-2013 (Barsoum et al. 2016, arXiv 1608.01041)."""
+
+import csv
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from femo_jax.data.csv_form import USAGES
+from femo_jax.data.face import Face
+from femo_jax.errors import DataError
+
+VOTES = (
+    "neutral",
+    "happiness",
+    "surprise",
+    "sadness",
+    "anger",
+    "disgust",
+    "fear",
+    "contempt",
+    "unknown",
+    "not-a-face",
+)
+"""What was voted on, in the order of the ten votes; FER+'s own files abbreviate the last as NF."""
+
+_COLUMNS = (*VOTES[:-1], "NF")
+_MAX_VOTES = 10
+
+
+@dataclass(frozen=True, eq=False)
+class FerPlus:
+    """The votes of a FER+ file, found by the name of a picture or by its row in `fer2013.csv`.
+
+    Attributes:
+      path: the file.
+      by_name: `[10] uint8` votes by the folder form's names; empty for FER+'s own file, which has no such names.
+      by_row: `[10] uint8` votes by the row of `fer2013.csv`, counted from 0.
+      splits: femo's split of each row in `by_row`.
+    """
+
+    path: Path
+    by_name: Mapping[str, np.ndarray]
+    by_row: Mapping[int, np.ndarray]
+    splits: Mapping[int, str]
+
+    def of(self, face: Face) -> np.ndarray:
+        """The votes on a face, `[10] uint8`; all zero where the file has none for it."""
+        votes = self.by_name.get(face.name) if face.row is None else self.by_row.get(face.row)
+        return np.zeros(len(VOTES), np.uint8) if votes is None else votes
+
+    def check_covers(self, faces: Iterable[Face]) -> None:
+        """Checks that the file belongs to these faces.
+
+        Raises:
+          DataError: it knows none of them, or the splits show that its rows are in another order.
+        """
+        known = 0
+        for face in faces:
+            if face.row is None:
+                known += face.name in self.by_name
+            elif face.row in self.by_row:
+                known += 1
+                if self.splits[face.row] != face.split:
+                    raise DataError(
+                        f"{self.path}: row {face.row} belongs to {self.splits[face.row]}, but that row of the csv to"
+                        f" {face.split}: one of the two is not in the order of FER-2013's fer2013.csv."
+                    )
+        if not known:
+            raise DataError(
+                f"{self.path}: has votes for none of the pictures. FER+'s own fer2013new.csv fits the csv forms alone;"
+                " for folders of jpgs give a file with the columns name and csv_row, or prepare from fer2013.csv."
+            )
+
+
+def load_ferplus(path: str | os.PathLike[str]) -> FerPlus:
+    """Reads the votes, from `fer2013new.csv` of FER+ or from a table with the columns `name` and `csv_row` besides.
+
+    FER+'s own file is in the order of `fer2013.csv`, row by row.
+
+    Raises:
+      DataError: the file is missing, lacks a column, or holds votes that are not whole numbers from 0 to 10.
+    """
+    path = Path(path).expanduser()
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            return _read(path, csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path}: the votes of FER+ cannot be read ({error}).") from error
+
+
+def _read(path: Path, rows: csv.DictReader) -> FerPlus:
+    header = {column.lower(): column for column in rows.fieldnames or ()}
+    missing = [column for column in ("usage", *map(str.lower, _COLUMNS)) if column not in header]
+    if missing:
+        raise DataError(
+            f"{path}: column {', '.join(missing)} is missing;"
+            f" expected Usage, {', '.join(_COLUMNS)} as in fer2013new.csv of FER+."
+        )
+    keyed = "name" in header and "csv_row" in header
+    by_name: dict[str, np.ndarray] = {}
+    by_row: dict[int, np.ndarray] = {}
+    splits: dict[int, str] = {}
+    for index, row in enumerate(rows):
+        try:
+            votes = _votes(row[header[column.lower()]] for column in _COLUMNS)
+            csv_row = int(row[header["csv_row"]]) if keyed else index
+            split = USAGES[row[header["usage"]]]
+        except (ValueError, KeyError, TypeError) as error:
+            raise DataError(f"{path}, line {rows.line_num}: {error}; is the file cut off here?") from error
+        if keyed:
+            by_name[row[header["name"]]] = votes
+        # A row of -1 says that the picture was not found in fer2013.csv.
+        if csv_row >= 0:
+            by_row[csv_row] = votes
+            splits[csv_row] = split
+    return FerPlus(path, by_name, by_row, splits)
+
+
+def _votes(cells: Iterable[str]) -> np.ndarray:
+    votes = np.array([int(cell) for cell in cells])
+    if votes.min() < 0 or votes.max() > _MAX_VOTES:
+        raise ValueError(f"votes {votes.tolist()}, expected whole numbers from 0 to {_MAX_VOTES}")
+    return votes.astype(np.uint8)

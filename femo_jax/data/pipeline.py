@@ -1,0 +1,97 @@
+"""From a split in memory to batches: seeded, resumable at any step, each evaluation picture exactly once."""
+
+from collections.abc import Iterator
+from typing import TypedDict
+
+import numpy as np
+
+from femo_jax.data.splits import Split
+from femo_jax.errors import ConfigError
+
+
+class Batch(TypedDict):
+    """A training batch: `image [b, 48, 48, 1] uint8`, `label [b] int32`."""
+
+    image: np.ndarray
+    label: np.ndarray
+
+
+class MaskedBatch(Batch):
+    """An evaluation batch: the last one is filled up, and `mask [b] bool` is false on what filled it."""
+
+    mask: np.ndarray
+
+
+def steps_per_epoch(size: int, batch_size: int) -> int:
+    """Whole batches in an epoch; what is left over is dropped, and differs from epoch to epoch.
+
+    Raises:
+      ConfigError: the split is smaller than one batch.
+    """
+    if size < batch_size:
+        raise ConfigError(f"batch_size is {batch_size}, but the training split has {size} pictures: choose less")
+    return size // batch_size
+
+
+def train_batches(
+    split: Split,
+    batch_size: int,
+    *,
+    seed: int,
+    start_step: int,
+    num_steps: int,
+    process_index: int = 0,
+    process_count: int = 1,
+) -> Iterator[Batch]:
+    """Yields the batches of steps `start_step` .. `num_steps - 1`, shuffled anew each epoch.
+
+    The order of an epoch depends on the seed and the epoch's number alone, so a run that starts at a later
+    step sees what an unbroken one sees from there on. With several processes each gets its equal share of
+    every global batch.
+
+    Raises:
+      ConfigError: the split is smaller than one batch, or the batch does not divide among the processes.
+    """
+    # TensorFlow takes seconds to import; whoever only evaluates does not need it.
+    from femo_jax.data.tf import tf
+
+    per_epoch = steps_per_epoch(len(split.labels), batch_size)
+    if batch_size % process_count:
+        raise ConfigError(f"batch_size is {batch_size}: not divisible by {process_count} processes")
+    share = batch_size // process_count
+    rows = slice(process_index * share, (process_index + 1) * share)
+    images, labels = tf.constant(split.images), tf.constant(split.labels)
+
+    @tf.autograph.experimental.do_not_convert
+    def epoch_indices(epoch):
+        order = tf.random.experimental.stateless_shuffle(
+            tf.range(len(split.labels), dtype=tf.int64), seed=tf.stack([tf.constant(seed, tf.int64), epoch])
+        )
+        return tf.data.Dataset.from_tensor_slices(order).batch(batch_size, drop_remainder=True)
+
+    @tf.autograph.experimental.do_not_convert
+    def gather(indices):
+        return {"image": tf.gather(images, indices[rows]), "label": tf.gather(labels, indices[rows])}
+
+    first_epoch, skipped = divmod(start_step, per_epoch)
+    dataset = (
+        tf.data.Dataset.range(first_epoch, np.iinfo(np.int64).max)
+        .flat_map(epoch_indices)
+        .skip(skipped)
+        .take(num_steps - start_step)
+        .map(gather, num_parallel_calls=1, deterministic=True)
+        .prefetch(4)
+    )
+    options = tf.data.Options()
+    options.threading.private_threadpool_size = 1  # leaves the cores to the training step
+    options.deterministic = True
+    yield from dataset.with_options(options).as_numpy_iterator()
+
+
+def evaluation_batches(split: Split, batch_size: int) -> Iterator[MaskedBatch]:
+    """Yields the split in its order in batches of one size; the last repeats its first picture under a false mask."""
+    for start in range(0, len(split.labels), batch_size):
+        indices = np.arange(start, start + batch_size)
+        mask = indices < len(split.labels)
+        indices = np.where(mask, indices, start)
+        yield {"image": split.images[indices], "label": split.labels[indices], "mask": mask}

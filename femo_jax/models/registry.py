@@ -1,0 +1,80 @@
+"""The networks by name, as configurations, model files and the command line call them."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from flax import linen as nn
+
+from femo_jax.errors import ConfigError
+
+_Network = TypeVar("_Network", bound=type[nn.Module])
+
+_NETWORKS: dict[str, type[nn.Module]] = {}
+
+
+def register(name: str) -> Callable[[_Network], _Network]:
+    """Class decorator: makes a linen module available as `create_model(name)`.
+
+    The module's fields are its options, all with defaults, among them `num_classes`, `dropout` and `dtype`. Its call
+    is `(images, *, train)`: `[b, h, w, 1] float32` normalised pictures -> `[b, num_classes] float32` logits. The first
+    line of its docstring is what `femo models` prints.
+
+    Raises:
+      ValueError: the name is taken.
+    """
+
+    def add(network: _Network) -> _Network:
+        if name in _NETWORKS:
+            raise ValueError(f"a network named {name!r} is registered already: {_NETWORKS[name].__qualname__}")
+        _NETWORKS[name] = network
+        return network
+
+    return add
+
+
+def model_names() -> tuple[str, ...]:
+    """The registered names in alphabetical order."""
+    return tuple(sorted(_NETWORKS))
+
+
+def model_class(name: str) -> type[nn.Module]:
+    """The linen module class of a name.
+
+    Raises:
+      ConfigError: there is no such network.
+    """
+    if name not in _NETWORKS:
+        raise ConfigError(f"unknown model {name!r}; choose one of {', '.join(model_names())}")
+    return _NETWORKS[name]
+
+
+def model_options(name: str) -> dict[str, Any]:
+    """The options of a network with their defaults.
+
+    Raises:
+      ConfigError: there is no such network.
+    """
+    fields = dataclasses.fields(model_class(name))
+    return {field.name: field.default for field in fields if field.name not in ("parent", "name")}
+
+
+def create_model(name: str, /, **options: Any) -> nn.Module:
+    """A network by name; `options` replace the defaults of its fields.
+
+    Options may come from JSON: a list does for a tuple, and `dtype="bfloat16"` for the type.
+
+    >>> create_model("simple_cnn", dropout=0.3).dropout
+    0.3
+
+    Raises:
+      ConfigError: there is no such network, or it has no such option.
+    """
+    known = model_options(name)
+    unknown = sorted(set(options) - set(known))
+    if unknown:
+        raise ConfigError(
+            f"model {name!r} has no option {', '.join(map(repr, unknown))}; its options are {', '.join(known)}"
+        )
+    # A linen module must be hashable, and a list is not.
+    return model_class(name)(**{key: tuple(v) if isinstance(v, list) else v for key, v in options.items()})
