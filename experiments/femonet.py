@@ -1,0 +1,17 @@
+"""FemoNet on FER-2013: the residual network of 2.6 M parameters.
+
+femo train experiments/femonet.py --data fer2013.zip --workdir runs/femonet --cpu-devices 2
+"""
+
+from femo_jax.data.augment import Augmentation
+from femo_jax.train.config import TrainConfig
+
+config = TrainConfig(
+    model="femonet",
+    epochs=24,
+    learning_rate=0.1,
+    weight_decay=5e-4,
+    label_smoothing=0.1,
+    ema_decay=0.998,
+    augmentation=Augmentation(rotation=10.0, scale=0.1, translation=3.0, brightness=0.1, contrast=0.2),
+)

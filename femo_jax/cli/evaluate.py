@@ -1,0 +1,82 @@
+"""`femo evaluate`: how good a model is on a split."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from femo_jax.evaluate.run import evaluate
+from femo_jax.evaluate.views import ViewsName
+from femo_jax.files import write_json
+
+
+def run(
+    model: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")],
+    data: Annotated[str, tyro.conf.arg(metavar="PATH")],
+    split: Literal["train", "validation", "test"] = "validation",
+    views: ViewsName = "one",
+    batch_size: int = 256,
+    json: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None,
+    figure: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None,
+) -> None:
+    """Evaluates a model: accuracy with its 95 % interval, macro-F1, calibration, and a table by class.
+
+    Choose models on validation; the test split is for the last word alone.
+
+    Args:
+      model: A workdir of `femo train`, whose best checkpoint is taken, or a model file.
+      data: FER-2013 as csv, zip, tar.gz, folder or prepared folder, or `drawn` for drawn stand-in faces.
+      split: train, validation (PublicTest) or test (PrivateTest).
+      views: Versions of each picture over which probabilities are averaged: one, with its mirror image, or ten crops.
+      batch_size: Pictures computed at a time.
+      json: Write the report here as json.
+      figure: Draw confusion and reliability here (.png, .pdf or .svg).
+    """
+    report = evaluate(model, data, split, views, batch_size=batch_size, figure=figure)
+    if json is not None:
+        write_json(json, report)
+    print_report(report, Console())
+    for path in (json, figure):
+        if path is not None:
+            print(f"Written: {path}")
+
+
+def print_report(report: dict[str, Any], console: Console) -> None:
+    """Prints a report as two tables."""
+    low, high = report["accuracy_interval"]
+    summary = Table(
+        "measure", "value", title=f"{report['architecture']} on {report['split']}, views: {report['views']}"
+    )
+    summary.add_row("pictures", f"{report['n']:,}")
+    summary.add_row("accuracy", f"{100 * report['accuracy']:.2f} %  (95 %: {100 * low:.2f} to {100 * high:.2f} %)")
+    summary.add_row("macro-F1", f"{100 * report['macro_f1']:.2f} %")
+    summary.add_row("negative log-likelihood", f"{report['nll']:.4f} nats")
+    summary.add_row("expected calibration error", f"{100 * report['ece']:.2f} %")
+    console.print(summary)
+
+    by_class = Table("class", title="by class")
+    for column in ("pictures", "precision", "recall", "F1", "most often taken for"):
+        by_class.add_column(column, justify="right")
+    for index, (label, values) in enumerate(report["per_class"].items()):
+        shares = (f"{100 * values[key]:.1f} %" for key in ("precision", "recall", "f1"))
+        by_class.add_row(label, f"{values['n']:,}", *shares, _likeliest_error(report, index))
+    console.print(by_class)
+
+
+def _likeliest_error(report: dict[str, Any], index: int) -> str:
+    """The wrong class that took most pictures of a class, with their share."""
+    labels = list(report["per_class"])
+    row = list(report["confusion"][index])
+    present, row[index] = sum(row), 0
+    if not any(row):
+        return "-"
+    wrong = max(row)
+    return f"{labels[row.index(wrong)]} {100 * wrong / present:.1f} %"
+
+
+def main(argv: list[str]) -> int:
+    """Runs `femo evaluate`; returns the exit code."""
+    tyro.cli(run, prog="femo evaluate", args=argv)
+    return 0

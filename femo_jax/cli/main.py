@@ -1,0 +1,57 @@
+"""The command `femo`: hands over to one module a subcommand, which is imported only when it is asked for."""
+
+import importlib
+import logging
+import sys
+
+from rich.console import Console
+from rich.table import Table
+
+from femo_jax import __version__
+from femo_jax.errors import FemoError
+
+COMMANDS = {
+    "train": "train a network from a configuration in experiments/",
+    "evaluate": "accuracy, calibration and confusion of a run or a model file",
+    "plot": "curves of one or several runs in one figure",
+    "export": "turn a run into one portable model file",
+    "models": "list the networks with their sizes",
+    "data": "prepare, download or audit FER-2013",
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs a subcommand; 2 where the user gave something that cannot be used, 130 or 143 where stopped by a signal."""
+    arguments = sys.argv[1:] if argv is None else argv
+    errors = Console(stderr=True)
+    logging.basicConfig(level=logging.WARNING, format="femo: %(message)s")
+    logging.getLogger("absl").setLevel(logging.ERROR)
+    if not arguments or arguments[0] in ("-h", "--help"):
+        _print_usage(Console())
+        return 0 if arguments else 2
+    if arguments[0] == "--version":
+        Console().print(f"femo {__version__}", highlight=False)
+        return 0
+    name, *rest = arguments
+    if name not in COMMANDS:
+        errors.print(f"femo: no command {name!r}; there are {', '.join(COMMANDS)}", highlight=False, soft_wrap=True)
+        return 2
+    try:
+        return importlib.import_module(f"femo_jax.cli.{name}").main(rest)
+    except FemoError as error:
+        errors.print(f"femo: {error}", highlight=False, markup=False, soft_wrap=True)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def _print_usage(console: Console) -> None:
+    console.print("usage: femo COMMAND ...     femo COMMAND --help says more\n", highlight=False, markup=False)
+    table = Table(box=None, show_header=False, pad_edge=True)
+    for name, purpose in COMMANDS.items():
+        table.add_row(name, purpose)
+    console.print(table)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

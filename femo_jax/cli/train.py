@@ -1,0 +1,117 @@
+"""`femo train CONFIG --data P --workdir W [overrides]`."""
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, get_origin
+
+import jax
+import tyro
+from rich.console import Console
+from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
+
+from femo_jax.errors import ConfigError
+from femo_jax.train.config import TrainConfig, load_config
+
+_registry = ConstructorRegistry()
+
+
+@dataclass(frozen=True)
+class Distributed:
+    """Several processes, on one machine or many, that train one network together."""
+
+    coordinator: str | None = None
+    """Address of the first process, host:port."""
+    num_processes: int = 1
+    """How many processes take part."""
+    process_id: int = 0
+    """Number of this process, from 0."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """Trains a network; started again with the same workdir, it goes on where it was broken off."""
+
+    data: str
+    """FER-2013 in any of its forms (csv, tar.gz, zip, folder), a folder of `femo data prepare`, or `drawn`."""
+    workdir: Path | None = None
+    """Run folder for metrics, checkpoints and figures; by default runs/ and the name of the configuration."""
+    cpu_devices: int = 1
+    """Devices to split the CPU into. Two train faster than one on two cores; the sums round differently."""
+    tensorboard: bool = False
+    """Also write TensorBoard event files to the workdir."""
+    distributed: Distributed = field(default_factory=Distributed)
+    config: Annotated[TrainConfig, tyro.conf.arg(name="")] = field(default_factory=TrainConfig)
+
+
+def main(argv: list[str]) -> int:
+    """Runs `femo train`; 0 when all epochs are done, 128 + signal when it was stopped by one."""
+    path, overrides = _split_config(argv)
+    default = Options(data=tyro.MISSING, config=load_config(path) if path else TrainConfig())
+    with _registry:
+        options = tyro.cli(
+            Options,
+            prog="femo train CONFIG",
+            description=f"{Options.__doc__} CONFIG is a Python file such as experiments/femonet.py.",
+            args=overrides,
+            default=default,
+        )
+    if path is None:
+        raise ConfigError("no configuration: expected `femo train CONFIG ...`, such as experiments/femonet.py")
+    return _run(options, options.workdir or Path("runs") / path.stem)
+
+
+def _split_config(argv: list[str]) -> tuple[Path | None, list[str]]:
+    """The leading positional argument, which decides the defaults of all others."""
+    if argv and not argv[0].startswith("-"):
+        return Path(argv[0]), argv[1:]
+    return None, argv
+
+
+@_registry.primitive_rule
+def _json_object(type_info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
+    """Mappings, of which each network has its own, come as one JSON object."""
+    if get_origin(type_info.type) is not Mapping:
+        return None
+    return PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="JSON",
+        instance_from_str=lambda words: json.loads(words[0]),
+        is_instance=lambda value: isinstance(value, Mapping),
+        str_from_instance=lambda value: [json.dumps(value)],
+    )
+
+
+def _run(options: Options, workdir: Path) -> int:
+    jax.config.update("jax_num_cpu_devices", options.cpu_devices)
+    group = options.distributed
+    if group.coordinator:
+        jax.distributed.initialize(group.coordinator, group.num_processes, group.process_id)
+
+    # After jax.distributed: these start the backend. TensorFlow comes with the data.
+    from femo_jax.data.prepare import load_split
+    from femo_jax.evaluate.run_report import write_run_report
+    from femo_jax.train.loop import Interrupted, train
+    from femo_jax.train.progress import ConsoleReporter, SilentReporter
+    from femo_jax.train.tensorboard import record_writer
+
+    first = jax.process_index() == 0
+    train_split, validation_split = load_split(options.data, "train"), load_split(options.data, "validation")
+    console = Console()
+    reporter = ConsoleReporter(console, options.config.epochs) if first else SilentReporter()
+    try:
+        with record_writer(workdir if options.tensorboard and first else None) as on_record:
+            train(options.config, workdir, train_split, validation_split, reporter, on_record)
+    except Interrupted as interrupted:
+        Console(stderr=True).print(f"femo: {interrupted}", highlight=False)
+        return 128 + interrupted.signum
+    if first:
+        for file in write_run_report(workdir, validation_split):
+            console.print(f"wrote {file}", highlight=False, soft_wrap=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,92 @@
+"""The numbers of a report, from probabilities and labels in plain numpy."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from femo_jax.emotions import EMOTIONS, NUM_EMOTIONS
+from femo_jax.evaluate.calibration import expected_calibration_error, reliability
+
+Z_95 = 1.959963984540054
+"""Quantile of the standard normal distribution that leaves 2.5 % above it."""
+
+
+def confusion_matrix(predicted: np.ndarray, labels: np.ndarray, classes: int = NUM_EMOTIONS) -> np.ndarray:
+    """Counts of pictures, `[classes, classes] int64`: row = true class, column = predicted class."""
+    flat = labels.astype(np.int64) * classes + predicted
+    return np.bincount(flat, minlength=classes * classes).reshape(classes, classes)
+
+
+def wilson_interval(right: int, n: int, z: float = Z_95) -> tuple[float, float]:
+    """The interval of a share `right / n`, by default at 95 %.
+
+    Unlike the textbook `p ± z sqrt(p (1 - p) / n)` it stays within 0..1 and holds for few pictures.
+
+    References:
+      Wilson, Probable Inference, the Law of Succession, and Statistical Inference, 1927.
+    """
+    share = right / n
+    centre = share + z * z / (2 * n)
+    spread = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    scale = 1 + z * z / n
+    return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
+
+
+def negative_log_likelihood(probabilities: np.ndarray, labels: np.ndarray) -> float:
+    """Mean of -ln p(true class), in nats; a probability that rounded to 0 counts as float32's smallest normal."""
+    of_truth = probabilities[np.arange(len(labels)), labels].astype(np.float64)
+    return float(-np.log(np.maximum(of_truth, np.finfo(np.float32).tiny)).mean())
+
+
+def report(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
+    """Everything femo says about predictions; ready for JSON.
+
+    Args:
+      probabilities: `[n, 7] float`, each row a softmax in the order of `femo_jax.EMOTIONS`.
+      labels: `[n] int`, class indices in the same order.
+
+    Returns:
+      A dict with `n`; `accuracy`, `accuracy_interval` (95 %, Wilson), `macro_f1`, `ece` in 0..1; `nll` in nats;
+      `per_class` with `precision`, `recall`, `f1` in 0..1 and `n` by label; `confusion`, a list of rows, one a
+      true class. A class that is neither present nor predicted has a precision, recall and F1 of 0, which
+      counts in `macro_f1`.
+
+    Raises:
+      ValueError: no pictures, shapes that do not fit, labels outside 0..6 or probabilities that are not finite.
+    """
+    probabilities, labels = np.asarray(probabilities), np.asarray(labels)
+    if probabilities.shape != (len(labels), NUM_EMOTIONS) or len(labels) == 0:
+        raise ValueError(
+            f"expected probabilities [n, {NUM_EMOTIONS}] and labels [n] of n > 0 pictures,"
+            f" got {list(probabilities.shape)} and {list(labels.shape)}"
+        )
+    if labels.min() < 0 or labels.max() >= NUM_EMOTIONS:
+        raise ValueError(f"labels must be 0 to {NUM_EMOTIONS - 1}, got {labels.min()} to {labels.max()}")
+    if not np.isfinite(probabilities).all():
+        raise ValueError("probabilities must be finite")
+
+    confusion = confusion_matrix(probabilities.argmax(axis=1), labels)
+    hits, present, predicted = confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0)
+    precision = hits / np.maximum(predicted, 1)
+    recall = hits / np.maximum(present, 1)
+    f1 = 2 * hits / np.maximum(present + predicted, 1)
+    n, right = len(labels), int(hits.sum())
+    return {
+        "n": n,
+        "accuracy": right / n,
+        "accuracy_interval": list(wilson_interval(right, n)),
+        "macro_f1": float(f1.mean()),
+        "nll": negative_log_likelihood(probabilities, labels),
+        "ece": expected_calibration_error(reliability(probabilities, labels)),
+        "per_class": {
+            label: {
+                "precision": float(precision[i]),
+                "recall": float(recall[i]),
+                "f1": float(f1[i]),
+                "n": int(present[i]),
+            }
+            for i, label in enumerate(EMOTIONS)
+        },
+        "confusion": confusion.tolist(),
+    }

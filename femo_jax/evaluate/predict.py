@@ -1,0 +1,64 @@
+"""Class probabilities of many pictures, each of which counts exactly once."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.tree_util import Partial
+
+from femo_jax.emotions import NUM_EMOTIONS
+from femo_jax.errors import DivergenceError
+from femo_jax.evaluate.views import views_function
+
+
+def predict_probabilities(
+    apply_logits: Callable[[jax.Array], jax.Array], images: np.ndarray, batch_size: int = 256, views: str = "one"
+) -> np.ndarray:
+    """The softmax of a network's logits, averaged over test-time views.
+
+    All batches have one shape, so that the network is compiled once: the last one is filled up with blank
+    pictures, whose rows are cut off again.
+
+    Args:
+      apply_logits: `[b, 48, 48, 1] float32` in 0..1 -> logits `[b, 7]`, as `femo_jax.model_file.logits_function`
+        gives it; pass a `jax.tree_util.Partial` to keep weights out of the compiled code.
+      images: `[n, 48, 48, 1] uint8`.
+      batch_size: pictures computed at a time.
+      views: a name of `femo_jax.evaluate.views.views_function`.
+
+    Returns:
+      `[n, 7] float32`, in the order of `images`.
+
+    Raises:
+      ConfigError: there are no such views.
+      DivergenceError: the network gives NaN or infinity.
+    """
+    make_views = jax.jit(views_function(views))
+    if not isinstance(apply_logits, Partial):
+        apply_logits = Partial(apply_logits)
+    n = len(images)
+    batch_size = max(1, min(batch_size, n))
+    probabilities = np.empty((n, NUM_EMOTIONS), np.float32)
+    for start in range(0, n, batch_size):
+        batch = images[start : start + batch_size]
+        padding = batch_size - len(batch)
+        padded = np.pad(batch, ((0, padding), (0, 0), (0, 0), (0, 0)))
+        # One view after the other: the memory of one batch whatever the number of views.
+        of_views = [_softmax(apply_logits, view) for view in make_views(padded)]
+        probabilities[start : start + len(batch)] = np.mean(of_views, axis=0)[: len(batch)]
+    if not np.isfinite(probabilities).all():
+        bad = int((~np.isfinite(probabilities).all(axis=1)).sum())
+        raise DivergenceError(
+            f"the network gives NaN or infinity for {bad:,} of {n:,} pictures: its weights are unusable."
+            " Take a checkpoint from before the run diverged."
+        )
+    return probabilities
+
+
+@jax.jit
+def _softmax(apply_logits: Partial, pictures: jax.Array) -> jax.Array:
+    logits = apply_logits(pictures).astype(jnp.float32)
+    # XLA's exp on a CPU clamps its argument, which may turn NaN logits into harmless-looking probabilities.
+    finite = jnp.isfinite(logits).all(axis=-1, keepdims=True)
+    return jnp.where(finite, jax.nn.softmax(logits), jnp.nan)

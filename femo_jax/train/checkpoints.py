@@ -1,0 +1,183 @@
+"""Checkpoints in a run folder: the newest states to go on from, and the best weights to use."""
+
+import contextlib
+import hashlib
+import json
+import logging
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+from flax import serialization
+
+from femo_jax.emotions import EMOTIONS
+from femo_jax.errors import CheckpointError
+from femo_jax.model_file import LoadedModel
+from femo_jax.preprocess import FER2013_MEAN, FER2013_STD, IMAGE_SIZE
+from femo_jax.train.metric_log import METRICS_FILE, read_records
+from femo_jax.train.state import TrainState
+
+CONFIG_FILE = "config.json"
+NEWEST, BEST = "checkpoints", "best"
+
+logger = logging.getLogger(__name__)
+
+
+def save_newest(workdir: Path, state: TrainState) -> None:
+    """Saves everything that the run needs to go on; the one before is kept in case this one is damaged later."""
+    _save(workdir / NEWEST, int(state.step), serialization.to_state_dict(state), keep=2)
+
+
+def save_best(workdir: Path, state: TrainState) -> None:
+    """Saves the averaged weights in place of the best ones so far."""
+    _save(workdir / BEST, int(state.step), serialization.to_state_dict(state.ema), keep=1)
+
+
+def restore_newest(workdir: Path, state: TrainState) -> TrainState | None:
+    """The newest state that is whole, or None where the run has no checkpoint yet.
+
+    A damaged checkpoint is removed, with a warning, in favour of the one before.
+
+    Args:
+      workdir: the run folder.
+      state: a state of the same shapes, whose functions and structure are used.
+
+    Raises:
+      CheckpointError: there are checkpoints, and none of them is whole.
+    """
+    template = serialization.to_state_dict(jax.device_get(state))
+    restored = _restore_newest_whole(workdir / NEWEST, template)
+    return None if restored is None else serialization.from_state_dict(state, restored)
+
+
+def load_for_inference(workdir: Path) -> LoadedModel:
+    """The best weights of a run, ready to evaluate or to export.
+
+    Raises:
+      CheckpointError: the folder is not a run, or holds no whole checkpoint yet.
+    """
+    record = read_run_record(workdir)
+    variables = _restore_newest_whole(workdir / BEST, None)
+    if variables is None:
+        raise CheckpointError(f"{workdir}: no checkpoint yet. Wait for the first epoch of `femo train` to end")
+    step = max(_steps(workdir / BEST))
+    validation = [r for r in read_records(workdir / METRICS_FILE) if r["split"] == "validation" and r["step"] == step]
+    return LoadedModel(
+        architecture=record["config"]["model"],
+        options=record["config"]["model_options"],
+        variables=jax.tree.map(np.asarray, variables),
+        mean=FER2013_MEAN,
+        std=FER2013_STD,
+        image_size=IMAGE_SIZE,
+        classes=EMOTIONS,
+        training={
+            "config": record["config"],
+            "data": record["data"],
+            "step": step,
+            "validation": validation[-1] if validation else {},
+        },
+    )
+
+
+def read_run_record(workdir: Path) -> dict[str, Any]:
+    """The `config.json` of a run folder.
+
+    Raises:
+      CheckpointError: the folder or the file is missing or damaged.
+    """
+    path = workdir / CONFIG_FILE
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise CheckpointError(
+            f"{workdir}: not a run folder (no {CONFIG_FILE}). Expected one of `femo train`"
+        ) from error
+    except (OSError, json.JSONDecodeError) as error:
+        raise CheckpointError(f"{path}: cannot be read ({error}). Expected the file that `femo train` wrote") from error
+
+
+@contextlib.contextmanager
+def _manager(folder: Path, keep: int | None = None) -> Iterator[ocp.CheckpointManager]:
+    """Orbax, blocking, and acting in the first process alone: the states that it is given are whole."""
+    folder.mkdir(parents=True, exist_ok=True)
+    options = ocp.CheckpointManagerOptions(
+        max_to_keep=keep,
+        create=False,
+        enable_async_checkpointing=False,
+        multiprocessing_options=ocp.options.MultiprocessingOptions(
+            primary_host=0, active_processes={0}, barrier_sync_key_prefix=folder.name
+        ),
+    )
+    manager = ocp.CheckpointManager(folder.absolute(), options=options)
+    try:
+        yield manager
+    finally:
+        manager.close()
+
+
+def _save(folder: Path, step: int, tree: Any, keep: int) -> None:
+    tree = jax.device_get(tree)
+    _remove(folder, step)  # a run that went back to an earlier checkpoint comes past this step again
+    try:
+        with _manager(folder, keep) as manager:
+            manager.save(
+                step, args=ocp.args.Composite(state=ocp.args.StandardSave(tree), check=ocp.args.JsonSave(_check(tree)))
+            )
+    except (OSError, ValueError) as error:
+        _remove(folder, step)
+        raise CheckpointError(
+            f"{folder / str(step)}: the checkpoint could not be saved ({error}). Make room and start the same command"
+            " again: it goes on from the checkpoint before"
+        ) from error
+
+
+def _remove(folder: Path, step: int) -> None:
+    shutil.rmtree(folder / str(step), ignore_errors=True)
+
+
+def _restore_newest_whole(folder: Path, template: Any) -> Any | None:
+    steps = sorted(_steps(folder), reverse=True)
+    for step in steps:
+        try:
+            tree = _restore(folder, step, template)
+        # Orbax has no error of its own for a damaged folder: what comes depends on the byte that is wrong.
+        except Exception as error:
+            reason = f"{type(error).__name__}: {str(error)[:200]}"
+            logger.warning("%s is damaged and left out (%s)", folder / str(step), reason)
+            continue
+        for damaged in steps[: steps.index(step)]:
+            _remove(folder, damaged)
+        return tree
+    if steps:
+        raise CheckpointError(f"{folder}: every checkpoint is damaged. Remove the run folder to start anew")
+    return None
+
+
+def _restore(folder: Path, step: int, template: Any) -> Any:
+    with _manager(folder) as manager:
+        restored = manager.restore(
+            step, args=ocp.args.Composite(state=ocp.args.StandardRestore(template), check=ocp.args.JsonRestore())
+        )
+    tree = jax.tree.map(np.asarray, restored["state"])
+    if _check(tree) != restored["check"]:
+        raise ValueError("the arrays do not have the digest that was saved with them")
+    return tree
+
+
+def _steps(folder: Path) -> list[int]:
+    """Steps of finished checkpoints; Orbax renames a folder to its number when it is complete."""
+    return [int(child.name) for child in folder.iterdir() if child.name.isdigit()] if folder.is_dir() else []
+
+
+def _check(tree: Any) -> dict[str, str]:
+    """A digest over all arrays: names, types and bytes."""
+    digest = hashlib.sha256()
+    for path, leaf in sorted(jax.tree_util.tree_leaves_with_path(tree), key=lambda item: jax.tree_util.keystr(item[0])):
+        array = np.ascontiguousarray(leaf)
+        digest.update(f"{jax.tree_util.keystr(path)} {array.dtype} {array.shape}".encode())
+        digest.update(array.tobytes())
+    return {"sha256": digest.hexdigest()}

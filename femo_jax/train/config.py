@@ -1,0 +1,120 @@
+"""The configuration of a training run: a typed dataclass, made by a Python file in `experiments/`."""
+
+import dataclasses
+import importlib.util
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from femo_jax.data.augment import Augmentation
+from femo_jax.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything that decides what a run computes. Each field is an option of `femo train`."""
+
+    model: str = "femonet"
+    """Name of the network; `femo models` lists them."""
+    model_options: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of the network that differ from its defaults, for instance widths or dropout."""
+    seed: int = 0
+    """Seed of initial weights, shuffling, augmentation and dropout."""
+    epochs: int = 20
+    """Passes over the training split."""
+    batch_size: int = 128
+    """Pictures of one optimiser step, over all devices and processes."""
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    """SGD with Nesterov momentum, or AdamW (arXiv:1711.05101)."""
+    learning_rate: float = 0.1
+    """Peak of the schedule."""
+    momentum: float = 0.9
+    """Momentum of SGD, first-moment decay of AdamW."""
+    weight_decay: float = 5e-4
+    """On kernels alone; added to the gradient with SGD, decoupled with AdamW."""
+    schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    """Fall of the learning rate from its peak to 0, after the warm-up."""
+    warmup_epochs: float = 1.0
+    """Epochs in which the learning rate rises linearly from 0."""
+    clip_norm: float = 0.0
+    """Global norm to which gradients are clipped; 0 for none."""
+    label_smoothing: float = 0.1
+    """Share of each target spread over all classes (arXiv:1512.00567)."""
+    class_weights: Literal["none", "balanced"] = "none"
+    """Weight of a class in the loss: equal, or inverse to its count in the training split."""
+    ema_decay: float = 0.998
+    """Decay a step of the averaged weights that are evaluated and exported; 0 evaluates the raw weights."""
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    """Strengths of the random changes to training pictures."""
+    eval_batch_size: int = 512
+    """Pictures of one evaluation batch."""
+
+    def __post_init__(self) -> None:
+        """Refuses values outside their range with ConfigError."""
+        for name, low, high in (
+            ("epochs", 1, math.inf),
+            ("batch_size", 1, math.inf),
+            ("eval_batch_size", 1, math.inf),
+            ("seed", 0, 2**31 - 1),
+            ("learning_rate", 0.0, math.inf),
+            ("momentum", 0.0, 1.0),
+            ("weight_decay", 0.0, math.inf),
+            ("warmup_epochs", 0.0, math.inf),
+            ("clip_norm", 0.0, math.inf),
+            ("label_smoothing", 0.0, 1.0),
+            ("ema_decay", 0.0, 1.0),
+        ):
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise ConfigError(f"{name} is {value}: expected a value from {low} to {high}")
+
+
+def load_config(path: Path) -> TrainConfig:
+    """The `config` that a Python file defines.
+
+    Raises:
+      ConfigError: the file is missing, fails to run, or defines no `config` of type TrainConfig.
+    """
+    if not path.is_file():
+        raise ConfigError(f"{path}: no such configuration. Expected a Python file such as experiments/femonet.py")
+    spec = importlib.util.spec_from_file_location(f"femo_experiment_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise ConfigError(f"{path}: not a Python file. Expected one such as experiments/femonet.py")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
+    except Exception as error:
+        raise ConfigError(f"{path}: failed to run ({type(error).__name__}: {error})") from error
+    config = getattr(module, "config", None)
+    if not isinstance(config, TrainConfig):
+        raise ConfigError(f"{path}: expected a line `config = TrainConfig(...)`")
+    return config
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Lines that say where two nested mappings differ: `learning_rate: 0.1 before, 0.05 now`."""
+    lines = []
+    for key in sorted(old.keys() | new.keys()):
+        before, now = old.get(key, "absent"), new.get(key, "absent")
+        if isinstance(before, Mapping) and isinstance(now, Mapping):
+            lines += differences(before, now, f"{prefix}{key}.")
+        elif before != now:
+            lines.append(f"{prefix}{key}: {before} before, {now} now")
+    return lines
+
+
+def as_dict(config: TrainConfig) -> dict[str, Any]:
+    """The configuration as nested dicts of JSON values."""
+    return _json_value(dataclasses.asdict(config))
+
+
+def _json_value(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _json_value(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_json_value(item) for item in value]
+    return value

@@ -1,0 +1,49 @@
+"""Data parallelism: batches split over all devices of all processes, the state a copy on each."""
+
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from femo_jax.errors import ConfigError
+
+
+def data_mesh() -> Mesh:
+    """All devices of all processes along one axis, `data`."""
+    return Mesh(np.array(jax.devices()), ("data",))
+
+
+def check_divides(batch_size: int, mesh: Mesh, name: str) -> None:
+    """Raises ConfigError where a batch cannot be split evenly over the devices."""
+    if batch_size % mesh.size:
+        raise ConfigError(f"{name} is {batch_size}: expected a multiple of the {mesh.size} devices in use")
+
+
+def replicate(tree: Any, mesh: Mesh) -> Any:
+    """Puts a copy of every array on every device; each process gives the same values."""
+    sharding = NamedSharding(mesh, PartitionSpec())
+    return jax.tree.map(lambda leaf: jax.make_array_from_process_local_data(sharding, np.asarray(leaf)), tree)
+
+
+def shard_batch(batch: Any, mesh: Mesh) -> Any:
+    """Splits this process's share `[b / processes, ...]` of a batch over its devices."""
+    sharding = NamedSharding(mesh, PartitionSpec("data"))
+    return jax.tree.map(lambda leaf: jax.make_array_from_process_local_data(sharding, leaf), batch)
+
+
+def process_rows(batch_size: int) -> slice:
+    """The rows of a global batch that this process feeds to its devices."""
+    share = batch_size // jax.process_count()
+    return slice(jax.process_index() * share, (jax.process_index() + 1) * share)
+
+
+def settle(tree: Any) -> Any:
+    """Waits for arrays on several CPU devices; elsewhere gives them back at once.
+
+    The CPU devices of one process share a thread pool: with a second step under way, the threads that wait in a
+    collective operation of the first can leave none for its other half, and XLA ends the process.
+    """
+    if jax.default_backend() == "cpu" and jax.device_count() > 1:
+        jax.block_until_ready(tree)
+    return tree

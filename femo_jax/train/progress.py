@@ -1,0 +1,92 @@
+"""What a person sees of a run: a live bar on a terminal, one line an epoch everywhere."""
+
+from typing import Any, Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+
+class Reporter(Protocol):
+    """What the training loop tells about itself."""
+
+    def start(self, step: int, num_steps: int) -> None:
+        """The run begins, or goes on, at `step` of `num_steps`."""
+
+    def advance(self, step: int, epoch: int, means: dict[str, float], images_per_second: float) -> None:
+        """`step` steps are done; `means` holds the epoch's loss and accuracy so far."""
+
+    def epoch(self, train: dict[str, Any], validation: dict[str, Any], best: bool) -> None:
+        """An epoch is over: its two records, and whether its weights are the best so far."""
+
+    def say(self, message: str) -> None:
+        """Anything else worth a line."""
+
+    def stop(self) -> None:
+        """The run is over or broken off."""
+
+
+class ConsoleReporter:
+    """Reports to a rich console; the bar shows on a terminal only."""
+
+    def __init__(self, console: Console, epochs: int) -> None:
+        self._console = console
+        self._epochs = epochs
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[state]}"),
+            TimeRemainingColumn(elapsed_when_finished=True),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._task = self._progress.add_task("starting", state="", start=False)
+
+    def start(self, step: int, num_steps: int) -> None:
+        """Shows the bar."""
+        self._progress.update(self._task, completed=step, total=num_steps)
+        self._progress.start_task(self._task)
+        self._progress.start()
+
+    def advance(self, step: int, epoch: int, means: dict[str, float], images_per_second: float) -> None:
+        """Moves the bar."""
+        state = f"loss {means['loss']:.3f}  accuracy {means['accuracy']:.1%}  {images_per_second:,.0f} images/s"
+        self._progress.update(self._task, completed=step, description=f"epoch {epoch}/{self._epochs}", state=state)
+
+    def epoch(self, train: dict[str, Any], validation: dict[str, Any], best: bool) -> None:
+        """Prints the epoch's line."""
+        self._console.print(
+            f"epoch {train['epoch']:>3}/{self._epochs}"
+            f"  loss {train['loss']:.4f}  accuracy {train['accuracy']:.2%}"
+            f"  validation loss {validation['loss']:.4f}  accuracy {validation['accuracy']:.2%}{'*' if best else ' '}"
+            f"  {train['images_per_second']:,.0f} images/s  {train['seconds'] + validation['seconds']:.1f} s",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+    def say(self, message: str) -> None:
+        """Prints a line."""
+        self._console.print(message, highlight=False, soft_wrap=True)
+
+    def stop(self) -> None:
+        """Takes the bar away."""
+        self._progress.stop()
+
+
+class SilentReporter:
+    """Says nothing: for the processes of a distributed run other than the first, and for tests."""
+
+    def start(self, step: int, num_steps: int) -> None:
+        """Says nothing."""
+
+    def advance(self, step: int, epoch: int, means: dict[str, float], images_per_second: float) -> None:
+        """Says nothing."""
+
+    def epoch(self, train: dict[str, Any], validation: dict[str, Any], best: bool) -> None:
+        """Says nothing."""
+
+    def say(self, message: str) -> None:
+        """Says nothing."""
+
+    def stop(self) -> None:
+        """Says nothing."""

@@ -1,0 +1,59 @@
+"""`config.json` of a run folder: what was asked for, on which data, with which versions."""
+
+import hashlib
+import importlib.metadata
+import platform
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from femo_jax.data.splits import Split
+from femo_jax.errors import ConfigError
+from femo_jax.files import write_json
+from femo_jax.train.checkpoints import CONFIG_FILE, read_run_record
+from femo_jax.train.config import TrainConfig, as_dict, differences
+
+_PACKAGES = ("femo-jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
+
+
+def describe_data(train: Split, validation: Split) -> dict[str, Any]:
+    """Number of pictures and a digest of pictures and labels of each split."""
+    return {name: _describe(split) for name, split in (("train", train), ("validation", validation))}
+
+
+def _describe(split: Split) -> dict[str, Any]:
+    digest = hashlib.sha256(np.ascontiguousarray(split.images).tobytes())
+    digest.update(split.labels.astype("<i4").tobytes())
+    return {"n": len(split.labels), "sha256": digest.hexdigest()}
+
+
+def claim_workdir(workdir: Path, config: TrainConfig, data: dict[str, Any], *, write: bool) -> None:
+    """Writes `config.json` into a new run folder; in an old one, makes sure that it is the same run.
+
+    Raises:
+      ConfigError: the folder belongs to another configuration or data set; the message says what differs.
+    """
+    asked = {"config": as_dict(config), "data": data}
+    if (workdir / CONFIG_FILE).exists():
+        record = read_run_record(workdir)
+        found = differences({key: record.get(key) for key in asked}, asked)
+        if found:
+            raise ConfigError(
+                f"{workdir}: a run with another configuration is here:\n  "
+                + "\n  ".join(found)
+                + "\nChoose another --workdir, or start with what that run had to go on with it"
+            )
+    elif write:
+        write_json(workdir / CONFIG_FILE, asked | {"environment": _environment()})
+
+
+def _environment() -> dict[str, Any]:
+    return {
+        "python": platform.python_version(),
+        "platform": jax.default_backend(),
+        "devices": jax.device_count(),
+        "processes": jax.process_count(),
+        "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
+    }

@@ -1,0 +1,85 @@
+"""The pure functions of training: one optimiser step and one evaluation batch, state in, state out."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from femo_jax.data.augment import augment, mixup
+from femo_jax.preprocess import normalize
+from femo_jax.train.config import TrainConfig
+from femo_jax.train.losses import cross_entropy, smooth_targets
+from femo_jax.train.metrics import NEVER, Metrics
+from femo_jax.train.state import TrainState
+
+
+def train_step(
+    state: TrainState, batch: dict[str, jax.Array], class_weights: jax.Array, *, config: TrainConfig
+) -> TrainState:
+    """One optimiser step; its randomness follows from `config.seed` and `state.step` alone.
+
+    Args:
+      state: the state before the step; jit it with donation.
+      batch: `image [b, 48, 48, 1] uint8` and `label [b] int32`.
+      class_weights: `[7] float32` weight of each class in the loss.
+      config: static under jit.
+
+    Returns:
+      The state after the step, its metrics grown by this batch.
+    """
+    key = jax.random.fold_in(jax.random.key(config.seed), state.step)
+    augment_key, mixup_key, dropout_key = jax.random.split(key, 3)
+    images = augment(augment_key, batch["image"].astype(jnp.float32) / 255.0, config.augmentation)
+    targets = smooth_targets(batch["label"], config.label_smoothing)
+    if config.augmentation.mixup:
+        images, targets = mixup(mixup_key, images, targets, config.augmentation.mixup)
+    weights = targets @ class_weights
+
+    def loss_fn(params):
+        logits, updates = state.apply_fn(
+            {"params": params, "batch_stats": state.batch_stats},
+            normalize(images),
+            train=True,
+            rngs={"dropout": dropout_key},
+            mutable=["batch_stats"],
+        )
+        losses = cross_entropy(logits, targets)
+        return jnp.sum(losses * weights) / jnp.sum(weights), (losses, logits, updates["batch_stats"])
+
+    (loss, (losses, logits, batch_stats)), gradients = jax.value_and_grad(loss_fn, has_aux=True)(state.params)
+    updates, opt_state = state.tx.update(gradients, state.opt_state, state.params)
+    params = optax.apply_updates(state.params, updates)
+
+    gradient_norm = optax.tree.norm(gradients)
+    finite = jnp.isfinite(loss) & jnp.isfinite(gradient_norm)
+    correct = jnp.argmax(logits, -1) == jnp.argmax(targets, -1)
+    metrics = Metrics.of_pictures(losses, weights, correct, jnp.ones_like(correct)).replace(
+        gradient_norm=gradient_norm,
+        update_norm=optax.tree.norm(updates),
+        steps=jnp.ones((), jnp.int32),
+        first_bad_step=jnp.where(finite, NEVER, state.step),
+    )
+    current = {"params": params, "batch_stats": batch_stats}
+    return state.replace(
+        step=state.step + 1,
+        params=params,
+        opt_state=opt_state,
+        batch_stats=batch_stats,
+        ema=_average(state.ema, current, config.ema_decay, state.step),
+        metrics=state.metrics.merge(metrics),
+    )
+
+
+def _average(average: Any, current: Any, decay: float, step: jax.Array) -> Any:
+    """Moves the averaged weights towards the current ones; early on the average is short, so that it follows."""
+    decay = jnp.minimum(decay, (1.0 + step) / (10.0 + step))
+    return jax.tree.map(lambda a, c: a * decay + c * (1.0 - decay), average, current)
+
+
+def eval_step(state: TrainState, batch: dict[str, jax.Array]) -> Metrics:
+    """Loss and accuracy of the averaged weights on `image`, `label` and `mask [b] bool` (false: filling)."""
+    logits = state.apply_fn(state.ema, normalize(batch["image"]), train=False)
+    losses = cross_entropy(logits, smooth_targets(batch["label"], 0.0))
+    correct = jnp.argmax(logits, -1) == batch["label"]
+    return Metrics.of_pictures(losses, jnp.ones_like(losses), correct, batch["mask"])
