@@ -1,0 +1,54 @@
+# femo's commands. `make demo` and `make test` set up what they need in .venv first.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: help setup demo test lint format pythons constraints clean
+
+help:
+	@echo "make demo         train, evaluate and export a small network; everything lands in demo/"
+	@echo "make test         run every test (FEMO_FER2013=path adds those on the real data)"
+	@echo "make lint         ruff and pyright"
+	@echo "make format       ruff format and the fixes that ruff can make"
+	@echo "make pythons      smoke test in fresh environments of every Python from 3.10 on"
+	@echo "make constraints  write constraints.txt anew from what is installed"
+	@echo "make clean        remove .venv, demo/ and caches"
+
+setup: $(INSTALLED)
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 10) else "femo needs Python 3.10 or newer: make PYTHON=python3.11 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[train,tensorboard,dev]'
+	@touch $@
+
+demo: setup
+	experiments/demo.sh
+
+test: setup
+	$(BIN)/python -m pytest
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+pythons:
+	$(PYTHON) tests/pythons.py
+
+constraints: setup
+	$(BIN)/python -m pip install --quiet "uv>=0.5,<1"
+	(echo "# Exact versions that femo is tested with, for every Python from 3.10 on; made by 'make constraints'."; \
+	 $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-header --no-annotate \
+	     --extra train --extra tensorboard --extra dev pyproject.toml) > constraints.tmp
+	mv constraints.tmp constraints.txt
+
+clean:
+	rm -rf $(VENV) demo .pytest_cache .ruff_cache

@@ -1,0 +1,28 @@
+import json
+
+import pytest
+
+from femo_jax.cli.main import main
+
+
+@pytest.fixture
+def workdir(tmp_path):
+    record = {"epoch": 1, "step": 10, "split": "validation", "loss": 1.5, "accuracy": 0.4}
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "metrics.jsonl").write_text(json.dumps(record) + "\n")
+    return tmp_path / "run"
+
+
+@pytest.mark.parametrize("option", ["-o", "--output"])
+def test_draws_a_figure(workdir, tmp_path, option, capsys):
+    target = tmp_path / "curves.png"
+    assert main(["plot", str(workdir), str(workdir / "metrics.jsonl"), option, str(target)]) == 0
+    assert target.stat().st_size > 10_000
+    assert str(target) in capsys.readouterr().out.replace("\n", "")
+
+
+@pytest.mark.parametrize(("runs", "words"), [([], "at least one"), (["nowhere"], "nowhere")])
+def test_nothing_to_plot(runs, words, tmp_path, capsys):
+    assert main(["plot", *runs, "-o", str(tmp_path / "curves.png")]) == 2
+    assert words in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,54 @@
+"""Fixtures that several rooms share."""
+
+import os
+from pathlib import Path
+
+# Before JAX or TensorFlow is imported by any test; subprocesses inherit it.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+
+import numpy as np
+import pytest
+
+from femo_jax.data.splits import Split
+
+
+@pytest.fixture(autouse=True)
+def cache_folder(tmp_path_factory, monkeypatch):
+    """Prepared data sets go to a temporary cache, never to the user's own."""
+    if "FEMO_TEST_CACHE" not in os.environ:
+        os.environ["FEMO_TEST_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    monkeypatch.setenv("FEMO_CACHE", os.environ["FEMO_TEST_CACHE"])
+
+
+@pytest.fixture(scope="session")
+def fer2013():
+    """The path of the real FER-2013, or a skip."""
+    path = os.environ.get("FEMO_FER2013")
+    if not path:
+        pytest.skip("set FEMO_FER2013 to the path of FER-2013 to run this test")
+    return Path(path)
+
+
+def _tiles(count: int, seed: int) -> Split:
+    """Pictures that a network learns within seconds: each class is a tile pattern of its own, shifted, under noise."""
+    patterns = np.random.default_rng(0).integers(0, 2, (7, 8, 8)).repeat(2, axis=1).repeat(2, axis=2) * 150
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 7, count).astype(np.int32)
+    images = rng.integers(0, 100, (count, 48, 48, 1)).astype(np.uint8)
+    for image, label in zip(images, labels, strict=True):
+        shifted = np.roll(np.tile(patterns[label], (3, 3)), rng.integers(0, 16, 2), axis=(0, 1))
+        image += shifted[..., None].astype(np.uint8)
+    return Split(images, labels, np.array([f"tiles/{seed}/{index}" for index in range(count)]))
+
+
+@pytest.fixture(scope="session")
+def train_tiles():
+    """A split of 96 easy pictures."""
+    return _tiles(96, seed=0)
+
+
+@pytest.fixture(scope="session")
+def validation_tiles():
+    """A split of 45 easy pictures, a number that no batch size divides."""
+    return _tiles(45, seed=1)

@@ -1,0 +1,69 @@
+import numpy as np
+import pytest
+
+from femo_jax.data.pipeline import evaluation_batches, steps_per_epoch, train_batches
+from femo_jax.data.splits import Split
+from femo_jax.errors import ConfigError
+
+
+@pytest.fixture(scope="module")
+def numbered():
+    """103 pictures whose top left pixel and label tell which they are."""
+    images = np.zeros((103, 48, 48, 1), np.uint8)
+    images[:, 0, 0, 0] = np.arange(103)
+    return Split(images, np.arange(103, dtype=np.int32), np.arange(103).astype(str))
+
+
+def order(split, **arguments):
+    arguments = {"seed": 3, "start_step": 0, "num_steps": 30} | arguments
+    return [batch["label"].tolist() for batch in train_batches(split, 10, **arguments)]
+
+
+def test_an_epoch_holds_each_picture_at_most_once(numbered):
+    batches = order(numbered)
+    assert len(batches) == 30
+    for epoch in range(3):
+        seen = sum(batches[10 * epoch : 10 * (epoch + 1)], [])
+        assert len(set(seen)) == 100
+
+
+def test_pictures_keep_their_labels(numbered):
+    for batch in train_batches(numbered, 10, seed=0, start_step=0, num_steps=10):
+        assert batch["image"].dtype == np.uint8 and batch["image"].shape == (10, 48, 48, 1)
+        np.testing.assert_array_equal(batch["image"][:, 0, 0, 0], batch["label"])
+
+
+def test_epochs_and_seeds_differ_and_a_seed_repeats(numbered):
+    batches = order(numbered)
+    assert batches[:10] != batches[10:20]
+    assert batches == order(numbered)
+    assert batches != order(numbered, seed=4)
+
+
+@pytest.mark.parametrize("start", [0, 1, 9, 10, 17, 29, 30])
+def test_a_run_that_starts_later_sees_what_an_unbroken_one_sees(numbered, start):
+    assert order(numbered, start_step=start) == order(numbered)[start:]
+
+
+def test_processes_share_each_global_batch(numbered):
+    whole = order(numbered)
+    shares = [order(numbered, process_index=index, process_count=2) for index in range(2)]
+    assert [first + second for first, second in zip(*shares, strict=True)] == whole
+
+
+def test_evaluation_counts_each_picture_once_in_batches_of_one_size(numbered):
+    batches = list(evaluation_batches(numbered, 25))
+    assert {len(batch["label"]) for batch in batches} == {25}
+    seen = np.concatenate([batch["label"][batch["mask"]] for batch in batches])
+    np.testing.assert_array_equal(seen, np.arange(103))
+    assert sum((~batch["mask"]).sum() for batch in batches) == 5 * 25 - 103
+
+
+def test_a_batch_larger_than_the_split_is_refused():
+    with pytest.raises(ConfigError, match="batch_size is 128.* 100 "):
+        steps_per_epoch(100, 128)
+
+
+def test_a_batch_that_processes_cannot_share_is_refused(numbered):
+    with pytest.raises(ConfigError, match="3 processes"):
+        order(numbered, process_count=3)

@@ -1,0 +1,93 @@
+import os
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from femo_jax.data.splits import Split
+from femo_jax.errors import ConfigError, FemoError, ModelFileError
+from femo_jax.evaluate import run
+from femo_jax.model_file import LoadedModel, logits_function, save_model_file
+from femo_jax.models import create_model
+
+OPTIONS = {"widths": [4, 4, 4, 4], "dense": 8}
+
+
+@pytest.fixture(scope="module")
+def model() -> LoadedModel:
+    network = create_model("simple_cnn", **OPTIONS)
+    shapes = jax.eval_shape(lambda: network.init(jax.random.key(0), np.zeros((1, 48, 48, 1), np.float32), train=False))
+    rng = np.random.default_rng(0)
+    return LoadedModel(
+        "simple_cnn", OPTIONS, jax.tree.map(lambda leaf: rng.uniform(0.1, 1.0, leaf.shape).astype(np.float32), shapes)
+    )
+
+
+@pytest.fixture
+def split() -> Split:
+    rng = np.random.default_rng(1)
+    images = rng.integers(0, 256, (11, 48, 48, 1), np.uint8)
+    return Split(images, rng.integers(0, 7, 11).astype(np.int32), np.array([f"picture {i}" for i in range(11)]))
+
+
+@pytest.fixture
+def asked(monkeypatch, split) -> list[tuple]:
+    """Has `load_split` give the split above; the list of what it was asked for."""
+    calls = []
+
+    def load_split(data, name):
+        calls.append((data, name))
+        return split
+
+    monkeypatch.setattr(run, "load_split", load_split)
+    return calls
+
+
+@pytest.fixture
+def model_path(model, tmp_path) -> Path:
+    save_model_file(tmp_path / "model.safetensors", model, "float32")
+    return tmp_path / "model.safetensors"
+
+
+def test_accuracy_counts_each_picture_once(model, model_path, split, asked):
+    report = run.evaluate(model_path, "faces.zip", "test", batch_size=4)
+    predicted = np.asarray(jax.jit(logits_function(model))(split.images)).argmax(axis=1)
+    assert asked == [("faces.zip", "test")]
+    assert report["accuracy"] == np.mean(predicted == split.labels)
+    assert report["n"] == np.sum(report["confusion"]) == 11
+    assert (report["architecture"], report["split"], report["views"]) == ("simple_cnn", "test", "one")
+
+
+def test_workdir_means_its_best_checkpoint(model, model_path, asked, tmp_path, monkeypatch):
+    from femo_jax.train import checkpoints
+
+    loaded_from = []
+
+    def load_for_inference(workdir: Path) -> LoadedModel:
+        loaded_from.append(workdir)
+        return model
+
+    monkeypatch.setattr(checkpoints, "load_for_inference", load_for_inference)
+    assert run.evaluate(os.fspath(tmp_path), "drawn") == run.evaluate(model_path, "drawn")
+    assert loaded_from == [tmp_path]
+
+
+def test_figure(model_path, asked, tmp_path):
+    run.evaluate(model_path, "drawn", views="flip", figure=tmp_path / "figures" / "evaluation.svg")
+    assert "simple_cnn on validation, views: flip" in (tmp_path / "figures" / "evaluation.svg").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"split": "PublicTest"}, ConfigError, "unknown split 'PublicTest'; expected one of train, validation, test"),
+        ({"views": "two"}, ConfigError, "unknown views 'two'"),
+        ({"figure": "confusion.jpeg"}, FemoError, "unknown figure format"),
+        ({"model": "nowhere.safetensors"}, ModelFileError, "no such model file"),
+    ],
+)
+def test_wrong_words_are_told_before_the_data_is_read(model_path, asked, arguments, error, message):
+    with pytest.raises(error, match=message):
+        run.evaluate(**{"model": model_path, "data": "drawn", **arguments})
+    assert not asked

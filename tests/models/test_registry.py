@@ -1,0 +1,48 @@
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import pytest
+
+from femo_jax.errors import ConfigError
+from femo_jax.models import create_model, model_names, model_options, register
+
+
+def test_the_promised_networks_exist():
+    assert {"simple_cnn", "mini_xception", "femonet"} <= set(model_names())
+
+
+def test_options_replace_defaults():
+    assert create_model("simple_cnn", dropout=0.125).dropout == 0.125
+    assert create_model("simple_cnn").dropout == model_options("simple_cnn")["dropout"]
+
+
+@pytest.mark.parametrize("name", model_names())
+def test_options_from_json_make_a_working_network(name):
+    model = create_model(name, widths=[8, 8, 8, 8], dtype="bfloat16", num_classes=3)
+    images = jnp.zeros((2, 48, 48, 1))
+    variables = jax.eval_shape(lambda: model.init(jax.random.key(0), images, train=False))
+    logits = jax.eval_shape(lambda variables: model.apply(variables, images, train=False), variables)
+    assert logits.shape == (2, 3)
+    assert logits.dtype == jnp.float32
+    assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(variables))
+    assert isinstance(hash(model), int)
+
+
+def test_unknown_name_lists_the_known_ones():
+    with pytest.raises(ConfigError, match=r"unknown model 'resnet50'.*femonet.*mini_xception.*simple_cnn"):
+        create_model("resnet50")
+
+
+def test_unknown_option_lists_the_known_ones():
+    with pytest.raises(ConfigError, match=r"'simple_cnn' has no option 'drop', 'size'.*widths.*dropout"):
+        create_model("simple_cnn", size=3, drop=0.5, dense=8)
+
+
+def test_parent_and_name_are_not_options():
+    with pytest.raises(ConfigError, match="no option 'name'"):
+        create_model("simple_cnn", name="mine")
+
+
+def test_a_name_is_given_once():
+    with pytest.raises(ValueError, match="'simple_cnn' is registered already"):
+        register("simple_cnn")(nn.Dense)

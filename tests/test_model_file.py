@@ -1,0 +1,241 @@
+import dataclasses
+import errno
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from femo_jax import EMOTIONS, model_file
+from femo_jax.errors import FemoError, ModelFileError
+from femo_jax.model_file import LoadedModel, load_model_file, logits_function, save_model_file
+from femo_jax.models import create_model
+from femo_jax.preprocess import normalize
+
+OPTIONS = {"widths": [4, 4, 4, 4], "dense": 8}
+
+
+@pytest.fixture(scope="module")
+def model() -> LoadedModel:
+    network = create_model("simple_cnn", **OPTIONS)
+    shapes = jax.eval_shape(lambda: network.init(jax.random.key(0), np.zeros((1, 48, 48, 1), np.float32), train=False))
+    rng = np.random.default_rng(0)
+    variables = jax.tree.map(lambda leaf: rng.uniform(0.1, 1.0, leaf.shape).astype(np.float32), shapes)
+    return LoadedModel(
+        "simple_cnn", OPTIONS, variables, mean=0.4, std=0.2, training={"epochs": 3, "accuracy": 0.625}, temperature=1.5
+    )
+
+
+@pytest.fixture
+def pictures() -> np.ndarray:
+    return np.random.default_rng(1).integers(0, 256, (3, 48, 48, 1), np.uint8)
+
+
+@pytest.fixture
+def written(model, tmp_path) -> Path:
+    path = tmp_path / "model.safetensors"
+    save_model_file(path, model, "float16")
+    return path
+
+
+def write_unchecked(path: Path, loaded: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Writes what `save_model_file` would refuse."""
+    with monkeypatch.context() as patch:
+        patch.setattr(model_file, "_check", lambda *_: None)
+        save_model_file(path, loaded, "float32")
+
+
+def with_first_weight(loaded: LoadedModel, value: float) -> LoadedModel:
+    variables = jax.tree.map(np.copy, loaded.variables)
+    variables["params"]["Dense_0"]["kernel"][0, 0] = value
+    return dataclasses.replace(loaded, variables=variables)
+
+
+def test_float32_keeps_everything(model, tmp_path):
+    save_model_file(tmp_path / "model.safetensors", model, "float32")
+    loaded = load_model_file(tmp_path / "model.safetensors")
+    jax.tree.map(np.testing.assert_array_equal, loaded.variables, model.variables)
+    assert dataclasses.replace(loaded, variables={}) == dataclasses.replace(model, variables={})
+    assert loaded.classes == EMOTIONS
+
+
+def test_float16_halves_the_file_and_rounds_parameters_alone(model, written, tmp_path):
+    save_model_file(tmp_path / "float32.safetensors", model, "float32")
+    loaded = load_model_file(written)
+    assert all(leaf.dtype == np.float32 for leaf in jax.tree.leaves(loaded.variables))
+    jax.tree.map(np.testing.assert_array_equal, loaded.variables["batch_stats"], model.variables["batch_stats"])
+    jax.tree.map(
+        lambda a, b: np.testing.assert_array_equal(a, b.astype(np.float16)),
+        loaded.variables["params"],
+        model.variables["params"],
+    )
+    saved = (tmp_path / "float32.safetensors").stat().st_size - written.stat().st_size
+    assert saved == pytest.approx(2 * sum(leaf.size for leaf in jax.tree.leaves(model.variables["params"])), abs=16)
+
+
+def test_same_model_same_bytes(model, written, tmp_path):
+    again = tmp_path / "again.safetensors"
+    save_model_file(again, model, "float16")
+    assert again.read_bytes() == written.read_bytes()
+
+
+def test_logits_are_those_of_the_network_over_the_temperature(model, pictures):
+    network = create_model(model.architecture, **model.options)
+    apply = jax.jit(partial(network.apply, train=False))
+    expected = apply(model.variables, normalize(pictures, model.mean, model.std)) / 1.5
+    function = jax.jit(logits_function(model))
+    np.testing.assert_allclose(function(pictures), expected, rtol=1e-5)
+    np.testing.assert_allclose(function(pictures / np.float32(255)), expected, rtol=1e-4)
+
+
+def test_weights_are_arguments_of_a_jitted_function(model, pictures):
+    jaxpr = jax.make_jaxpr(lambda function, images: function(images))(logits_function(model), pictures)
+    assert max((np.size(constant) for constant in jaxpr.consts), default=0) <= 1
+
+
+def test_cut_off_at_any_length(written, tmp_path):
+    whole, cut = written.read_bytes(), tmp_path / "cut.safetensors"
+    for length in [*range(0, len(whole), 41), *range(12), len(whole) - 1]:
+        cut.write_bytes(whole[:length])
+        with pytest.raises(ModelFileError, match=r"cut\.safetensors: cut off or damaged"):
+            load_model_file(cut)
+
+
+def test_trailing_bytes(written):
+    written.write_bytes(written.read_bytes() + b"\0")
+    with pytest.raises(ModelFileError, match="cut off or damaged"):
+        load_model_file(written)
+
+
+@pytest.mark.parametrize("flip", [0x01, 0x20, 0x80])
+def test_flipped_bits_anywhere(written, flip):
+    whole = written.read_bytes()
+    for position in [*range(8), *range(8, len(whole), 53)]:
+        damaged = bytearray(whole)
+        damaged[position] ^= flip
+        written.write_bytes(damaged)
+        with pytest.raises(ModelFileError):
+            load_model_file(written)
+
+
+@pytest.mark.parametrize("length", [2**40, 2**63, 2**64 - 1])
+def test_huge_header_length(written, length):
+    written.write_bytes(length.to_bytes(8, "little") + written.read_bytes()[8:])
+    with pytest.raises(ModelFileError, match=f"a header of {length:,} bytes is announced"):
+        load_model_file(written)
+
+
+def test_header_larger_than_any_model_has(tmp_path):
+    path = tmp_path / "sparse.safetensors"
+    with path.open("wb") as file:
+        file.write((2**29).to_bytes(8, "little"))
+        file.truncate(2**30)
+    with pytest.raises(ModelFileError, match="is announced"):
+        load_model_file(path)
+
+
+def test_missing_file_and_folder(tmp_path):
+    for path in (tmp_path / "nothing.safetensors", tmp_path):
+        with pytest.raises(ModelFileError, match="no such model file"):
+            load_model_file(path)
+
+
+def test_safetensors_of_somebody_else(tmp_path):
+    for metadata in (None, {"format": "pt"}, {"femo": "[]"}, {"femo": "{"}, {"femo": "[" * 100_000}):
+        save_file({"x": np.zeros(3, np.float32)}, tmp_path / "other.safetensors", metadata)
+        with pytest.raises(ModelFileError, match="not a model file of femo"):
+            load_model_file(tmp_path / "other.safetensors")
+
+
+def test_weights_of_a_type_that_femo_does_not_store(tmp_path):
+    save_file({"x": np.zeros(3, np.int64)}, tmp_path / "other.safetensors", {"femo": '{"format": 1}'})
+    with pytest.raises(ModelFileError, match="I64"):
+        load_model_file(tmp_path / "other.safetensors")
+
+
+def test_header_without_a_field(model, tmp_path):
+    header = {"format": 1, "architecture": "simple_cnn"}
+    header["sha256"] = model_file._digest(header, {})
+    save_file({}, tmp_path / "other.safetensors", {"femo": model_file.json.dumps(header)})
+    with pytest.raises(ModelFileError, match="'classes'"):
+        load_model_file(tmp_path / "other.safetensors")
+
+
+def test_other_format(model, written, monkeypatch):
+    monkeypatch.setattr(model_file, "FORMAT", 2)
+    with pytest.raises(ModelFileError, match="has format 1, this femo reads 2"):
+        load_model_file(written)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"architecture": "vgg99"}, r"'vgg99'.*simple_cnn"),
+        ({"architecture": "femonet", "options": {}}, r"weights are not those of 'femonet'.*and \d+ more"),
+        ({"options": {"wings": 2}}, "no option 'wings'"),
+        ({"options": {**OPTIONS, "dense": 16}}, r"BatchNorm_4/mean has shape \[8\] instead of \[16\]"),
+        ({"image_size": 64}, r"has shape \[36, 8\] instead of"),
+        ({"image_size": "large"}, "cannot be built"),
+        ({"classes": (*EMOTIONS[:5], "surprise", "sad")}, "surprise, sad; this femo has .* sad, surprise"),
+        ({"classes": EMOTIONS[:6]}, "this femo has"),
+        ({"std": 0.0}, "std is 0.0, expected a positive number"),
+        ({"temperature": -1}, "temperature is -1"),
+        ({"mean": "grey"}, "mean is 'grey'"),
+    ],
+)
+def test_of_another_femo(model, tmp_path, monkeypatch, changes, message):
+    other = dataclasses.replace(model, **changes)
+    path = tmp_path / "other.safetensors"
+    with pytest.raises(ModelFileError, match=message):
+        save_model_file(path, other)
+    assert not list(tmp_path.iterdir())
+    write_unchecked(path, other, monkeypatch)
+    with pytest.raises(ModelFileError, match=message):
+        load_model_file(path)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_not_finite(model, tmp_path, monkeypatch, value):
+    bad, path = with_first_weight(model, value), tmp_path / "bad.safetensors"
+    with pytest.raises(ModelFileError, match="params/Dense_0/kernel holds NaN or infinity"):
+        save_model_file(path, bad)
+    write_unchecked(path, bad, monkeypatch)
+    with pytest.raises(ModelFileError, match="params/Dense_0/kernel holds NaN or infinity"):
+        load_model_file(path)
+
+
+def test_weight_too_large_for_float16(model, written):
+    large, before = with_first_weight(model, 1e6), written.read_bytes()
+    with pytest.raises(ModelFileError, match=r"as float16.*or float32"):
+        save_model_file(written, large, "float16")
+    assert written.read_bytes() == before
+    save_model_file(written, large, "float32")
+    assert load_model_file(written).variables["params"]["Dense_0"]["kernel"][0, 0] == 1e6
+
+
+def test_disk_full_keeps_the_old_file(model, written, monkeypatch):
+    before = written.read_bytes()
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(FemoError, match="No space left"):
+        save_model_file(written, model, "float32")
+    assert written.read_bytes() == before
+    assert list(written.parent.iterdir()) == [written]
+
+
+def test_needs_the_base_install_alone(written):
+    code = (
+        "import sys\n"
+        "for name in ('tensorflow', 'tensorflow_datasets', 'optax', 'orbax', 'matplotlib', 'sklearn', 'kagglehub'):\n"
+        "    sys.modules[name] = None\n"
+        "from femo_jax.model_file import load_model_file\n"
+        f"load_model_file({str(written)!r})\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

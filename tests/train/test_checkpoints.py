@@ -1,0 +1,124 @@
+import errno
+import shutil
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+import pytest
+
+from femo_jax.errors import CheckpointError
+from femo_jax.files import write_json
+from femo_jax.train import checkpoints
+from femo_jax.train.config import as_dict
+
+
+@pytest.fixture
+def state(tiny_config, new_state):
+    """A state at step 6 with momentum and averages that differ from the weights."""
+    fresh = new_state(tiny_config)
+    rng = np.random.default_rng(0)
+    noisy = jax.tree.map(
+        lambda leaf: rng.normal(size=leaf.shape).astype(leaf.dtype) if leaf.dtype == np.float32 else leaf, fresh
+    )
+    return noisy.replace(step=np.int32(6), metrics=fresh.metrics)
+
+
+def assert_equal(one, other):
+    leaves = [jax.tree_util.tree_leaves_with_path(tree) for tree in (one, other)]
+    for (path, a), (other_path, b) in zip(*leaves, strict=True):
+        assert path == other_path
+        assert np.asarray(a).dtype == np.asarray(b).dtype
+        np.testing.assert_array_equal(a, b)
+
+
+def steps_in(folder):
+    return sorted(int(child.name) for child in folder.iterdir())
+
+
+def largest_file(folder):
+    return max((path for path in folder.rglob("*") if path.is_file()), key=lambda path: path.stat().st_size)
+
+
+def truncate(folder):
+    path = largest_file(folder)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def flip_bytes(folder):
+    path = largest_file(folder)
+    contents = bytearray(path.read_bytes())
+    for index in range(0, len(contents), 97):
+        contents[index] ^= 0x10
+    path.write_bytes(contents)
+
+
+def remove_arrays(folder):
+    shutil.rmtree(folder / "state")
+
+
+def test_a_state_comes_back_bit_for_bit(tmp_path, state, tiny_config, new_state):
+    checkpoints.save_newest(tmp_path, state)
+    assert_equal(checkpoints.restore_newest(tmp_path, new_state(tiny_config, seed=1)), state)
+
+
+def test_an_empty_folder_has_nothing_to_restore(tmp_path, state):
+    assert checkpoints.restore_newest(tmp_path, state) is None
+
+
+def test_the_two_newest_are_kept(tmp_path, state):
+    for step in (6, 12, 18):
+        checkpoints.save_newest(tmp_path, state.replace(step=np.int32(step)))
+    assert steps_in(tmp_path / checkpoints.NEWEST) == [12, 18]
+
+
+@pytest.mark.parametrize("damage", [truncate, flip_bytes, remove_arrays])
+def test_a_damaged_newest_checkpoint_gives_way_to_the_one_before(tmp_path, state, damage, caplog):
+    for step in (6, 12):
+        checkpoints.save_newest(tmp_path, state.replace(step=np.int32(step)))
+    damage(tmp_path / checkpoints.NEWEST / "12")
+    assert_equal(checkpoints.restore_newest(tmp_path, state), state)
+    assert "12 is damaged" in caplog.text
+    checkpoints.save_newest(tmp_path, state.replace(step=np.int32(12)))
+    assert int(checkpoints.restore_newest(tmp_path, state).step) == 12
+
+
+def test_nothing_but_damaged_checkpoints_is_an_error(tmp_path, state):
+    checkpoints.save_newest(tmp_path, state)
+    truncate(tmp_path / checkpoints.NEWEST / "6")
+    with pytest.raises(CheckpointError, match="every checkpoint is damaged"):
+        checkpoints.restore_newest(tmp_path, state)
+
+
+def test_a_full_disk_keeps_the_checkpoint_before(tmp_path, state, monkeypatch):
+    checkpoints.save_newest(tmp_path, state)
+
+    def full(*_args, **_kwargs):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(ocp.CheckpointManager, "save", full)
+    with pytest.raises(CheckpointError, match=r"12.*No space left"):
+        checkpoints.save_newest(tmp_path, state.replace(step=np.int32(12)))
+    assert_equal(checkpoints.restore_newest(tmp_path, state), state)
+    assert steps_in(tmp_path / checkpoints.NEWEST) == [6]
+
+
+def test_the_best_weights_become_a_model(tmp_path, state, tiny_config):
+    write_json(tmp_path / checkpoints.CONFIG_FILE, {"config": as_dict(tiny_config), "data": {}})
+    (tmp_path / "metrics.jsonl").write_text('{"epoch": 1, "step": 6, "split": "validation", "accuracy": 0.5}\n')
+    checkpoints.save_best(tmp_path, state.replace(step=np.int32(3)))
+    checkpoints.save_best(tmp_path, state)
+    loaded = checkpoints.load_for_inference(tmp_path)
+    assert loaded.architecture == "femonet"
+    assert loaded.training["validation"]["accuracy"] == 0.5
+    assert_equal(loaded.variables, dict(state.ema))
+
+
+def test_a_folder_that_is_no_run_is_named(tmp_path):
+    with pytest.raises(CheckpointError, match=r"config\.json"):
+        checkpoints.load_for_inference(tmp_path)
+
+
+def test_a_run_without_a_checkpoint_yet_says_so(tmp_path, tiny_config):
+    write_json(tmp_path / checkpoints.CONFIG_FILE, {"config": as_dict(tiny_config), "data": {}})
+    with pytest.raises(CheckpointError, match="no checkpoint yet"):
+        checkpoints.load_for_inference(tmp_path)

@@ -1,0 +1,137 @@
+import dataclasses
+import json
+import os
+import signal
+
+import jax
+import numpy as np
+import pytest
+
+from femo_jax.data.splits import Split
+from femo_jax.errors import ConfigError, DivergenceError
+from femo_jax.train.checkpoints import load_for_inference, restore_newest
+from femo_jax.train.loop import Interrupted, train
+from femo_jax.train.metric_log import read_records
+from femo_jax.train.progress import SilentReporter
+
+CLOCK = ("seconds", "images_per_second")
+
+
+class StopsAt(SilentReporter):
+    """Sends this process a signal when a step is reached."""
+
+    def __init__(self, step):
+        self.step = step
+
+    def advance(self, step, *_):
+        if step == self.step:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+def records(workdir):
+    """The metric log without what depends on the clock."""
+    return [
+        {name: value for name, value in record.items() if name not in CLOCK}
+        for record in read_records(workdir / "metrics.jsonl")
+    ]
+
+
+def assert_same_run(one, other):
+    assert records(one) == records(other)
+    weights = [load_for_inference(workdir).variables for workdir in (one, other)]
+    assert all(jax.tree.leaves(jax.tree.map(np.array_equal, *weights)))
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory, tiny_config, train_tiles, validation_tiles):
+    """The workdir of a run from start to end."""
+    workdir = tmp_path_factory.mktemp("unbroken")
+    train(tiny_config, workdir, train_tiles, validation_tiles, SilentReporter())
+    return workdir
+
+
+def test_a_run_leaves_config_metrics_and_checkpoints(unbroken, tiny_config):
+    log = read_records(unbroken / "metrics.jsonl")
+    assert [(record["epoch"], record["split"]) for record in log] == [
+        (epoch, split) for epoch in (1, 2, 3) for split in ("train", "validation")
+    ]
+    for record in log[::2]:
+        assert record.keys() >= {"loss", "accuracy", "learning_rate", "gradient_norm", "update_norm", *CLOCK}
+    config = json.loads((unbroken / "config.json").read_text())
+    assert config["config"]["seed"] == tiny_config.seed
+    assert config["data"]["train"]["n"] == 96
+    assert "jax" in config["environment"]["versions"]
+
+
+def test_a_run_learns(tiny_config, train_tiles, validation_tiles, tmp_path):
+    config = dataclasses.replace(tiny_config, epochs=12, learning_rate=0.1)
+    train(config, tmp_path, train_tiles, validation_tiles, SilentReporter())
+    best = max(record["accuracy"] for record in records(tmp_path) if record["split"] == "validation")
+    assert best > 0.8
+    assert load_for_inference(tmp_path).training["validation"]["accuracy"] == best
+
+
+def test_the_same_seed_gives_the_same_run(unbroken, tiny_config, train_tiles, validation_tiles, tmp_path):
+    train(tiny_config, tmp_path, train_tiles, validation_tiles, SilentReporter())
+    assert_same_run(unbroken, tmp_path)
+
+
+@pytest.mark.parametrize("step", [2, 6, 9, 17])
+def test_a_stopped_run_goes_on_as_if_it_had_not_been(
+    step, unbroken, tiny_config, train_tiles, validation_tiles, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("femo_jax.train.loop.REPORT_EVERY", 1)
+    with pytest.raises(Interrupted) as stopped:
+        train(tiny_config, tmp_path, train_tiles, validation_tiles, StopsAt(step))
+    assert stopped.value.signum == signal.SIGTERM
+    train(tiny_config, tmp_path, train_tiles, validation_tiles, SilentReporter())
+    assert_same_run(unbroken, tmp_path)
+
+
+def test_a_finished_run_is_left_alone(unbroken, tiny_config, train_tiles, validation_tiles):
+    before = (unbroken / "metrics.jsonl").read_bytes()
+    train(tiny_config, unbroken, train_tiles, validation_tiles, SilentReporter())
+    assert (unbroken / "metrics.jsonl").read_bytes() == before
+
+
+def test_another_configuration_in_the_same_workdir_is_refused(unbroken, tiny_config, train_tiles, validation_tiles):
+    other = dataclasses.replace(tiny_config, learning_rate=0.01, seed=5)
+    with pytest.raises(ConfigError, match=r"learning_rate: 0\.05 before, 0\.01 now\n  .*seed: 0 before, 5 now"):
+        train(other, unbroken, train_tiles, validation_tiles, SilentReporter())
+
+
+def test_other_data_in_the_same_workdir_are_refused(unbroken, tiny_config, train_tiles, validation_tiles):
+    other = Split(train_tiles.images, np.roll(train_tiles.labels, 1), train_tiles.names)
+    with pytest.raises(ConfigError, match=r"data\.train\.sha256"):
+        train(tiny_config, unbroken, other, validation_tiles, SilentReporter())
+
+
+def test_divergence_stops_and_keeps_the_last_good_state(
+    tiny_config, train_tiles, validation_tiles, tmp_path, new_state, monkeypatch
+):
+    """The learning rate explodes in the second epoch."""
+    monkeypatch.setattr("femo_jax.train.loop.create_schedule", lambda *_: lambda s: np.float32(0.05) + (s >= 8) * 1e30)
+    with pytest.raises(DivergenceError, match=r"not finite at step (9|10)\b"):
+        train(tiny_config, tmp_path, train_tiles, validation_tiles, SilentReporter())
+    state = restore_newest(tmp_path, new_state(tiny_config))
+    assert int(state.step) == 6
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(state.params))
+
+
+def test_a_batch_that_devices_cannot_share_is_refused(
+    tiny_config, train_tiles, validation_tiles, tmp_path, monkeypatch
+):
+    class FourDevices:
+        size = 4
+
+    monkeypatch.setattr("femo_jax.train.loop.data_mesh", FourDevices)
+    config = dataclasses.replace(tiny_config, batch_size=18)
+    with pytest.raises(ConfigError, match=r"batch_size is 18.*4 devices"):
+        train(config, tmp_path, train_tiles, validation_tiles, SilentReporter())
+    assert not (tmp_path / "config.json").exists()
+
+
+def test_balanced_weights_run(tiny_config, train_tiles, validation_tiles, tmp_path):
+    config = dataclasses.replace(tiny_config, epochs=1, class_weights="balanced")
+    train(config, tmp_path, train_tiles, validation_tiles, SilentReporter())
+    assert len(records(tmp_path)) == 2

@@ -1,0 +1,48 @@
+import pytest
+
+from femo_jax.errors import CheckpointError
+from femo_jax.train.metric_log import append_record, keep_records_until, read_records
+
+
+def test_records_come_back_in_order(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    records = [{"step": 1, "loss": 0.1 + 0.2}, {"step": 2, "loss": 1e-9}]
+    for record in records:
+        append_record(path, record)
+    assert read_records(path) == records
+
+
+def test_a_half_written_last_line_is_left_out(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    append_record(path, {"step": 1})
+    with path.open("a") as file:
+        file.write('{"step": 2, "lo')
+    assert read_records(path) == [{"step": 1}]
+    assert keep_records_until(path, 5) == [{"step": 1}]
+    append_record(path, {"step": 2})
+    assert [record["step"] for record in read_records(path)] == [1, 2]
+
+
+def test_a_damaged_line_is_named(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    path.write_text('{"step": 1}\n{"step": \n')
+    with pytest.raises(CheckpointError, match="line 2"):
+        read_records(path)
+
+
+def test_what_was_logged_after_a_step_is_dropped(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    for step in (10, 10, 20, 30):
+        append_record(path, {"step": step})
+    assert keep_records_until(path, 20) == [{"step": 10}, {"step": 10}, {"step": 20}]
+    assert len(read_records(path)) == 3
+
+
+def test_not_a_number_is_refused(tmp_path):
+    with pytest.raises(ValueError):
+        append_record(tmp_path / "metrics.jsonl", {"loss": float("inf")})
+
+
+def test_a_missing_log_is_named(tmp_path):
+    with pytest.raises(CheckpointError, match=r"metrics\.jsonl"):
+        read_records(tmp_path / "metrics.jsonl")

@@ -1,0 +1,53 @@
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from femo_jax.train.config import TrainConfig
+from femo_jax.train.optimizer import create_optimizer, create_schedule
+
+CONFIG = TrainConfig(epochs=10, warmup_epochs=2.0, learning_rate=0.5)
+
+
+@pytest.mark.parametrize(("kind", "middle"), [("cosine", 0.25), ("linear", 0.25), ("constant", 0.5)])
+def test_schedule_rises_then_falls(kind, middle):
+    schedule = create_schedule(dataclasses.replace(CONFIG, schedule=kind), steps_per_epoch=100)
+    assert schedule(0) == 0.0
+    assert schedule(100) == pytest.approx(0.25)
+    assert schedule(200) == pytest.approx(0.5)
+    assert schedule(600) == pytest.approx(middle, abs=1e-6)
+    assert schedule(1000) == pytest.approx(0.5 if kind == "constant" else 0.0, abs=1e-6)
+
+
+def test_no_warm_up_starts_at_the_peak():
+    schedule = create_schedule(dataclasses.replace(CONFIG, warmup_epochs=0.0), steps_per_epoch=100)
+    assert schedule(0) == pytest.approx(0.5)
+
+
+def one_update(config, params, gradients):
+    tx = create_optimizer(config, lambda step: config.learning_rate)
+    updates, _ = tx.update(gradients, tx.init(params), params)
+    return updates
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_weight_decay_shrinks_kernels_alone(optimizer):
+    config = dataclasses.replace(CONFIG, optimizer=optimizer, weight_decay=0.1)
+    params = {"kernel": jnp.ones((2, 2)), "bias": jnp.ones(2), "scale": jnp.ones(2)}
+    updates = one_update(config, params, jax.tree.map(jnp.zeros_like, params))
+    assert (updates["kernel"] < 0).all()
+    assert not updates["bias"].any() and not updates["scale"].any()
+
+
+def test_sgd_is_nesterov():
+    config = dataclasses.replace(CONFIG, weight_decay=0.0, momentum=0.9)
+    updates = one_update(config, {"kernel": jnp.zeros((1, 1))}, {"kernel": jnp.ones((1, 1))})
+    np.testing.assert_allclose(updates["kernel"], -0.5 * 1.9, rtol=1e-6)
+
+
+def test_clipping_bounds_the_global_norm():
+    config = dataclasses.replace(CONFIG, weight_decay=0.0, momentum=0.0, learning_rate=1.0, clip_norm=0.5)
+    updates = one_update(config, {"kernel": jnp.zeros((2, 2))}, {"kernel": jnp.full((2, 2), 100.0)})
+    np.testing.assert_allclose(jnp.linalg.norm(updates["kernel"]), 0.5, rtol=1e-4)

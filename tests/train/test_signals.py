@@ -1,0 +1,26 @@
+import os
+import signal
+
+import pytest
+
+from femo_jax.train.signals import stop_request
+
+
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_becomes_a_request(kind):
+    before = signal.getsignal(kind)
+    with stop_request() as stop:
+        assert not stop
+        os.kill(os.getpid(), kind)
+        assert stop
+        assert stop.signum == kind
+    assert signal.getsignal(kind) is before
+
+
+def test_a_second_interrupt_breaks_off():
+    # Also where the tests run in the background of a shell, which lets SIGINT be ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    with pytest.raises(KeyboardInterrupt), stop_request():
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+    signal.signal(signal.SIGINT, before)
