@@ -227,7 +227,7 @@ def _draw_confusion(axes: Axes, confusion: np.ndarray, title: str) -> None:
     share = confusion / np.maximum(present, 1)[:, None]
     axes.imshow(share, aspect="auto", cmap="Blues", vmin=0, vmax=1)
     for row, column in np.ndindex(confusion.shape):
-        colour = "white" if share[row, column] > 0.55 else "black"
+        colour = "white" if share[row, column] > 0.6 else "black"
         text = f"{100 * share[row, column]:.1f} %"
         axes.text(column, row - 0.12, text, ha="center", va="center", color=colour, fontsize=10)
         text = f"{confusion[row, column]:,}"

@@ -2,6 +2,7 @@
 
 import importlib
 import logging
+import os
 import sys
 
 from rich.console import Console
@@ -43,6 +44,10 @@ def main(argv: list[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:
+        # Whoever read the output has enough of it; Python would complain once more when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
 
 
 def _print_usage(console: Console) -> None:

@@ -17,6 +17,7 @@ from flax import serialization
 from femo_jax.emotions import EMOTIONS
 from femo_jax.errors import CheckpointError
 from femo_jax.model_file import LoadedModel
+from femo_jax.models import model_options
 from femo_jax.preprocess import FER2013_MEAN, FER2013_STD, IMAGE_SIZE
 from femo_jax.train.metric_log import METRICS_FILE, read_records
 from femo_jax.train.state import TrainState
@@ -40,7 +41,8 @@ def save_best(workdir: Path, state: TrainState) -> None:
 def restore_newest(workdir: Path, state: TrainState) -> TrainState | None:
     """The newest state that is whole, or None where the run has no checkpoint yet.
 
-    A damaged checkpoint is removed, with a warning, in favour of the one before.
+    A damaged checkpoint is left out, with a warning, in favour of the one before; its step is saved anew when the run
+    comes past it again.
 
     Args:
       workdir: the run folder.
@@ -50,8 +52,8 @@ def restore_newest(workdir: Path, state: TrainState) -> TrainState | None:
       CheckpointError: there are checkpoints, and none of them is whole.
     """
     template = serialization.to_state_dict(jax.device_get(state))
-    restored = _restore_newest_whole(workdir / NEWEST, template)
-    return None if restored is None else serialization.from_state_dict(state, restored)
+    found = _restore_newest_whole(workdir / NEWEST, template)
+    return serialization.from_state_dict(state, found[1]) if found else None
 
 
 def load_for_inference(workdir: Path) -> LoadedModel:
@@ -61,14 +63,14 @@ def load_for_inference(workdir: Path) -> LoadedModel:
       CheckpointError: the folder is not a run, or holds no whole checkpoint yet.
     """
     record = read_run_record(workdir)
-    variables = _restore_newest_whole(workdir / BEST, None)
-    if variables is None:
+    found = _restore_newest_whole(workdir / BEST, None)
+    if found is None:
         raise CheckpointError(f"{workdir}: no checkpoint yet. Wait for the first epoch of `femo train` to end")
-    step = max(_steps(workdir / BEST))
+    step, variables = found
     validation = [r for r in read_records(workdir / METRICS_FILE) if r["split"] == "validation" and r["step"] == step]
     return LoadedModel(
         architecture=record["config"]["model"],
-        options=record["config"]["model_options"],
+        options=_all_options(record["config"]),
         variables=jax.tree.map(np.asarray, variables),
         mean=FER2013_MEAN,
         std=FER2013_STD,
@@ -81,6 +83,13 @@ def load_for_inference(workdir: Path) -> LoadedModel:
             "validation": validation[-1] if validation else {},
         },
     )
+
+
+def _all_options(config: dict[str, Any]) -> dict[str, Any]:
+    """The network's options with its defaults written out, so that a model file outlives a change of these."""
+    options = model_options(config["model"]) | config["model_options"]
+    del options["dtype"]  # of the computation, not of the weights
+    return options
 
 
 def read_run_record(workdir: Path) -> dict[str, Any]:
@@ -121,7 +130,10 @@ def _manager(folder: Path, keep: int | None = None) -> Iterator[ocp.CheckpointMa
 
 def _save(folder: Path, step: int, tree: Any, keep: int) -> None:
     tree = jax.device_get(tree)
-    _remove(folder, step)  # a run that went back to an earlier checkpoint comes past this step again
+    for later in _steps(folder):
+        # A run that went back to an earlier checkpoint comes past these steps again, and Orbax only goes forward.
+        if later >= step:
+            _remove(folder, later)
     try:
         with _manager(folder, keep) as manager:
             manager.save(
@@ -139,7 +151,8 @@ def _remove(folder: Path, step: int) -> None:
     shutil.rmtree(folder / str(step), ignore_errors=True)
 
 
-def _restore_newest_whole(folder: Path, template: Any) -> Any | None:
+def _restore_newest_whole(folder: Path, template: Any) -> tuple[int, Any] | None:
+    """The newest step whose arrays are as they were saved, with them; None where nothing was saved."""
     steps = sorted(_steps(folder), reverse=True)
     for step in steps:
         try:
@@ -149,9 +162,7 @@ def _restore_newest_whole(folder: Path, template: Any) -> Any | None:
             reason = f"{type(error).__name__}: {str(error)[:200]}"
             logger.warning("%s is damaged and left out (%s)", folder / str(step), reason)
             continue
-        for damaged in steps[: steps.index(step)]:
-            _remove(folder, damaged)
-        return tree
+        return step, tree
     if steps:
         raise CheckpointError(f"{folder}: every checkpoint is damaged. Remove the run folder to start anew")
     return None

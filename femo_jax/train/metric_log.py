@@ -27,7 +27,7 @@ def read_records(path: Path) -> list[dict[str, Any]]:
     """
     if not path.is_file():
         raise CheckpointError(f"{path}: no such metric log. Expected the {METRICS_FILE} that `femo train` writes")
-    *whole, _ = path.read_text(encoding="utf-8").split("\n")
+    *whole, _ = path.read_text(encoding="utf-8", errors="replace").split("\n")
     records = []
     for number, line in enumerate(whole, start=1):
         try:

@@ -52,7 +52,7 @@ def train_step(
     params = optax.apply_updates(state.params, updates)
 
     gradient_norm = optax.tree.norm(gradients)
-    finite = jnp.isfinite(loss) & jnp.isfinite(gradient_norm)
+    finite = jnp.isfinite(loss) & jnp.isfinite(gradient_norm) & jnp.isfinite(logits).all()
     correct = jnp.argmax(logits, -1) == jnp.argmax(targets, -1)
     metrics = Metrics.of_pictures(losses, weights, correct, jnp.ones_like(correct)).replace(
         gradient_norm=gradient_norm,

@@ -12,7 +12,7 @@ from femo_jax.model_file import load_model_file, logits_function
 
 FOLDERS = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
 CSV_CODES = {"angry": 0, "disgust": 1, "fear": 2, "happy": 3, "sad": 4, "surprise": 5, "neutral": 6}
-PER_CLASS = 40
+PER_CLASS = 150
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,8 @@ def forms(pictures, tmp_path_factory):
 @pytest.mark.parametrize("form", ["csv", "folder"])
 def test_reported_accuracy_is_that_of_plain_numpy(femo, pictures, forms, form, tmp_path):
     workdir, model, report = tmp_path / "run", tmp_path / "model.safetensors", tmp_path / "report.json"
-    femo.run(*femo.train_arguments(workdir, "--data", forms[form], "--epochs", "2", "--learning-rate", "0.05"))
+    learns = ["--model-options", '{"widths": [16, 32, 64]}', "--epochs", "6", "--learning-rate", "0.05"]
+    femo.run(*femo.train_arguments(workdir, "--data", forms[form], *learns))
     femo.run("export", workdir, "-o", model, "--dtype", "float32")
     femo.run("evaluate", model, "--data", forms[form], "--split", "validation", "--json", report)
 

@@ -43,6 +43,12 @@ def test_not_a_number_is_refused(tmp_path):
         append_record(tmp_path / "metrics.jsonl", {"loss": float("inf")})
 
 
+def test_a_file_that_is_no_text_is_refused(tmp_path):
+    (tmp_path / "metrics.jsonl").write_bytes(bytes(range(256)))
+    with pytest.raises(CheckpointError, match="line 1"):
+        read_records(tmp_path / "metrics.jsonl")
+
+
 def test_a_missing_log_is_named(tmp_path):
     with pytest.raises(CheckpointError, match=r"metrics\.jsonl"):
         read_records(tmp_path / "metrics.jsonl")
