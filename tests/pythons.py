@@ -29,7 +29,7 @@ from femo_jax.train.config import TrainConfig
 from femo_jax.train.loop import train
 from femo_jax.train.progress import SilentReporter
 
-split = drawn_split("validation", 10)
+split = drawn_split("validation")
 config = TrainConfig(model_options={"widths": (8, 16)}, epochs=1, batch_size=len(split.labels) // 2, eval_batch_size=32)
 with tempfile.TemporaryDirectory() as folder:
     workdir, path = Path(folder, "run"), Path(folder, "model.safetensors")

@@ -30,10 +30,10 @@ class _Expression(NamedTuple):
     mouth_smile: float  # > 0: corners up, < 0: corners down
     mouth_opening: float  # half the height of the opening
     mouth_width: float  # half the distance between the corners; 0.3 is rest
-    sneer: float = 0.0  # the upper lip raised on one side, and the nose wrinkled
+    sneer: float  # the upper lip raised on one side, and the nose wrinkled
 
 
-# Each movement is drawn evenly from its range.
+# Each movement is drawn evenly from its range; one that is not listed stays at zero.
 _EXPRESSIONS: dict[Emotion, dict[str, tuple[float, float]]] = {
     Emotion.ANGRY: {
         "brow_raise": (-0.12, -0.04),
@@ -97,7 +97,8 @@ _EXPRESSIONS: dict[Emotion, dict[str, tuple[float, float]]] = {
 
 def draw_face(emotion: Emotion, rng: np.random.Generator) -> np.ndarray:
     """One drawn face: `[48, 48] uint8`; the same state of `rng` draws the same person, whatever the emotion."""
-    expression = _Expression(**{movement: rng.uniform(*limits) for movement, limits in _EXPRESSIONS[emotion].items()})
+    ranges = _EXPRESSIONS[emotion]
+    expression = _Expression(*(rng.uniform(*ranges.get(movement, (0.0, 0.0))) for movement in _Expression._fields))
     pencil = _Pencil(rng)
     _draw_head(pencil, rng)
     _draw_brows_and_eyes(pencil, rng, expression)
