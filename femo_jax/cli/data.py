@@ -2,7 +2,7 @@
 
 import shutil
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -59,8 +59,8 @@ def download(output: Path | None = None) -> None:
         folder = Path(kagglehub.dataset_download(KAGGLE_DATASET))
     except Exception as error:  # kagglehub lets through whatever its transport raises
         raise DataError(
-            f"{KAGGLE_DATASET}: Kaggle did not give it ({error}). Check the connection, or download it in a browser from"
-            f" https://www.kaggle.com/datasets/{KAGGLE_DATASET} and give its path."
+            f"{KAGGLE_DATASET}: Kaggle did not give it ({error}). Check the connection, or download it in a browser"
+            f" from https://www.kaggle.com/datasets/{KAGGLE_DATASET} and give its path."
         ) from error
     if output is not None:
         folder = _copy(folder, output)
@@ -119,13 +119,13 @@ def _audit_table(found: Audit) -> Table:
     for column in table.columns[1:]:
         column.justify = "right"
 
-    def row(what: str, numbers: Iterator[int], together: str = "") -> None:
-        table.add_row(what, *(f"{number:,}" for number in numbers), together)
+    def row(what: str, numbers: Iterable[int | None], together: str = "") -> None:
+        table.add_row(what, *("-" if number is None else f"{number:,}" for number in numbers), together)
 
-    row("pictures", (found.pictures[split] for split in splits), f"{sum(found.pictures.values()):,}")
-    row("repeated within the split", (found.repeated(split) for split in splits), f"{found.distinct:,} distinct")
+    row("pictures", found.pictures.values(), f"{sum(found.pictures.values()):,}")
+    row("repeated within the split", map(found.repeated, splits), f"{found.distinct:,} distinct")
     for other in splits:
-        row(f"also in {other}", (found.shared(split, other) if split != other else 0 for split in splits))
+        row(f"also in {other}", (found.shared(split, other) if split != other else None for split in splits))
     conflicting = [picture for group in found.conflicting for picture in group]
     row(
         "identical, labels differ",

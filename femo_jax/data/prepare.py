@@ -75,13 +75,14 @@ def prepare(
 
     config = "ferplus" if ferplus else "default"
     target = root / _DATASET / config / str(Fer2013.VERSION)
-    if target.exists() and not overwrite:
+    replaces = target.exists()
+    if replaces and not overwrite:
         _check_origin(target, origin)
         return root
     with _scratch_folder(root) as scratch, _naming_full_disk(root):
         builder = Fer2013(data_dir=scratch, config=config, source=source, ferplus=ferplus, on_progress=on_progress)
         _build(builder, origin)
-        _put_in_place(Path(builder.data_dir), target, origin, scratch / "replaced")
+        _put_in_place(Path(builder.data_dir), target, origin, scratch / "replaced" if replaces else None)
     for split, official_name in OFFICIAL_NAMES.items():
         if split not in builder.info.splits:
             warnings.warn(f"{source}: holds no {official_name} pictures; split {split!r} is left out.", stacklevel=2)
@@ -185,7 +186,10 @@ def _naming_full_disk(root: Path) -> Iterator[None]:
 
     try:
         yield
-    except (OSError, tf.errors.OpError) as error:
+    except (OSError, RuntimeError, tf.errors.OpError) as error:
+        # TFDS raises TensorFlow's errors anew as RuntimeError; other ones are not about the disk.
+        if isinstance(error, RuntimeError) and not isinstance(error.__cause__, tf.errors.OpError):
+            raise
         raise DataError(
             f"{root}: the data set could not be written ({error}). Make room, or choose another --data-dir."
         ) from error
@@ -204,15 +208,19 @@ def _build(builder: Any, origin: dict[str, Any]) -> None:
     write_json(Path(builder.data_dir) / _ORIGIN_FILE, origin)
 
 
-def _put_in_place(built: Path, target: Path, origin: dict[str, Any], aside: Path) -> None:
+def _put_in_place(built: Path, target: Path, origin: dict[str, Any], aside: Path | None) -> None:
+    """Renames `built` to `target`, which is moved `aside` first, or is left alone where that is None."""
     target.parent.mkdir(parents=True, exist_ok=True)
     # TFDS keeps the name of its default config there, for readers without the builder's code.
     shutil.copytree(built.parent.parent / ".config", target.parent.parent / ".config", dirs_exist_ok=True)
-    if target.exists():
+    if aside:
         target.rename(aside)
     try:
         built.rename(target)
     except OSError:
+        if aside:
+            aside.rename(target)
+            raise
         # Another process, of the same distributed run perhaps, may have been quicker.
         if _read_origin(target) != origin:
             raise

@@ -1,0 +1,111 @@
+import json
+import sys
+import types
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from femo_jax.cli.data import main
+from femo_jax.cli.main import main as femo
+from femo_jax.errors import DataError, FemoError
+
+
+@pytest.fixture
+def fer2013_csv(tmp_path):
+    """Two pictures of each code, Training; the first blank, and the second of code 3 the same as that of code 4."""
+    rng = np.random.default_rng(0)
+    images = {(code, copy): rng.integers(0, 256, 2304) for code in range(7) for copy in range(2)}
+    images[0, 0][:] = 0
+    images[4, 1] = images[3, 1]
+    rows = [f"{code},{' '.join(map(str, pixels))},Training" for (code, _), pixels in images.items()]
+    path = tmp_path / "fer2013.csv"
+    path.write_text("\n".join(["emotion,pixels,Usage", *rows]))
+    return path
+
+
+def test_prepare_prints_counts_beside_the_official_ones(fer2013_csv, tmp_path, capsys):
+    assert main(["prepare", str(fer2013_csv), "--data-dir", str(tmp_path / "prepared")]) == 0
+    out, err = capsys.readouterr()
+    (row,) = [line for line in out.splitlines() if "disgust" in line]
+    assert [cell.strip() for cell in row.split("│")[1:-1]] == ["disgust", "2", "436", "-", "56", "-", "55"]
+    assert f"Prepared: {tmp_path / 'prepared'}" in out
+    assert "warning:" in err and "holds no PrivateTest pictures" in err
+    assert "UserWarning" not in err
+
+
+def test_prepare_refuses_and_overwrites(fer2013_csv, tmp_path):
+    other = tmp_path / "other.csv"
+    other.write_text(fer2013_csv.read_text())
+    data_dir = ["--data-dir", str(tmp_path / "prepared")]
+    main(["prepare", str(fer2013_csv), *data_dir])
+    with pytest.raises(DataError, match="--overwrite"):
+        main(["prepare", str(other), *data_dir])
+    assert main(["prepare", str(other), *data_dir, "--overwrite"]) == 0
+
+
+def test_audit_prints_a_table_and_writes_json(fer2013_csv, tmp_path, capsys):
+    assert main(["audit", str(fer2013_csv), "--json", str(tmp_path / "audit.json")]) == 0
+    out = capsys.readouterr().out
+    assert "2 in 1 groups" in out
+    found = json.loads((tmp_path / "audit.json").read_text())
+    assert found["pictures"] == {"train": 14}
+    assert found["distinct"] == 13
+    assert found["conflicting"] == {"groups": 1, "pictures": 2}
+    assert sorted(picture["label"] for picture in found["identical_pictures"][0]) == ["happy", "sad"]
+    assert found["blank_pictures"] == [{"split": "train", "name": "row_00000000", "label": "angry"}]
+
+
+@pytest.fixture
+def kagglehub(tmp_path, monkeypatch):
+    """A stand-in for kagglehub whose cache holds one picture; its calls are kept in `asked`."""
+    folder = tmp_path / "kaggle"
+    (folder / "train" / "angry").mkdir(parents=True)
+    (folder / "train" / "angry" / "Training_1.jpg").write_bytes(b"jpg")
+    module = types.ModuleType("kagglehub")
+    module.asked = []
+    module.dataset_download = lambda handle: module.asked.append(handle) or str(folder)
+    monkeypatch.setitem(sys.modules, "kagglehub", module)
+    return module
+
+
+def test_download_into_kagglehub_s_cache(kagglehub, tmp_path, capsys):
+    assert main(["download"]) == 0
+    assert kagglehub.asked == ["msambare/fer2013"]
+    assert f"femo data prepare {tmp_path / 'kaggle'}" in capsys.readouterr().out
+
+
+def test_download_into_a_folder(kagglehub, tmp_path, capsys):
+    output = tmp_path / "new" / "fer2013"
+    assert main(["download", "--output", str(output)]) == 0
+    assert (output / "train" / "angry" / "Training_1.jpg").read_bytes() == b"jpg"
+    assert [path.name for path in output.parent.iterdir()] == ["fer2013"]
+    assert str(output) in capsys.readouterr().out
+
+
+def test_download_spares_a_folder_that_is_not_empty(kagglehub, tmp_path):
+    with pytest.raises(DataError, match="not an empty folder"):
+        main(["download", "--output", str(tmp_path)])
+    assert not kagglehub.asked
+
+
+def test_download_that_fails_says_how_to_do_without(kagglehub, monkeypatch):
+    def refuse(handle):
+        raise ConnectionError("no route to host")
+
+    monkeypatch.setattr(kagglehub, "dataset_download", refuse)
+    with pytest.raises(DataError, match=r"no route to host.*https://www\.kaggle\.com/datasets/msambare/fer2013"):
+        main(["download"])
+
+
+def test_download_without_kagglehub(monkeypatch):
+    monkeypatch.setitem(sys.modules, "kagglehub", None)
+    with pytest.raises(FemoError, match=r"pip install 'femo-jax\[train\]'"):
+        main(["download"])
+
+
+@pytest.mark.parametrize("command", ["prepare", "audit"])
+def test_a_missing_path_ends_with_code_2(command, capsys):
+    assert femo(["data", command, "nowhere.zip"]) == 2
+    assert "femo: nowhere.zip: no such file or folder" in capsys.readouterr().err
+    assert not Path("nowhere.zip").exists()

@@ -1,0 +1,55 @@
+import pytest
+
+from femo_jax.data.forms import iterate_faces
+from femo_jax.errors import DataError
+
+PIXELS = " ".join(["7"] * 2304)
+
+
+def read(forms, text):
+    return list(iterate_faces(forms.write("fer2013.csv", text.encode())))
+
+
+def test_codes_are_those_of_the_csv_and_not_alphabetical(forms):
+    text = "emotion,pixels,Usage\n" + "".join(f"{code},{PIXELS},Training\n" for code in range(7))
+    labels = [face.emotion.label for face in read(forms, text)]
+    assert labels == ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"]
+
+
+def test_usage_is_the_split(forms):
+    usages = ("PrivateTest", "Training", "PublicTest")
+    text = "emotion,pixels,Usage\n" + "".join(f"0,{PIXELS},{usage}\n" for usage in usages)
+    assert [face.split for face in read(forms, text)] == ["test", "train", "validation"]
+
+
+def test_byte_order_mark_quotes_and_blank_lines(forms):
+    (face,) = read(forms, f'\ufeffemotion,pixels,Usage\n\n"3","{PIXELS}","Training"\n\n')
+    assert face.emotion.label == "happy"
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        (f"0,{PIXELS[2:]},Training", "line 3: 2303 pixels, expected 2304"),
+        (f"0,{PIXELS} 7,Training", "line 3: 2305 pixels"),
+        (f"0,{PIXELS[2:]} 256,Training", "line 3: pixels from 7 to 256"),
+        (f"0,{PIXELS[2:]} -1,Training", "line 3: pixels from -1 to 7"),
+        (f"0,{PIXELS[2:]} x,Training", "line 3: "),
+        ("0,,Training", "line 3: 0 pixels"),
+        (f"7,{PIXELS},Training", "line 3: unknown emotion code 7; expected 0 to 6"),
+        (f"-1,{PIXELS},Training", "line 3: emotion '-1'"),
+        (f"happy,{PIXELS},Training", "line 3: emotion 'happy'"),
+        (f"0,{PIXELS},Validation", "line 3: Usage 'Validation'; expected one of Training, PublicTest, PrivateTest"),
+        (f"0,{PIXELS}", "line 3: 2 cells"),
+    ],
+)
+def test_a_bad_row_is_named(forms, row, message):
+    with pytest.raises(DataError, match=rf"fer2013\.csv, {message}"):
+        read(forms, f"emotion,pixels,Usage\n0,{PIXELS},Training\n{row}\n")
+
+
+@pytest.mark.parametrize("missing", ["emotion", "pixels", "Usage"])
+def test_a_missing_column_is_named(forms, missing):
+    columns = [column for column in ("emotion", "pixels", "Usage") if column != missing]
+    with pytest.raises(DataError, match=f"column {missing} is missing"):
+        read(forms, ",".join(columns) + "\n1,2\n")

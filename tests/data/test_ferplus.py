@@ -1,0 +1,89 @@
+import numpy as np
+import pytest
+
+from femo_jax.data.face import Face
+from femo_jax.data.ferplus import VOTES, load_ferplus
+from femo_jax.emotions import Emotion
+from femo_jax.errors import DataError
+
+ORIGINAL = """\
+Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF
+Training,fer0000000.png,4,0,0,1,3,2,0,0,0,0
+Training,,0,0,0,0,0,0,0,0,0,10
+PublicTest,fer0000001.png,6,0,1,1,0,0,0,0,2,0
+"""
+
+KEYED = """\
+name,usage,csv_row,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF,has_ferplus
+train/angry/Training_5.jpg,Training,1,4,0,0,1,3,2,0,0,0,0,1
+train/angry/Training_6.jpg,Training,-1,0,0,0,0,0,0,0,0,0,0,0
+"""
+
+
+def face(name="row_00000000", row=None, split="train"):
+    return Face(np.zeros((48, 48), np.uint8), Emotion.ANGRY, split, name, row)
+
+
+def test_order_of_the_votes():
+    assert len(VOTES) == 10
+    assert VOTES[:3] == ("neutral", "happiness", "surprise")
+    assert VOTES[-1] == "not-a-face"
+
+
+def test_ferplus_own_file_is_read_by_row(tmp_path):
+    path = tmp_path / "fer2013new.csv"
+    path.write_text(ORIGINAL)
+    votes = load_ferplus(path)
+    assert votes.of(face(row=0)).tolist() == [4, 0, 0, 1, 3, 2, 0, 0, 0, 0]
+    assert votes.of(face(row=1)).tolist() == [0] * 9 + [10]
+    assert votes.of(face(row=2)).dtype == np.uint8
+    votes.check_covers([face(row=0), face(row=2, split="validation")])
+
+
+def test_a_keyed_file_is_read_by_name_and_by_row(tmp_path):
+    path = tmp_path / "ferplus.csv"
+    path.write_text(KEYED)
+    votes = load_ferplus(path)
+    assert set(votes.by_row) == {1}
+    expected = [4, 0, 0, 1, 3, 2, 0, 0, 0, 0]
+    assert votes.of(face("train/angry/Training_5.jpg")).tolist() == expected
+    assert votes.of(face(row=1)).tolist() == expected
+    for without in (face("train/angry/Training_6.jpg"), face("train/angry/Training_7.jpg"), face(row=0)):
+        assert votes.of(without).tolist() == [0] * 10
+
+
+def test_votes_of_another_order_are_refused(tmp_path):
+    path = tmp_path / "fer2013new.csv"
+    path.write_text(ORIGINAL)
+    with pytest.raises(DataError, match="row 2 belongs to validation, but that row of the csv to train"):
+        load_ferplus(path).check_covers([face(row=0), face(row=2)])
+
+
+def test_ferplus_own_file_does_not_fit_folders(tmp_path):
+    path = tmp_path / "fer2013new.csv"
+    path.write_text(ORIGINAL)
+    with pytest.raises(DataError, match="votes for none of the pictures"):
+        load_ferplus(path).check_covers([face("train/angry/Training_5.jpg")])
+
+
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        (ORIGINAL.replace(",contempt", ""), "column contempt is missing"),
+        (ORIGINAL.replace("10\n", "11\n"), "line 3: votes"),
+        (ORIGINAL.replace(",6,", ",six,"), "line 4: invalid literal"),
+        (ORIGINAL.replace("PublicTest", "Public"), "line 4: 'Public'"),
+        (ORIGINAL[:-20], "line 4: "),
+        ("", "column usage, neutral"),
+    ],
+)
+def test_a_broken_file_is_named(tmp_path, broken, message):
+    path = tmp_path / "fer2013new.csv"
+    path.write_text(broken)
+    with pytest.raises(DataError, match=rf"fer2013new\.csv.*{message}"):
+        load_ferplus(path)
+
+
+def test_a_missing_file_is_named():
+    with pytest.raises(DataError, match=r"nowhere\.csv"):
+        load_ferplus("nowhere.csv")
