@@ -7,8 +7,8 @@ from femo_jax.train.config import TrainConfig
 
 config = TrainConfig(
     model="simple_cnn",
-    model_options={"dropout": 0.4},
-    epochs=18,
+    model_options={"dropout": 0.3},
+    epochs=16,
     learning_rate=0.05,
     ema_decay=0.998,
 )

@@ -11,6 +11,11 @@ from typing import Any
 from femo_jax.errors import FemoError
 
 
+def cache_folder() -> Path:
+    """Where femo keeps what it can make again: `$FEMO_CACHE`, or `~/.cache/femo`."""
+    return Path(os.environ.get("FEMO_CACHE") or "~/.cache/femo").expanduser()
+
+
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yields a temporary path beside `path`; renames it to `path` when the block ends without an error.

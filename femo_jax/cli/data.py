@@ -1,7 +1,6 @@
 """`femo data`: prepare, download and audit FER-2013."""
 
 import shutil
-import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,7 +36,7 @@ def prepare(
       ferplus: The votes of FER+, fer2013new.csv or ferplus.csv, to be prepared with the pictures.
       overwrite: Prepare anew, also in place of other data in data_dir.
     """
-    with _progress() as on_progress, _plain_warnings():
+    with _progress() as on_progress:
         prepared = prepare_data(path, data_dir, ferplus=ferplus, overwrite=overwrite, on_progress=on_progress)
     Console().print(_counts_table(split_counts(prepared)))
     print(f"Prepared: {prepared}")
@@ -74,8 +73,7 @@ def audit(path: tyro.conf.Positional[str], json: Path | None = None) -> None:
       path: FER-2013 in any form, a prepared folder, or `drawn` for drawn stand-in faces.
       json: Write the audit here as json, with the names of all pictures concerned.
     """
-    with _plain_warnings():
-        found = audit_splits({split: load_split(path, split) for split in available_splits(path)})
+    found = audit_splits({split: load_split(path, split) for split in available_splits(path)})
     Console().print(_audit_table(found))
     if json is not None:
         write_json(json, found.as_json())
@@ -149,13 +147,3 @@ def _progress() -> Iterator:
             progress.update(tasks[stage], completed=done)
 
         yield on_progress
-
-
-@contextmanager
-def _plain_warnings() -> Iterator[None]:
-    """Shows warnings as one line for users, without the line of code that gave them."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", UserWarning)
-        yield
-    for warning in caught:
-        Console(stderr=True).print(f"warning: {warning.message}", markup=False, highlight=False, soft_wrap=True)

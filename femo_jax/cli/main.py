@@ -4,12 +4,14 @@ import importlib
 import logging
 import os
 import sys
+import warnings
 
 from rich.console import Console
 from rich.table import Table
 
 from femo_jax import __version__
 from femo_jax.errors import FemoError
+from femo_jax.files import cache_folder
 
 COMMANDS = {
     "train": "train a network from a configuration in experiments/",
@@ -24,9 +26,6 @@ COMMANDS = {
 def main(argv: list[str] | None = None) -> int:
     """Runs a subcommand; 2 where the user gave something that cannot be used, 130 or 143 where stopped by a signal."""
     arguments = sys.argv[1:] if argv is None else argv
-    errors = Console(stderr=True)
-    logging.basicConfig(level=logging.WARNING, format="femo: %(message)s")
-    logging.getLogger("absl").setLevel(logging.ERROR)
     if not arguments or arguments[0] in ("-h", "--help"):
         _print_usage(Console())
         return 0 if arguments else 2
@@ -35,12 +34,18 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     name, *rest = arguments
     if name not in COMMANDS:
-        errors.print(f"femo: no command {name!r}; there are {', '.join(COMMANDS)}", highlight=False, soft_wrap=True)
+        _complain(f"no command {name!r}; there are {', '.join(COMMANDS)}")
         return 2
+    # JAX reads it when it is imported: a network that was compiled once starts at once the next time.
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache_folder() / "xla"))
+    logging.basicConfig(level=logging.WARNING, format="femo: %(message)s")
+    logging.getLogger("absl").setLevel(logging.ERROR)
     try:
-        return importlib.import_module(f"femo_jax.cli.{name}").main(rest)
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, *_: _complain(f"warning: {message}")
+            return importlib.import_module(f"femo_jax.cli.{name}").main(rest)
     except FemoError as error:
-        errors.print(f"femo: {error}", highlight=False, markup=False, soft_wrap=True)
+        _complain(str(error))
         return 2
     except KeyboardInterrupt:
         return 130
@@ -48,6 +53,10 @@ def main(argv: list[str] | None = None) -> int:
         # Whoever read the output has enough of it; Python would complain once more when it flushes at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+
+
+def _complain(message: str) -> None:
+    Console(stderr=True).print(f"femo: {message}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _print_usage(console: Console) -> None:

@@ -1,7 +1,7 @@
 """From a split in memory to batches: seeded, resumable at any step, each evaluation picture exactly once."""
 
 from collections.abc import Iterator
-from typing import TypedDict
+from typing import TypedDict, cast
 
 import numpy as np
 
@@ -64,7 +64,7 @@ def train_batches(
 
     @tf.autograph.experimental.do_not_convert
     def epoch_indices(epoch):
-        order = tf.random.experimental.stateless_shuffle(
+        order = tf.random.experimental.stateless_shuffle(  # pyright: ignore[reportAttributeAccessIssue]
             tf.range(len(split.labels), dtype=tf.int64), seed=tf.stack([tf.constant(seed, tf.int64), epoch])
         )
         return tf.data.Dataset.from_tensor_slices(order).batch(batch_size, drop_remainder=True)
@@ -85,7 +85,7 @@ def train_batches(
     options = tf.data.Options()
     options.threading.private_threadpool_size = 1  # leaves the cores to the training step
     options.deterministic = True
-    yield from dataset.with_options(options).as_numpy_iterator()
+    yield from cast(Iterator[Batch], dataset.with_options(options).as_numpy_iterator())
 
 
 def evaluation_batches(split: Split, batch_size: int) -> Iterator[MaskedBatch]:

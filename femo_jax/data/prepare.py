@@ -19,7 +19,7 @@ from femo_jax.data.origin import fingerprint
 from femo_jax.data.splits import SPLITS, Split
 from femo_jax.emotions import NUM_EMOTIONS
 from femo_jax.errors import DataError
-from femo_jax.files import write_json
+from femo_jax.files import cache_folder, write_json
 
 if TYPE_CHECKING:
     from femo_jax.data.fer2013.fer2013_dataset_builder import OnProgress
@@ -69,7 +69,7 @@ def prepare(
         the disk is full. What was prepared before is kept, and nothing half-written stays behind.
     """
     origin = {"source": fingerprint(source), "ferplus": fingerprint(ferplus) if ferplus else None}
-    root = Path(data_dir).expanduser() if data_dir else _cache() / origin["source"]["digest"][:16]
+    root = Path(data_dir).expanduser() if data_dir else cache_folder() / origin["source"]["digest"][:16]
     # TensorFlow takes seconds to import, and it is needed from here on alone.
     from femo_jax.data.fer2013.fer2013_dataset_builder import Fer2013
 
@@ -134,10 +134,6 @@ def split_counts(data: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     """
     labels = {split: load_split(data, split).labels for split in available_splits(data)}
     return {split: np.bincount(labels[split], minlength=NUM_EMOTIONS) for split in labels}
-
-
-def _cache() -> Path:
-    return Path(os.environ.get("FEMO_CACHE") or "~/.cache/femo").expanduser()
 
 
 def _check_origin(prepared: Path, origin: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ import logging
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import jax
 import numpy as np
@@ -53,7 +53,7 @@ def restore_newest(workdir: Path, state: TrainState) -> TrainState | None:
     """
     template = serialization.to_state_dict(jax.device_get(state))
     found = _restore_newest_whole(workdir / NEWEST, template)
-    return serialization.from_state_dict(state, found[1]) if found else None
+    return cast(TrainState, serialization.from_state_dict(state, found[1])) if found else None
 
 
 def load_for_inference(workdir: Path) -> LoadedModel:

@@ -126,7 +126,7 @@ def train(
                     "step": steps.stop,
                     "split": "train",
                     **_means_if_finite(state.metrics, workdir),
-                    "learning_rate": float(schedule(steps.stop - 1)),
+                    "learning_rate": float(np.asarray(schedule(steps.stop - 1))),
                     "seconds": round(seconds, 3),
                     "images_per_second": round(len(steps) * config.batch_size / seconds, 1),
                 }
@@ -195,6 +195,6 @@ def _evaluate(
     rows = process_rows(batch_size)
     metrics = Metrics.zeros()
     for batch in evaluation_batches(split, batch_size):
-        mine: Any = {name: array[rows] for name, array in batch.items()}
+        mine = {name: np.asarray(array)[rows] for name, array in batch.items()}
         metrics = metrics.merge(settle(evaluate_batch(state, shard_batch(mine, mesh))))
     return metrics.compute()

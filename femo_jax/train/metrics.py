@@ -9,8 +9,7 @@ NEVER = np.iinfo(np.int32).max
 """`first_bad_step` of a run whose loss was finite throughout."""
 
 
-@struct.dataclass
-class Metrics:
+class Metrics(struct.PyTreeNode):
     """Sums over pictures and steps; every field is a scalar array.
 
     Attributes:

@@ -66,14 +66,18 @@ def train_step(
         params=params,
         opt_state=opt_state,
         batch_stats=batch_stats,
-        ema=_average(state.ema, current, config.ema_decay, state.step),
+        ema=_average(state.ema, current, _ema_decay(config, state.step)),
         metrics=state.metrics.merge(metrics),
     )
 
 
-def _average(average: Any, current: Any, decay: float, step: jax.Array) -> Any:
-    """Moves the averaged weights towards the current ones; early on the average is short, so that it follows."""
-    decay = jnp.minimum(decay, (1.0 + step) / (10.0 + step))
+def _ema_decay(config: TrainConfig, step: int | jax.Array) -> jax.Array:
+    """The configured decay; smaller in the first steps, so that the average leaves the initial weights behind."""
+    return jnp.minimum(config.ema_decay, (1.0 + step) / (10.0 + step))
+
+
+def _average(average: Any, current: Any, decay: jax.Array) -> Any:
+    """Moves the averaged weights towards the current ones."""
     return jax.tree.map(lambda a, c: a * decay + c * (1.0 - decay), average, current)
 
 

@@ -25,7 +25,7 @@ def fer2013_csv(tmp_path):
 
 
 def test_prepare_prints_counts_beside_the_official_ones(fer2013_csv, tmp_path, capsys):
-    assert main(["prepare", str(fer2013_csv), "--data-dir", str(tmp_path / "prepared")]) == 0
+    assert femo(["data", "prepare", str(fer2013_csv), "--data-dir", str(tmp_path / "prepared")]) == 0
     out, err = capsys.readouterr()
     (row,) = [line for line in out.splitlines() if "disgust" in line]
     assert [cell.strip() for cell in row.split("│")[1:-1]] == ["disgust", "2", "436", "-", "56", "-", "55"]

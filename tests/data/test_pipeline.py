@@ -23,8 +23,8 @@ def test_an_epoch_holds_each_picture_at_most_once(numbered):
     batches = order(numbered)
     assert len(batches) == 30
     for epoch in range(3):
-        seen = sum(batches[10 * epoch : 10 * (epoch + 1)], [])
-        assert len(set(seen)) == 100
+        seen = {label for batch in batches[10 * epoch : 10 * (epoch + 1)] for label in batch}
+        assert len(seen) == 100
 
 
 def test_pictures_keep_their_labels(numbered):
@@ -60,7 +60,7 @@ def test_evaluation_counts_each_picture_once_in_batches_of_one_size(numbered):
 
 
 def test_a_batch_larger_than_the_split_is_refused():
-    with pytest.raises(ConfigError, match="batch_size is 128.* 100 "):
+    with pytest.raises(ConfigError, match=r"batch_size is 128.* 100 "):
         steps_per_epoch(100, 128)
 
 
