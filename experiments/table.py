@@ -25,7 +25,7 @@ a little, and differences under a point say nothing. PrivateTest was not touched
 on two cores of an AMD EPYC (x86-64 with AVX-512) that did other work as well, without a GPU; its configuration,
 metrics, report and figures are in [results/](results/), from which `python experiments/table.py` makes this table.
 
-| run | parameters | multiply-adds | epochs | minutes | best epoch | 95 % interval | last epoch | mirrored view | F1 | ECE |
+| run | parameters | mult-adds | epochs | minutes | best epoch | 95 % interval | last epoch | mirrored view | F1 | ECE |
 |---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|
 """
 

@@ -12,11 +12,22 @@ METRICS_FILE = "metrics.jsonl"
 
 
 def append_record(path: Path, record: dict[str, Any]) -> None:
-    """Adds one line and makes sure that it is on the disk; NaN is refused with ValueError."""
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(record, allow_nan=False) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+    """Adds one line and makes sure that it is on the disk; NaN is refused with ValueError.
+
+    Raises:
+      CheckpointError: the disk is full, or the file cannot be written.
+    """
+    line = json.dumps(record, allow_nan=False) + "\n"
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(line)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise CheckpointError(
+            f"{path}: could not be written ({error.strerror}). Make room and start the same command again: it goes on"
+            " from the last checkpoint"
+        ) from error
 
 
 def read_records(path: Path) -> list[dict[str, Any]]:

@@ -1,3 +1,6 @@
+import errno
+import os
+
 import pytest
 
 from femo_jax.errors import CheckpointError
@@ -47,6 +50,19 @@ def test_a_file_that_is_no_text_is_refused(tmp_path):
     (tmp_path / "metrics.jsonl").write_bytes(bytes(range(256)))
     with pytest.raises(CheckpointError, match="line 1"):
         read_records(tmp_path / "metrics.jsonl")
+
+
+def test_a_full_disk_is_told_and_leaves_a_log_that_can_be_read(tmp_path, monkeypatch):
+    path = tmp_path / "metrics.jsonl"
+    append_record(path, {"step": 1})
+
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(CheckpointError, match=r"metrics\.jsonl.*No space left"):
+        append_record(path, {"step": 2})
+    assert read_records(path)[0] == {"step": 1}
 
 
 def test_a_missing_log_is_named(tmp_path):

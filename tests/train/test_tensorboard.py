@@ -1,0 +1,27 @@
+import sys
+
+import pytest
+
+from femo_jax.errors import ConfigError
+from femo_jax.train.tensorboard import record_writer
+
+
+def test_scalars_are_written_by_epoch(tmp_path):
+    with record_writer(tmp_path) as write:
+        write({"epoch": 3, "split": "train", "loss": 1.25, "step": 9})
+    (events,) = (tmp_path / "tensorboard").iterdir()
+    contents = events.read_bytes()
+    assert b"train/loss" in contents
+    assert b"train/epoch" not in contents
+
+
+def test_nothing_is_written_where_it_is_not_asked_for(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorboardX", None)
+    with record_writer(None) as write:
+        assert write is None
+
+
+def test_a_missing_package_is_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorboardX", None)
+    with pytest.raises(ConfigError, match="tensorboardX"), record_writer(tmp_path):
+        pass
