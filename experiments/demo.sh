@@ -28,14 +28,17 @@ run femo export "$out/run" -o "$out/model.safetensors"
 run femo evaluate "$out/model.safetensors" --data "$data" --split validation --views flip --json "$out/flip.json"
 
 accuracy() {
-    python -c 'import json, sys; print(f"{json.load(open(sys.argv[1]))["accuracy"]:.1%}")' "$1"
+    python -c 'import json, sys; print("{accuracy:.1%}".format(**json.load(open(sys.argv[1]))))' "$1"
 }
+
+one=$(accuracy "$out/evaluation.json")
+flip=$(accuracy "$out/flip.json")
 
 cat <<END
 
 Trained and evaluated on $what.
 
-  accuracy                  $(accuracy "$out/evaluation.json"), and $(accuracy "$out/flip.json") over a picture and its mirror image
+  accuracy                  $one, and $flip over a picture and its mirror image
   $out/model.safetensors    the network in one portable file: weights, classes, normalisation
   $out/evaluation.png       confusion matrix and calibration
   $out/evaluation.json      accuracy with its interval, macro-F1, per-class figures, NLL, ECE, confusion

@@ -7,7 +7,7 @@ from femo_jax.train.config import TrainConfig
 
 config = TrainConfig(
     model="mini_xception",
-    epochs=12,
+    epochs=8,
     learning_rate=0.1,
     weight_decay=1e-4,
     label_smoothing=0.0,

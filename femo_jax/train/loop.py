@@ -116,6 +116,7 @@ def train(
                         speed = (done - steps.start) * config.batch_size / (time.perf_counter() - began)
                         reporter.advance(done, epoch, means, speed)
                     if not epoch_ends and _asked_to_stop(stop, looks):
+                        _means_if_finite(state.metrics, workdir)  # a state that is not is never saved
                         if first:
                             save_newest(workdir, state)
                         raise Interrupted(stop.signum, done)
