@@ -10,10 +10,13 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parent.parent / ".pytest_cache" / "xla"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
 
+import jax
 import numpy as np
 import pytest
 
 from femo_jax.data.splits import Split
+from femo_jax.model_file import LoadedModel
+from femo_jax.models import create_model
 
 
 @pytest.fixture(autouse=True)
@@ -55,3 +58,14 @@ def train_tiles():
 def validation_tiles():
     """A split of 45 easy pictures, a number that no batch size divides."""
     return _tiles(45, seed=1)
+
+
+@pytest.fixture(scope="session")
+def random_model() -> LoadedModel:
+    """A narrow `simple_cnn` with random weights and statistics."""
+    options = {"widths": [4, 4, 4, 4], "dense": 8}
+    network = create_model("simple_cnn", **options)
+    shapes = jax.eval_shape(lambda: network.init(jax.random.key(0), np.zeros((1, 48, 48, 1), np.float32), train=False))
+    rng = np.random.default_rng(0)
+    variables = jax.tree.map(lambda leaf: rng.uniform(0.1, 1.0, leaf.shape).astype(np.float32), shapes)
+    return LoadedModel("simple_cnn", options, variables)

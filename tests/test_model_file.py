@@ -16,18 +16,11 @@ from femo_jax.model_file import LoadedModel, load_model_file, logits_function, s
 from femo_jax.models import create_model
 from femo_jax.preprocess import normalize
 
-OPTIONS = {"widths": [4, 4, 4, 4], "dense": 8}
-
 
 @pytest.fixture(scope="module")
-def model() -> LoadedModel:
-    network = create_model("simple_cnn", **OPTIONS)
-    shapes = jax.eval_shape(lambda: network.init(jax.random.key(0), np.zeros((1, 48, 48, 1), np.float32), train=False))
-    rng = np.random.default_rng(0)
-    variables = jax.tree.map(lambda leaf: rng.uniform(0.1, 1.0, leaf.shape).astype(np.float32), shapes)
-    return LoadedModel(
-        "simple_cnn", OPTIONS, variables, mean=0.4, std=0.2, training={"epochs": 3, "accuracy": 0.625}, temperature=1.5
-    )
+def model(random_model) -> LoadedModel:
+    training = {"epochs": 3, "accuracy": 0.625}
+    return dataclasses.replace(random_model, mean=0.4, std=0.2, training=training, temperature=1.5)
 
 
 @pytest.fixture
@@ -177,7 +170,7 @@ def test_other_format(model, written, monkeypatch):
         ({"architecture": "vgg99"}, r"'vgg99'.*simple_cnn"),
         ({"architecture": "femonet", "options": {}}, r"weights are not those of 'femonet'.*and \d+ more"),
         ({"options": {"wings": 2}}, "no option 'wings'"),
-        ({"options": {**OPTIONS, "dense": 16}}, r"BatchNorm_4/mean has shape \[8\] instead of \[16\]"),
+        ({"options": {"widths": [4, 4, 4, 4], "dense": 16}}, r"BatchNorm_4/mean has shape \[8\] instead of \[16\]"),
         ({"image_size": 64}, r"has shape \[36, 8\] instead of"),
         ({"image_size": "large"}, "cannot be built"),
         ({"classes": (*EMOTIONS[:5], "surprise", "sad")}, "surprise, sad; this femo has .* sad, surprise"),

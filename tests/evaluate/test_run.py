@@ -9,19 +9,6 @@ from femo_jax.data.splits import Split
 from femo_jax.errors import ConfigError, FemoError, ModelFileError
 from femo_jax.evaluate import run
 from femo_jax.model_file import LoadedModel, logits_function, save_model_file
-from femo_jax.models import create_model
-
-OPTIONS = {"widths": [4, 4, 4, 4], "dense": 8}
-
-
-@pytest.fixture(scope="module")
-def model() -> LoadedModel:
-    network = create_model("simple_cnn", **OPTIONS)
-    shapes = jax.eval_shape(lambda: network.init(jax.random.key(0), np.zeros((1, 48, 48, 1), np.float32), train=False))
-    rng = np.random.default_rng(0)
-    return LoadedModel(
-        "simple_cnn", OPTIONS, jax.tree.map(lambda leaf: rng.uniform(0.1, 1.0, leaf.shape).astype(np.float32), shapes)
-    )
 
 
 @pytest.fixture
@@ -45,28 +32,28 @@ def asked(monkeypatch, split) -> list[tuple]:
 
 
 @pytest.fixture
-def model_path(model, tmp_path) -> Path:
-    save_model_file(tmp_path / "model.safetensors", model, "float32")
+def model_path(random_model, tmp_path) -> Path:
+    save_model_file(tmp_path / "model.safetensors", random_model, "float32")
     return tmp_path / "model.safetensors"
 
 
-def test_accuracy_counts_each_picture_once(model, model_path, split, asked):
+def test_accuracy_counts_each_picture_once(random_model, model_path, split, asked):
     report = run.evaluate(model_path, "faces.zip", "test", batch_size=4)
-    predicted = np.asarray(jax.jit(logits_function(model))(split.images)).argmax(axis=1)
+    predicted = np.asarray(jax.jit(logits_function(random_model))(split.images)).argmax(axis=1)
     assert asked == [("faces.zip", "test")]
     assert report["accuracy"] == np.mean(predicted == split.labels)
     assert report["n"] == np.sum(report["confusion"]) == 11
     assert (report["architecture"], report["split"], report["views"]) == ("simple_cnn", "test", "one")
 
 
-def test_workdir_means_its_best_checkpoint(model, model_path, asked, tmp_path, monkeypatch):
+def test_workdir_means_its_best_checkpoint(random_model, model_path, asked, tmp_path, monkeypatch):
     from femo_jax.train import checkpoints
 
     loaded_from = []
 
     def load_for_inference(workdir: Path) -> LoadedModel:
         loaded_from.append(workdir)
-        return model
+        return random_model
 
     monkeypatch.setattr(checkpoints, "load_for_inference", load_for_inference)
     assert run.evaluate(os.fspath(tmp_path), "drawn") == run.evaluate(model_path, "drawn")
