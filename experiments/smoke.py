@@ -1,6 +1,8 @@
 """A narrow FemoNet for two epochs: does everything work, on the real data, in about a minute?
 
 femo train experiments/smoke.py --data fer2013.zip --workdir runs/smoke --cpu-devices 2
+
+Measured: 49.57 % of PublicTest, 76 seconds on two cores.
 """
 
 from femo_jax.train.config import TrainConfig
