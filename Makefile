@@ -47,7 +47,7 @@ constraints: setup
 	$(BIN)/python -m pip install --quiet "uv>=0.5,<1"
 	(echo "# Exact versions that femo is tested with, for every Python from 3.10 on; made by 'make constraints'."; \
 	 $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-header --no-annotate \
-	     --extra train --extra tensorboard --extra dev pyproject.toml) > constraints.tmp
+	     --extra train --extra tensorboard --extra dev --extra ros pyproject.toml) > constraints.tmp
 	mv constraints.tmp constraints.txt
 
 clean:
