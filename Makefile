@@ -13,7 +13,7 @@ help:
 	@echo "make lint         ruff and pyright"
 	@echo "make format       ruff format and the fixes that ruff can make"
 	@echo "make pythons      smoke test in fresh environments of every Python from 3.10 on"
-	@echo "make constraints  write constraints.txt anew from what is installed"
+	@echo "make constraints  resolve constraints.txt anew for every Python from 3.10 on"
 	@echo "make clean        remove .venv, demo/ and caches"
 
 setup: $(INSTALLED)

@@ -11,6 +11,7 @@ from rich.console import Console
 from femo_jax.files import write_text
 from femo_jax.models import create_model
 from femo_jax.models.cost import model_cost
+from femo_jax.train.metric_log import METRICS_FILE, read_records
 
 HERE = Path(__file__).resolve().parent
 
@@ -34,7 +35,7 @@ def row(run: Path) -> str:
     """The line of one run."""
     config = json.loads((run / "config.json").read_text())["config"]
     report = json.loads((run / "report.json").read_text())
-    log = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    log = read_records(run / METRICS_FILE)
     cost = model_cost(create_model(config["model"], **config["model_options"]))
     seconds = sum(record["seconds"] for record in log)
     low, high = report["accuracy_interval"]

@@ -1,7 +1,6 @@
 """`femo train CONFIG --data P --workdir W [overrides]`."""
 
 import json
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -111,7 +110,3 @@ def _run(options: Options, workdir: Path) -> int:
         for file in write_run_report(workdir, validation_split):
             console.print(f"wrote {file}", highlight=False, soft_wrap=True)
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
