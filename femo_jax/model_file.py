@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 from flax.errors import FlaxError
@@ -85,6 +86,15 @@ def _logits(
     return model.apply(variables, normalize(images, mean, std), train=False) / temperature  # pyright: ignore
 
 
+def class_probabilities(logits: jax.Array) -> jax.Array:
+    """The softmax of logits `[batch, classes] float32`; a row of NaN where a logit is not finite.
+
+    XLA's exponential function on a CPU clamps its argument, which may turn NaN into harmless-looking probabilities.
+    """
+    finite = jnp.isfinite(logits).all(axis=-1, keepdims=True)
+    return jnp.where(finite, jax.nn.softmax(logits), jnp.nan)
+
+
 def save_model_file(
     path: str | os.PathLike[str], loaded: LoadedModel, dtype: Literal["float16", "float32"] = "float16"
 ) -> None:
@@ -101,13 +111,7 @@ def save_model_file(
         class order is not femo's.
       FemoError: the file cannot be written.
     """
-    tensors = {}
-    for name, value in flatten_dict(dict(loaded.variables), sep="/").items():
-        value = np.asarray(value, np.float32)
-        if name.startswith("params/"):
-            with np.errstate(over="ignore"):  # _check refuses the infinities with a message of its own
-                value = value.astype(dtype)
-        tensors[name] = value
+    tensors = _tensors(loaded, dtype)
     _check(f"{path}: not written", loaded, tensors)
     header = {field.name: getattr(loaded, field.name) for field in dataclasses.fields(loaded)}
     header = {"format": FORMAT, **header, "options": dict(loaded.options), "training": dict(loaded.training)}
@@ -116,6 +120,24 @@ def save_model_file(
     contents = save(tensors, {_KEY: json.dumps(header, sort_keys=True, allow_nan=False)})
     with replacing(path) as beside:
         beside.write_bytes(contents)
+
+
+def rounded(loaded: LoadedModel, dtype: Literal["float16", "float32"]) -> LoadedModel:
+    """The model as it comes back from a file with parameters of `dtype`."""
+    tensors = {name: value.astype(np.float32) for name, value in _tensors(loaded, dtype).items()}
+    return dataclasses.replace(loaded, variables=unflatten_dict(tensors, sep="/"))
+
+
+def _tensors(loaded: LoadedModel, dtype: Literal["float16", "float32"]) -> dict[str, np.ndarray]:
+    """The arrays by name, as a file has them."""
+    tensors = {}
+    for name, value in flatten_dict(dict(loaded.variables), sep="/").items():
+        value = np.asarray(value, np.float32)
+        if name.startswith("params/"):
+            with np.errstate(over="ignore"):  # _check refuses the infinities with a message of its own
+                value = value.astype(dtype)
+        tensors[name] = value
+    return tensors
 
 
 def load_model_file(path: str | os.PathLike[str]) -> LoadedModel:
@@ -224,7 +246,8 @@ def _expected_shapes(where: str, loaded: LoadedModel) -> dict[str, tuple[int, ..
     images = jax.ShapeDtypeStruct((1, loaded.image_size, loaded.image_size, 1), np.float32)
     try:
         model = create_model(loaded.architecture, **loaded.options)
-        variables = jax.eval_shape(partial(model.init, train=False), jax.random.key(0), images)
+        # The key is made within, where it is traced only: compiling what makes it takes longer than all the rest.
+        variables = jax.eval_shape(lambda images: model.init(jax.random.key(0), images, train=False), images)
     except (ConfigError, FlaxError, TypeError, ValueError) as error:
         raise ModelFileError(
             f"{where}: the network {loaded.architecture!r} with options {loaded.options} cannot be built: {error}"

@@ -70,6 +70,15 @@ def test_float16_halves_the_file_and_rounds_parameters_alone(model, written, tmp
     assert saved == pytest.approx(2 * sum(leaf.size for leaf in jax.tree.leaves(model.variables["params"])), abs=16)
 
 
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_rounded_is_what_comes_back(model, tmp_path, dtype):
+    save_model_file(tmp_path / "model.safetensors", model, dtype)
+    expected, rounded = load_model_file(tmp_path / "model.safetensors"), model_file.rounded(model, dtype)
+    jax.tree.map(np.testing.assert_array_equal, rounded.variables, expected.variables)
+    assert all(leaf.dtype == np.float32 for leaf in jax.tree.leaves(rounded.variables))
+    assert dataclasses.replace(rounded, variables={}) == dataclasses.replace(model, variables={})
+
+
 def test_same_model_same_bytes(model, written, tmp_path):
     again = tmp_path / "again.safetensors"
     save_model_file(again, model, "float16")
@@ -83,6 +92,14 @@ def test_logits_are_those_of_the_network_over_the_temperature(model, pictures):
     function = jax.jit(logits_function(model))
     np.testing.assert_allclose(function(pictures), expected, rtol=1e-5)
     np.testing.assert_allclose(function(pictures / np.float32(255)), expected, rtol=1e-4)
+
+
+def test_probabilities_are_a_softmax_and_never_hide_nan():
+    logits = np.zeros((3, 7), np.float32)
+    logits[0, 2], logits[1, 3], logits[2, 4] = np.log(4), np.nan, np.inf
+    probabilities = np.asarray(jax.jit(model_file.class_probabilities)(logits))
+    np.testing.assert_allclose(probabilities[0], [0.1, 0.1, 0.4, 0.1, 0.1, 0.1, 0.1], rtol=1e-6)
+    assert np.isnan(probabilities[1:]).all()
 
 
 def test_weights_are_arguments_of_a_jitted_function(model, pictures):

@@ -10,6 +10,7 @@ from jax.tree_util import Partial
 from femo_jax.emotions import NUM_EMOTIONS
 from femo_jax.errors import DivergenceError
 from femo_jax.evaluate.views import views_function
+from femo_jax.model_file import class_probabilities
 
 
 def predict_probabilities(
@@ -58,7 +59,4 @@ def predict_probabilities(
 
 @jax.jit
 def _softmax(apply_logits: Partial, pictures: jax.Array) -> jax.Array:
-    logits = apply_logits(pictures).astype(jnp.float32)
-    # XLA's exp on a CPU clamps its argument, which may turn NaN logits into harmless-looking probabilities.
-    finite = jnp.isfinite(logits).all(axis=-1, keepdims=True)
-    return jnp.where(finite, jax.nn.softmax(logits), jnp.nan)
+    return class_probabilities(apply_logits(pictures).astype(jnp.float32))

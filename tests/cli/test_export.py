@@ -4,6 +4,7 @@ import pytest
 
 from femo_jax.cli import export as command
 from femo_jax.cli.main import main
+from femo_jax.evaluate import run as evaluation
 from femo_jax.model_file import LoadedModel, load_model_file
 from femo_jax.models import create_model
 
@@ -29,6 +30,53 @@ def test_writes_a_model_file(model, tmp_path, capsys, arguments, dtype):
     assert loaded.training == {"epochs": 3}
     np.testing.assert_array_equal(loaded.variables["params"]["Dense_0"]["kernel"], np.float32(dtype(1 / 3)))
     assert "simple_cnn" in capsys.readouterr().out
+
+
+def test_calibrates(model, tmp_path, capsys, monkeypatch, validation_tiles):
+    asked = []
+
+    def load_split(data, split):
+        asked.append((data, split))
+        return validation_tiles
+
+    monkeypatch.setattr(evaluation, "load_split", load_split)
+    target = tmp_path / "model.safetensors"
+    assert main(["export", "run", "-o", str(target), "--calibrate-on", "faces.zip"]) == 0
+    assert asked == [("faces.zip", "validation")]
+    loaded, printed = load_model_file(target), capsys.readouterr().out
+    assert loaded.temperature != 1.0
+    assert loaded.training["epochs"] == 3
+    measured = loaded.training["calibration"]
+    for said in (
+        f"Temperature {loaded.temperature:.4f}, fitted on validation (45 pictures)",
+        f"{100 * loaded.training['evaluation']['accuracy']:.2f} %",
+        f"{measured['nll']['before']:.4f} -> {measured['nll']['after']:.4f} nats",
+        f"{100 * measured['ece']['before']:.2f} % -> {100 * measured['ece']['after']:.2f} %",
+        f"{100 * measured['cross_fitted_ece']:.2f} % (5 folds)",
+    ):
+        assert said in printed
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_calibrates_the_weights_that_it_writes(model, tmp_path, monkeypatch, dtype):
+    calibrated, calibrate_model = [], evaluation.calibrate
+
+    def calibrate(model, data):
+        calibrated.append(model)
+        return calibrate_model(model, data)
+
+    monkeypatch.setattr(evaluation, "calibrate", calibrate)
+    target = tmp_path / "model.safetensors"
+    main(["export", "run", "-o", str(target), "--calibrate-on", "drawn", "--dtype", np.dtype(dtype).name])
+    written = load_model_file(target).variables
+    jax.tree.map(np.testing.assert_array_equal, calibrated[0].variables, written)
+
+
+def test_data_that_cannot_be_read_leave_no_file(model, tmp_path, capsys):
+    target = tmp_path / "model.safetensors"
+    assert main(["export", "run", "-o", str(target), "--calibrate-on", str(tmp_path / "nowhere.zip")]) == 2
+    assert "nowhere.zip" in capsys.readouterr().err.replace("\n", "")
+    assert not target.exists()
 
 
 def test_not_a_run(tmp_path, capsys):

@@ -1,3 +1,4 @@
+import dataclasses
 import os
 from pathlib import Path
 
@@ -8,7 +9,10 @@ import pytest
 from femo_jax.data.splits import Split
 from femo_jax.errors import ConfigError, FemoError, ModelFileError
 from femo_jax.evaluate import run
-from femo_jax.model_file import LoadedModel, logits_function, save_model_file
+from femo_jax.evaluate.calibration import cross_fitted_ece, fit_temperature
+from femo_jax.evaluate.metrics import report
+from femo_jax.evaluate.predict import predict_probabilities
+from femo_jax.model_file import LoadedModel, load_model_file, logits_function, rounded, save_model_file
 
 
 @pytest.fixture
@@ -78,3 +82,51 @@ def test_wrong_words_are_told_before_the_data_is_read(model_path, asked, argumen
     with pytest.raises(error, match=message):
         run.evaluate(**{"model": model_path, "data": "drawn", **arguments})
     assert not asked
+
+
+@pytest.fixture
+def unsure_model(random_model, split) -> LoadedModel:
+    """Logits of a few units: with those of random weights, all is lost whatever the temperature."""
+    logits = np.asarray(jax.jit(logits_function(random_model))(split.images))
+    variables = jax.tree.map(np.copy, random_model.variables)
+    variables["params"]["head"]["kernel"] *= 2 / np.abs(logits).max()
+    return dataclasses.replace(random_model, variables=variables)
+
+
+def test_calibration_makes_the_model_as_sure_as_it_is_right(unsure_model, split, asked):
+    surer = dataclasses.replace(unsure_model, temperature=0.2, training={"epochs": 3})
+    calibrated = run.calibrate(surer, "faces.zip")
+    assert asked == [("faces.zip", "validation")]
+
+    logits = np.asarray(jax.jit(logits_function(unsure_model))(split.images))
+    assert calibrated.temperature == pytest.approx(fit_temperature(logits, split.labels), rel=1e-3)
+    assert calibrated.training["epochs"] == 3
+    assert calibrated.variables is unsure_model.variables
+
+    measured = {}
+    for name, temperature in (("before", 1.0), ("after", calibrated.temperature)):
+        model = dataclasses.replace(unsure_model, temperature=temperature)
+        measured[name] = report(predict_probabilities(logits_function(model), split.images), split.labels)
+    calibration, evaluation = calibrated.training["calibration"], calibrated.training["evaluation"]
+    for key in ("nll", "ece"):
+        assert calibration[key] == pytest.approx({name: measured[name][key] for name in measured}, rel=1e-4)
+    assert calibration["nll"]["after"] < calibration["nll"]["before"]
+    assert calibration["cross_fitted_ece"] == pytest.approx(cross_fitted_ece(logits, split.labels, 5, 0), rel=1e-3)
+    assert (calibration["split"], calibration["n"], calibration["folds"], calibration["seed"]) == (
+        "validation",
+        11,
+        5,
+        0,
+    )
+    assert (evaluation["split"], evaluation["n"]) == ("validation", 11)
+    for key in ("accuracy", "accuracy_interval", "macro_f1"):
+        assert evaluation[key] == measured["before"][key]
+    assert evaluation["recall"] == {label: of["recall"] for label, of in measured["before"]["per_class"].items()}
+
+
+def test_a_calibrated_model_can_be_written(random_model, tmp_path, asked):
+    calibrated = run.calibrate(rounded(random_model, "float16"), "drawn")
+    save_model_file(tmp_path / "calibrated.safetensors", calibrated, "float16")
+    loaded = load_model_file(tmp_path / "calibrated.safetensors")
+    assert (loaded.temperature, loaded.training) == (calibrated.temperature, calibrated.training)
+    jax.tree.map(np.testing.assert_array_equal, loaded.variables, calibrated.variables)

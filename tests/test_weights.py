@@ -1,0 +1,109 @@
+import os
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from safetensors import safe_open
+
+from femo_jax import weights
+from femo_jax.errors import ConfigError, ModelFileError
+from femo_jax.model_file import LoadedModel, load_model_file
+from femo_jax.models import create_model, model_cost
+from femo_jax.train.config import as_dict, load_config
+from femo_jax.weights import model_path
+
+ROOT = Path(__file__).parent.parent
+SHIPPED = sorted(path.stem for path in Path(weights.__file__).parent.glob("*.safetensors"))
+
+
+def card_of(name: str) -> str:
+    return model_path(name).with_suffix(".md").read_text(encoding="utf-8")
+
+
+def test_femonet_ships_and_is_the_default():
+    assert "femonet" in SHIPPED
+    assert model_path() == model_path("femonet")
+
+
+def test_unknown_name_is_told_those_there_are():
+    with pytest.raises(ConfigError, match=r"no model 'vgg' ships with femo; there are .*femonet"):
+        model_path("vgg")
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_file_is_small_and_loads(name):
+    path = model_path(name)
+    assert path.stat().st_size <= 10e6
+    with safe_open(path, framework="np") as file:
+        types = {file.get_slice(key).get_dtype() for key in file.keys() if key.startswith("params/")}  # noqa: SIM118
+    assert types == {"F16"}
+    model = load_model_file(path)
+    assert model.training["calibration"]["split"] == "validation"
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_header_names_no_path(name):
+    with safe_open(model_path(name), framework="np") as file:
+        header = file.metadata()["femo"]
+    assert not re.search(r"/|\\|\.zip", header)
+
+
+def stated_figures(model: LoadedModel, bytes_of_file: int) -> list[str]:
+    """What a card must say of its model, digit by digit."""
+    evaluation, calibration = model.training["evaluation"], model.training["calibration"]
+    low, high = (100 * share for share in evaluation["accuracy_interval"])
+    nll, ece = calibration["nll"], calibration["ece"]
+    cost = model_cost(create_model(model.architecture, **model.options))
+    return [
+        f"{cost.parameters:,} parameters, {cost.multiply_adds / 1e6:.1f} M multiply-adds",
+        f"| file | {bytes_of_file / 1e6:.1f} MB",
+        f"| accuracy | {100 * evaluation['accuracy']:.2f} % (95 %: {low:.2f} to {high:.2f} %) |",
+        f"| macro-F1 | {100 * evaluation['macro_f1']:.2f} % |",
+        *(f"| {label} | {100 * recall:.1f} % |" for label, recall in evaluation["recall"].items()),
+        f"a temperature of {model.temperature:.4f}",
+        f"| negative log-likelihood | {nll['before']:.4f} nats | {nll['after']:.4f} nats |",
+        f"| expected calibration error, 15 bins | {100 * ece['before']:.2f} % | {100 * ece['after']:.2f} % |",
+        f"({calibration['folds']} folds), the calibration error is {100 * calibration['cross_fitted_ece']:.2f} %",
+    ]
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_card_states_the_figures_of_the_file(name):
+    card = " ".join(card_of(name).split())
+    figures = stated_figures(load_model_file(model_path(name)), model_path(name).stat().st_size)
+    assert [figure for figure in figures if figure not in card] == []
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_card_names_the_recipe_of_the_file(name):
+    recipe = re.search(r"femo train (experiments/\w+\.py)", card_of(name))
+    assert recipe
+    assert as_dict(load_config(ROOT / recipe[1])) == load_model_file(model_path(name)).training["config"]
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_card_says_what_it_is_for_and_not_for(name):
+    headings = re.findall(r"^## (.+)$", card_of(name), re.MULTILINE)
+    assert {"Data", "Calibration", "Intended use", "Not for this", "Limits", "Licence"} <= set(headings)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_cut_off_at_every_4_kib(name, tmp_path):
+    cut = Path(shutil.copy(model_path(name), tmp_path / "cut.safetensors"))
+    for length in reversed(range(0, cut.stat().st_size, 4096)):
+        os.truncate(cut, length)
+        with pytest.raises(ModelFileError, match="cut off or damaged"):
+            load_model_file(cut)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_flipped_bytes_in_the_header(name, tmp_path):
+    whole, damaged = bytearray(model_path(name).read_bytes()), tmp_path / "damaged.safetensors"
+    end_of_header = 8 + int.from_bytes(whole[:8], "little")
+    for position in [*range(8), *range(8, end_of_header, 37)]:
+        whole[position] ^= 0xFF
+        damaged.write_bytes(whole)
+        whole[position] ^= 0xFF
+        with pytest.raises(ModelFileError):
+            load_model_file(damaged)
