@@ -17,6 +17,7 @@ from femo_jax.data.splits import Split
 from femo_jax.emotions import NUM_EMOTIONS
 from femo_jax.errors import DivergenceError
 from femo_jax.models import create_model
+from femo_jax.signals import StopRequest, stop_request
 from femo_jax.train.checkpoints import restore_newest, save_best, save_newest
 from femo_jax.train.config import TrainConfig
 from femo_jax.train.devices import check_divides, data_mesh, process_rows, replicate, settle, shard_batch
@@ -26,7 +27,6 @@ from femo_jax.train.metrics import NEVER, Metrics
 from femo_jax.train.optimizer import create_optimizer, create_schedule
 from femo_jax.train.progress import Reporter
 from femo_jax.train.run_record import claim_workdir, describe_data
-from femo_jax.train.signals import StopRequest, stop_request
 from femo_jax.train.state import TrainState, create_train_state
 from femo_jax.train.steps import eval_step, train_step
 

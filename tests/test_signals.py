@@ -3,7 +3,7 @@ import signal
 
 import pytest
 
-from femo_jax.train.signals import stop_request
+from femo_jax.signals import Stopped, stop_request
 
 
 @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
@@ -24,3 +24,26 @@ def test_a_second_interrupt_breaks_off():
         os.kill(os.getpid(), signal.SIGINT)
         os.kill(os.getpid(), signal.SIGINT)
     signal.signal(signal.SIGINT, before)
+
+
+def test_a_wait_is_broken_off():
+    with stop_request() as stop:
+        with pytest.raises(Stopped), stop.interruptible():
+            os.kill(os.getpid(), signal.SIGTERM)
+            pytest.fail("went on waiting")
+        assert stop.signum == signal.SIGTERM
+
+
+def test_a_wait_that_begins_after_the_request_is_broken_off_at_once():
+    with stop_request() as stop:
+        os.kill(os.getpid(), signal.SIGTERM)
+        with pytest.raises(Stopped), stop.interruptible():
+            pytest.fail("began to wait")
+
+
+def test_after_a_wait_the_request_is_noted_again():
+    with stop_request() as stop:
+        with stop.interruptible():
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stop

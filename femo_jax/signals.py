@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM as a request that the training loop answers at its next safe point."""
+"""SIGINT and SIGTERM as a request that a loop answers at its next safe point."""
 
 import signal
 from collections.abc import Iterator
@@ -6,13 +6,35 @@ from contextlib import contextmanager
 from types import FrameType
 
 
+class Stopped(KeyboardInterrupt):
+    """The request came while the loop did nothing but wait."""
+
+
 class StopRequest:
     """Whether the run was asked to end, and by which signal."""
 
     signum: int = 0
+    _interruptible: bool = False
 
     def __bool__(self) -> bool:
         return self.signum != 0
+
+    @contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """A block that leaves nothing half done, such as a long wait: the request ends it at once, with Stopped."""
+        self._interruptible = True
+        try:
+            if self:
+                raise Stopped
+            yield
+        finally:
+            self._interruptible = False
+
+    def ask(self, signum: int) -> None:
+        """Notes the request; to be called by the signal's handler."""
+        self.signum = signum
+        if self._interruptible:
+            raise Stopped
 
 
 @contextmanager
@@ -23,8 +45,8 @@ def stop_request() -> Iterator[StopRequest]:
     before = {kind: signal.getsignal(kind) for kind in kinds}
 
     def ask(signum: int, _frame: FrameType | None) -> None:
-        request.signum = signum
         signal.signal(signum, before[signal.Signals(signum)])
+        request.ask(signum)
 
     for kind in kinds:
         signal.signal(kind, ask)
