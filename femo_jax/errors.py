@@ -23,3 +23,7 @@ class CheckpointError(FemoError):
 
 class DivergenceError(FemoError):
     """The training loss is no longer finite."""
+
+
+class SourceError(FemoError):
+    """A camera, stream, clip or picture cannot be opened, or gives no more frames."""

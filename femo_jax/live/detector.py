@@ -1,0 +1,45 @@
+"""What finds faces in a picture: one interface, two detectors behind it."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from femo_jax.live.boxes import Box
+from femo_jax.live.config import DetectorConfig
+from femo_jax.live.crop import CropGeometry
+from femo_jax.live.haar import HaarDetector
+from femo_jax.live.picture import Picture
+from femo_jax.live.yunet import YuNetDetector
+
+
+class Detector(Protocol):
+    """Finds faces in whole pictures, and known faces again near the place where they were."""
+
+    geometry: CropGeometry
+    """How to crop what FER-2013 would show from the boxes of this detector."""
+
+    def detect(self, picture: Picture) -> list[Box]:
+        """All faces of a picture, one box each: whole pixels of the frame, inside it, ordered by x, then by y."""
+        ...
+
+    def detect_near(self, picture: Picture, boxes: Sequence[Box], window: float, scales: float) -> list[Box | None]:
+        """Looks for known faces again, each by itself: two boxes may well find the same face.
+
+        Args:
+          picture: the frame.
+          boxes: where the faces were.
+          window: side of the square in which a face is looked for, as a multiple of its box.
+          scales: factor by which a face may have grown or shrunk.
+
+        Returns:
+          For each box where its face is now, as `detect` gives it, or None where none is found.
+        """
+        ...
+
+
+def create_detector(config: DetectorConfig) -> Detector:
+    """Makes the detector that a configuration names.
+
+    Raises:
+      ConfigError: the cascade or model file is missing, or is not one.
+    """
+    return YuNetDetector(config) if config.kind == "yunet" else HaarDetector(config)

@@ -1,0 +1,40 @@
+import math
+
+import pytest
+
+from femo_jax.errors import ConfigError
+from femo_jax.live.config import DetectorConfig, DrawConfig, SearchConfig, TrackConfig
+
+
+@pytest.mark.parametrize(
+    ("config", "name", "value"),
+    [
+        (DetectorConfig, "kind", "mtcnn"),
+        (DetectorConfig, "smallest", 0),
+        (DetectorConfig, "largest", -3),
+        (DetectorConfig, "scale_factor", 1.0),
+        (DetectorConfig, "min_neighbors", -1),
+        (DetectorConfig, "score", 1.5),
+        (SearchConfig, "full_scan_ms", -1),
+        (SearchConfig, "window", 1.0),
+        (SearchConfig, "scales", math.nan),
+        (TrackConfig, "min_overlap", 0),
+        (TrackConfig, "born_after", 0),
+        (TrackConfig, "lost_after_ms", math.inf),
+        (TrackConfig, "smoothing_ms", "slow"),
+        (TrackConfig, "hysteresis", 1.1),
+        (TrackConfig, "uncertain_below", True),
+        (TrackConfig, "uncertain_for_ms", -5),
+        (TrackConfig, "box_cutoff_hz", 0),
+        (TrackConfig, "box_speed", -0.1),
+        (DrawConfig, "scale", 0),
+    ],
+)
+def test_a_value_of_no_use_is_refused_by_name(config, name, value):
+    with pytest.raises(ConfigError, match=f"^{name} is .*expected"):
+        config(**{name: value})
+
+
+def test_yunet_needs_a_model_file():
+    with pytest.raises(ConfigError, match="model file"):
+        DetectorConfig(kind="yunet")

@@ -1,0 +1,177 @@
+import threading
+from pathlib import Path
+
+import cv2
+import cv2.data
+import numpy as np
+import pytest
+from skimage.data import astronaut
+
+from femo_jax.errors import ConfigError
+from femo_jax.live.boxes import Box, overlaps
+from femo_jax.live.config import DetectorConfig
+from femo_jax.live.haar import HaarDetector
+from femo_jax.live.picture import Picture
+
+HEAD = astronaut()[:220, 100:340, ::-1]
+"""The only face of a photograph, `[220, 240, 3]` BGR."""
+
+FACE = Box(72, 60, 102, 102)
+"""Where it is."""
+
+
+def put(*faces: tuple[int, int, float], width: int = 640, height: int = 480) -> Picture:
+    """A grey frame with heads: column, row and scale of each."""
+    frame = np.full((height, width, 3), 90, np.uint8)
+    for x, y, scale in faces:
+        head = cv2.resize(HEAD, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        part = frame[y : y + head.shape[0], x : x + head.shape[1]]
+        part[:] = head[: part.shape[0], : part.shape[1]]
+    return Picture(frame)
+
+
+def face_at(x: float, y: float, scale: float) -> Box:
+    return Box(x + scale * FACE.x, y + scale * FACE.y, scale * FACE.w, scale * FACE.h)
+
+
+def assert_same_places(found: list[Box], expected: list[Box], overlap: float = 0.7) -> None:
+    assert len(found) == len(expected)
+    assert all(overlaps([a], [b]).item() > overlap for a, b in zip(found, expected, strict=True)), found
+
+
+@pytest.fixture(scope="module")
+def detector():
+    return HaarDetector(DetectorConfig())
+
+
+@pytest.fixture(scope="module")
+def crowd():
+    return put((330, 200, 0.5), (10, 20, 1.0), (10, 260, 0.6), (330, 20, 0.8))
+
+
+def test_each_face_has_one_box_in_order(detector, crowd):
+    expected = [face_at(10, 260, 0.6), face_at(10, 20, 1.0), face_at(330, 200, 0.5), face_at(330, 20, 0.8)]
+    expected.sort()
+    assert_same_places(detector.detect(crowd), expected)
+    assert detector.detect(crowd) == sorted(detector.detect(crowd))
+
+
+def test_boxes_are_whole_pixels_inside_the_frame(detector):
+    # The hair is cut off above, the chin below: the box would leave the frame.
+    picture = Picture(np.ascontiguousarray(HEAD[64:158, 76:170]))
+    looked = detector.detect_near(picture, [Box(-4, -4, 102, 102)], 1.6, 1.2)
+    for box in [*detector.detect(picture), *detector.detect(put((3, 5, 0.77))), *looked]:
+        assert box is not None and all(isinstance(value, int) for value in box)
+        assert box == box.clipped(640, 480) and box.size > 0
+    assert looked[0] is not None and looked[0] == looked[0].clipped(94, 94)
+
+
+def test_a_frame_of_another_size_gives_the_same_faces(detector, crowd):
+    doubled = Picture(cv2.resize(crowd.bgr, None, fx=3, fy=3, interpolation=cv2.INTER_LINEAR))
+    expected = [Box(*(3 * value for value in box)) for box in detector.detect(crowd)]
+    assert_same_places(detector.detect(doubled), expected, overlap=0.85)
+
+
+@pytest.mark.parametrize(("smallest", "largest", "scales"), [(75, 1000, [1.0]), (0.15, 1.0, [1.0]), (30, 60, [0.45])])
+def test_faces_are_of_the_sizes_asked_for_in_pixels_or_of_the_height(smallest, largest, scales):
+    picture = put((10, 20, 1.0), (330, 20, 0.45))
+    found = HaarDetector(DetectorConfig(smallest=smallest, largest=largest)).detect(picture)
+    assert_same_places(found, [face_at(10 if scale == 1.0 else 330, 20, scale) for scale in scales])
+
+
+def test_nothing_is_found_where_no_size_is_left(crowd):
+    assert HaarDetector(DetectorConfig(smallest=200, largest=100)).detect(crowd) == []
+
+
+def test_more_neighbours_find_fewer_faces(crowd):
+    counts = [len(HaarDetector(DetectorConfig(min_neighbors=n)).detect(crowd)) for n in (0, 3, 100)]
+    assert counts[0] >= counts[1] == 4 and counts[2] == 0
+
+
+def test_equalising_changes_what_the_cascade_sees(monkeypatch, crowd):
+    seen = []
+    monkeypatch.setattr(cv2, "equalizeHist", lambda image: seen.append(image.shape) or image)
+    assert len(HaarDetector(DetectorConfig(equalize=True)).detect(crowd)) == 4
+    assert len(seen) > 4
+    del seen[:]
+    HaarDetector(DetectorConfig()).detect(crowd)
+    assert not seen
+
+
+def test_known_faces_are_found_where_they_moved_to(detector):
+    picture = put((10, 20, 1.0), (330, 20, 0.8))
+    known = [face_at(330 + 12, 20 - 10, 0.8), face_at(10 - 14, 20 + 15, 1.1), Box(300, 300, 80, 80)]
+    found = detector.detect_near(picture, known, 1.6, 1.25)
+    assert found[2] is None
+    assert_same_places([box for box in found if box], [face_at(330, 20, 0.8), face_at(10, 20, 1.0)])
+
+
+def test_of_two_faces_in_a_window_the_nearer_one_is_found(detector):
+    picture = put((10, 20, 0.6), (90, 20, 0.6))
+    known = [face_at(20, 20, 0.6), face_at(80, 20, 0.6)]
+    found = detector.detect_near(picture, known, 4.0, 1.2)
+    assert_same_places([box for box in found if box], [face_at(10, 20, 0.6), face_at(90, 20, 0.6)])
+
+
+def test_known_faces_are_not_found_outside_window_or_scales(detector):
+    picture = put((10, 20, 1.0))
+    assert detector.detect_near(picture, [face_at(150, 20, 1.0), face_at(10, 20, 2.0)], 1.6, 1.2) == [None, None]
+    assert detector.detect_near(picture, [], 1.6, 1.2) == []
+
+
+def test_a_face_that_rests_is_found_at_rest(detector):
+    boxes = []
+    box: Box | None = detector.detect(put((50, 50, 0.8)))[0]
+    for step, (x, y) in enumerate([(50, 50), (51, 50), (52, 51), (51, 52), (50, 52), (49, 51), (50, 50), (51, 51)]):
+        noise = np.random.default_rng(step).normal(0, 2, (480, 640, 3))
+        picture = Picture(np.clip(put((x, y, 0.8)).bgr + noise, 0, 255).astype(np.uint8))
+        box = detector.detect_near(picture, [box], 1.6, 1.2)[0]
+        assert box is not None
+        boxes.append((box.center[0] - x, box.center[1] - y, box.size))
+    assert (np.std(boxes, axis=0) / np.mean(boxes, axis=0)[2] < (0.015, 0.015, 0.03)).all()
+
+
+@pytest.mark.parametrize("shape", [(1, 640), (480, 1), (1, 1), (19, 640), (640, 19), (20, 20), (3, 5000)])
+def test_a_tiny_frame_has_no_faces(shape):
+    picture = Picture(np.random.default_rng(0).integers(0, 256, shape, np.uint8))
+    for config in (DetectorConfig(), DetectorConfig(smallest=1e-6), DetectorConfig(smallest=5000)):
+        detector = HaarDetector(config)
+        assert detector.detect(picture) == []
+        assert detector.detect_near(picture, [Box(0, 0, 1, 1), Box(90, 90, 50, 50)], 1.6, 1.2) == [None, None]
+
+
+def test_several_threads_get_what_one_gets(detector, crowd):
+    expected = detector.detect(crowd)
+    results = []
+    threads = [threading.Thread(target=lambda: results.append(detector.detect(crowd))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == [expected] * 8
+
+
+def test_another_cascade_finds_other_things():
+    path = Path(cv2.data.haarcascades) / "haarcascade_eye.xml"
+    found = HaarDetector(DetectorConfig(model=path, smallest=20, largest=60)).detect(put((10, 20, 1.0)))
+    face = face_at(10, 20, 1.0)
+    assert found and all(box.size < face.size / 2 for box in found)
+    assert any(face.x < box.center[0] < face.x + face.w and face.y < box.center[1] < face.center[1] for box in found)
+
+
+@pytest.mark.parametrize(
+    "contents",
+    [b"", b"not a cascade", b"<?xml", b'<?xml version="1.0"?><opencv_storage><a>1</a></opencv_storage>', bytes(999)],
+)
+def test_a_file_that_is_no_cascade_is_told(tmp_path, contents):
+    path = tmp_path / "mine.xml"
+    path.write_bytes(contents)
+    with pytest.raises(ConfigError, match=r"mine\.xml: not a cascade"):
+        HaarDetector(DetectorConfig(model=path))
+
+
+def test_a_missing_cascade_is_told(tmp_path):
+    with pytest.raises(ConfigError, match=r"nowhere\.xml: no such cascade file"):
+        HaarDetector(DetectorConfig(model=tmp_path / "nowhere.xml"))
+    with pytest.raises(ConfigError, match="no such cascade file"):
+        HaarDetector(DetectorConfig(model=tmp_path))

@@ -1,0 +1,141 @@
+import warnings
+
+import cv2
+import numpy as np
+import pytest
+
+from femo_jax.live.picture import Picture
+
+
+@pytest.fixture
+def bgr() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (30, 40, 3), np.uint8)
+
+
+def luminance(bgr: np.ndarray) -> np.ndarray:
+    return bgr @ np.array([0.114, 0.587, 0.299])
+
+
+def test_size_and_forms(bgr):
+    picture = Picture(bgr)
+    assert (picture.width, picture.height) == (40, 30)
+    np.testing.assert_array_equal(picture.bgr, bgr)
+    np.testing.assert_allclose(picture.grey, luminance(bgr), atol=1)
+    assert picture.grey.shape == (30, 40)
+
+
+def test_forms_are_made_once(bgr):
+    picture = Picture(bgr)
+    assert picture.grey is picture.grey
+    assert picture.bgr is picture.bgr
+
+
+def test_contiguous_bytes_are_not_copied(bgr):
+    grey = bgr[..., 0].copy()
+    assert np.shares_memory(Picture(bgr).bgr, bgr)
+    assert np.shares_memory(Picture(grey).grey, grey)
+    assert np.shares_memory(Picture(grey[..., None]).grey, grey)
+
+
+def test_forms_cannot_be_drawn_on(bgr):
+    picture = Picture(bgr)
+    for form in (picture.bgr, picture.grey):
+        with pytest.raises(ValueError, match="read-only"):
+            form[0, 0] = 1
+    with pytest.raises(cv2.error):
+        cv2.rectangle(picture.bgr, (1, 1), (5, 5), (0, 0, 255))
+    assert bgr.flags.writeable
+
+
+@pytest.mark.parametrize("shape", [(30, 40), (30, 40, 1)])
+def test_grey(bgr, shape):
+    grey = bgr[..., 0].reshape(shape)
+    picture = Picture(grey)
+    np.testing.assert_array_equal(picture.grey, bgr[..., 0])
+    np.testing.assert_array_equal(picture.bgr, np.stack([bgr[..., 0]] * 3, axis=-1))
+
+
+def test_alpha_is_left_out(bgr):
+    bgra = np.concatenate([bgr, bgr[..., :1]], axis=-1)
+    np.testing.assert_array_equal(Picture(bgra).bgr, bgr)
+    np.testing.assert_array_equal(Picture(bgra).grey, Picture(bgr).grey)
+
+
+@pytest.mark.parametrize("byte_order", ["<", ">"])
+def test_sixteen_bits_are_rounded(byte_order):
+    every = np.arange(65536).astype(f"{byte_order}u2").reshape(256, 256)
+    np.testing.assert_array_equal(Picture(every).grey, np.rint(np.arange(65536) / 257).reshape(256, 256))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "longdouble", ">f4", ">f8"])
+def test_floats_from_0_to_1(bgr, dtype):
+    picture = Picture((bgr / 255).astype(dtype))
+    np.testing.assert_array_equal(picture.bgr, bgr)
+    assert picture.bgr.dtype == np.uint8
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        lambda image: image[:, ::-1],
+        lambda image: image[::2, 3:-3],
+        lambda image: image[..., ::-1],
+        np.asfortranarray,
+        lambda image: image.transpose(1, 0, 2),
+        lambda image: (image / 255)[::-1],
+        lambda image: (image.astype(np.uint16) * 257)[:, ::-2],
+    ],
+)
+def test_not_contiguous(bgr, view):
+    picture, whole = Picture(view(bgr)), Picture(np.ascontiguousarray(view(bgr)))
+    np.testing.assert_array_equal(picture.bgr, whole.bgr)
+    np.testing.assert_array_equal(picture.grey, whole.grey)
+    assert picture.bgr.flags.c_contiguous
+    assert picture.grey.flags.c_contiguous
+
+
+@pytest.mark.parametrize("shape", [(1, 40, 3), (30, 1, 4), (1, 1), (1, 2000, 1)])
+def test_a_pixel_high_or_wide(shape):
+    picture = Picture(np.full(shape, 7, np.uint8))
+    assert picture.bgr.shape == (*shape[:2], 3)
+    assert (picture.grey == 7).all()
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        ([[1, 2], [3, 4]], "not a numpy array but list"),
+        (None, "not a numpy array but NoneType"),
+        (np.zeros((4, 4), object), "dtype object"),
+        (np.zeros((4, 4), bool), "dtype bool"),
+        (np.zeros((4, 4), np.int16), "dtype int16"),
+        (np.zeros((4, 4), np.uint32), "dtype uint32"),
+        (np.zeros((4, 4), np.complex64), "dtype complex64"),
+        (np.zeros((4, 4), "S3"), r"dtype \|S3"),
+        (np.zeros(4, np.uint8), r"shape \[4\]"),
+        (np.zeros((), np.uint8), r"shape \[\]"),
+        (np.zeros((4, 4, 2), np.uint8), r"shape \[4, 4, 2\]"),
+        (np.zeros((4, 4, 0), np.uint8), r"shape \[4, 4, 0\]"),
+        (np.zeros((2, 4, 4, 3), np.uint8), r"shape \[2, 4, 4, 3\]"),
+        (np.zeros((0, 4, 3), np.uint8), r"empty picture of shape \[0, 4, 3\]"),
+        (np.zeros((4, 0), np.float32), "empty"),
+    ],
+)
+def test_what_is_no_picture_is_told_what_is_taken(image, message):
+    with pytest.raises(ValueError, match=rf"{message}.*A picture is a numpy array .* from 0 to 1\."):
+        Picture(image)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_not_finite(value):
+    image = np.full((4, 4, 3), 0.5, np.float32)
+    image[2, 1, 0] = value
+    with warnings.catch_warnings(), pytest.raises(ValueError, match="NaN or infinity"):
+        warnings.simplefilter("error")
+        Picture(image)
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.0, 255.0), (-1.0, 1.0), (0.0, 1.001)])
+def test_floats_outside_0_to_1(low, high):
+    with pytest.raises(ValueError, match=f"from {low:g} to {high:g}, expected 0 to 1"):
+        Picture(np.array([[low, high]]))

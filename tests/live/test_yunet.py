@@ -1,0 +1,200 @@
+import os
+import threading
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from skimage.data import astronaut
+
+from femo_jax.errors import ConfigError
+from femo_jax.live import yunet
+from femo_jax.live.boxes import Box, overlaps
+from femo_jax.live.config import DetectorConfig
+from femo_jax.live.picture import Picture
+from femo_jax.live.yunet import YuNetDetector
+
+
+class FakeNetwork:
+    """Stands in for `cv2.FaceDetectorYN`: a bright rectangle is a face.
+
+    Attributes:
+      inputs: height and width of all pictures that it was given.
+    """
+
+    def __init__(self) -> None:
+        self.inputs = []
+
+    def setInputSize(self, size):  # noqa: N802
+        self.size = size
+
+    def detect(self, image):
+        assert image.shape == (self.size[1], self.size[0], 3) and image.dtype == np.uint8
+        self.inputs.append(image.shape[:2])
+        _, _, boxes, _ = cv2.connectedComponentsWithStats((image[..., 0] > 127).astype(np.uint8))
+        faces = np.zeros((len(boxes) - 1, 15), np.float32)
+        faces[:, :4] = boxes[1:, :4]
+        return len(faces), faces if len(faces) else None
+
+
+@pytest.fixture
+def network(monkeypatch):
+    fake = FakeNetwork()
+    monkeypatch.setattr(yunet, "_load", lambda path, score: fake)
+    return fake
+
+
+@pytest.fixture
+def make(network, tmp_path):
+    """Makes a detector with the fake network."""
+    path = tmp_path / "yunet.onnx"
+    path.touch()
+
+    def make(**options) -> YuNetDetector:
+        detector = YuNetDetector(DetectorConfig(kind="yunet", model=path, **options))
+        network.inputs.clear()  # of the trial run
+        return detector
+
+    return make
+
+
+def draw(*faces: Box, width: int = 640, height: int = 480) -> Picture:
+    frame = np.zeros((height, width, 3), np.uint8)
+    for x, y, w, h in faces:
+        frame[max(y, 0) : y + h, max(x, 0) : x + w] = 255
+    return Picture(frame)
+
+
+def assert_near(found, expected, pixels=4):
+    assert len(found) == len(expected)
+    np.testing.assert_allclose(found, expected, atol=pixels)
+
+
+HIGH, SMALL, WIDE = Box(100, 40, 80, 112), Box(300, 200, 50, 60), Box(20, 300, 120, 90)
+
+
+def test_boxes_are_in_pixels_of_the_frame_and_in_order(make, network):
+    found = make().detect(draw(SMALL, WIDE, HIGH))
+    assert_near(found, [WIDE, HIGH, SMALL])
+    assert found == sorted(found)
+    assert all(isinstance(value, int) for box in found for value in box)
+
+
+def test_the_frame_is_reduced_as_far_as_the_smallest_face_allows(make, network):
+    sizes = []
+    for smallest, width, height in [(32, 640, 480), (8, 640, 480), (0.1, 1920, 1080)]:
+        make(smallest=smallest).detect(draw(width=width, height=height))
+        sizes += network.inputs
+    assert sizes == [(240, 320), (480, 640), (160, 284)]
+
+
+def test_faces_are_of_the_sizes_asked_for(make):
+    picture = draw(SMALL, HIGH)
+    assert_near(make(smallest=70).detect(picture), [HIGH])
+    assert_near(make(largest=70).detect(picture), [SMALL])
+    assert_near(make(smallest=0.15, largest=0.5).detect(picture), [HIGH])
+
+
+def test_known_faces_are_found_where_they_moved_to(make):
+    moved = Box(112, 50, 84, 116)
+    found = make().detect_near(draw(moved, SMALL), [SMALL, HIGH, Box(500, 20, 60, 60)], 1.6, 1.2)
+    assert found[2] is None
+    assert_near(found[:2], [SMALL, moved])
+
+
+def test_known_faces_are_not_found_outside_window_or_scales(make):
+    detector = make()
+    assert detector.detect_near(draw(SMALL), [Box(300, 100, 50, 60), Box(300, 200, 80, 90)], 1.2, 1.2) == [None, None]
+    assert detector.detect_near(draw(SMALL), [], 1.6, 1.2) == []
+
+
+def test_only_the_surroundings_of_known_faces_are_searched(make, network):
+    make(smallest=32).detect_near(draw(SMALL), [SMALL], 1.6, 1.2)
+    # Half the size, by cells of 32: columns 128 to 192 and rows 64 to 160.
+    assert network.inputs == [(96, 64)]
+
+
+def test_a_part_of_the_frame_shows_a_face_as_the_whole_does(make):
+    detector = make(smallest=32)
+    picture = draw(Box(101, 41, 81, 113), Box(303, 207, 53, 61))
+    assert detector.detect_near(picture, detector.detect(picture), 1.6, 1.2) == detector.detect(picture)
+    assert detector.detect_near(picture, [Box(301, 205, 55, 65)], 1.6, 1.2) == detector.detect(picture)[1:]
+
+
+def test_a_known_face_outside_the_frame_is_not_found(make):
+    assert make().detect_near(draw(SMALL), [Box(900, 900, 50, 60), Box(-300, 10, 50, 60)], 1.6, 1.2) == [None, None]
+
+
+@pytest.mark.parametrize("shape", [(1, 640), (480, 1), (1, 1), (5, 640)])
+def test_the_network_never_gets_a_tiny_picture(make, network, shape):
+    detector = make()
+    picture = Picture(np.zeros(shape, np.uint8))
+    assert detector.detect(picture) == []
+    assert detector.detect_near(picture, [Box(0, 0, 1, 1)], 1.6, 1.2) == [None]
+    assert np.min(network.inputs) == 64
+
+
+def test_faces_at_the_edge_are_clipped(make):
+    assert_near(
+        make().detect(draw(Box(-30, -20, 100, 100), Box(580, 420, 100, 100))), [(0, 0, 70, 80), (580, 420, 60, 60)]
+    )
+
+
+@pytest.mark.parametrize("contents", [b"", b"not a network", bytes(range(256)) * 40])
+def test_a_file_that_is_no_yunet_is_told(tmp_path, contents):
+    path = tmp_path / "mine.onnx"
+    path.write_bytes(contents)
+    with pytest.raises(ConfigError, match=r"mine\.onnx: not a YuNet"):
+        YuNetDetector(DetectorConfig(kind="yunet", model=path))
+
+
+def test_another_network_is_told(tmp_path, monkeypatch):
+    """One that OpenCV loads, but that has not the outputs of YuNet, fails when it is run."""
+
+    class Other(FakeNetwork):
+        def detect(self, image):
+            raise cv2.error("Layer with requested id is not found")
+
+    path = tmp_path / "other.onnx"
+    path.touch()
+    monkeypatch.setattr(yunet, "_load", lambda path, score: Other())
+    with pytest.raises(ConfigError, match=r"other\.onnx: not a YuNet"):
+        YuNetDetector(DetectorConfig(kind="yunet", model=path))
+
+
+def test_a_missing_file_is_told(tmp_path):
+    with pytest.raises(ConfigError, match=r"nowhere\.onnx: no such model file"):
+        YuNetDetector(DetectorConfig(kind="yunet", model=tmp_path / "nowhere.onnx"))
+
+
+@pytest.fixture(scope="module")
+def real():
+    """A detector with the YuNet that FEMO_YUNET names, or a skip."""
+    path = os.environ.get("FEMO_YUNET")
+    if not path:
+        pytest.skip("set FEMO_YUNET to the path of a YuNet model file to run this test")
+    return YuNetDetector(DetectorConfig(kind="yunet", model=Path(path)))
+
+
+def test_a_real_network_finds_a_real_face(real):
+    picture = Picture(np.ascontiguousarray(astronaut()[..., ::-1]))
+    (face,) = real.detect(picture)
+    assert overlaps([face], [Box(178, 62, 84, 118)]).item() > 0.7
+    (again,) = real.detect_near(picture, [face], 1.6, 1.2)
+    assert again is not None and overlaps([face], [again]).item() > 0.9
+
+
+def test_a_real_network_serves_several_threads(real):
+    pictures = [Picture(np.ascontiguousarray(astronaut()[:, : 512 - 40 * step, ::-1])) for step in range(4)]
+    expected = [real.detect(picture) for picture in pictures]
+    results = {}
+
+    def work(index):
+        results[index] = [real.detect(pictures[index]) for _ in range(5)]
+
+    threads = [threading.Thread(target=work, args=(index,)) for index in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == {index: [expected[index]] * 5 for index in range(4)}
