@@ -1,0 +1,82 @@
+import itertools
+
+import numpy as np
+import pytest
+
+from femo_jax.live.boxes import Box, overlaps
+from femo_jax.live.pairing import pair_boxes
+
+
+def face(x: float, y: float = 0.0, size: float = 100.0) -> Box:
+    return Box(x, y, size, size)
+
+
+def test_nothing_to_pair():
+    assert pair_boxes([], [face(0)], 0.2) == {}
+    assert pair_boxes([face(0)], [], 0.2) == {}
+    assert pair_boxes([], [], 0.2) == {}
+
+
+def test_faces_that_come_in_another_order():
+    known = [face(0), face(300), face(600)]
+    assert pair_boxes(known, [face(610), face(5), face(290)], 0.2) == {0: 2, 1: 0, 2: 1}
+
+
+def test_a_known_face_is_paired_once():
+    # Face 0 was found; what is near to it is not it as well, and far from face 1.
+    assert pair_boxes([face(0), face(1000)], [face(5), face(80)], 0.2) == {0: 0}
+
+
+def test_the_best_sum_and_not_the_best_pair_first():
+    # Box 0 overlaps face 1 best, but then box 1 would have no face left.
+    known = [face(0), face(50)]
+    assert pair_boxes(known, [face(30), face(70)], 0.2) == {0: 0, 1: 1}
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_other_choice_overlaps_more(seed):
+    rng = np.random.default_rng(seed)
+    known, found = ([Box(*rng.uniform(0, 80, 2), *rng.uniform(60, 120, 2)) for _ in range(4)] for _ in range(2))
+    overlap = overlaps(known, found)
+    best = max(
+        sum(overlap[row, column] for column, row in enumerate(order)) for order in itertools.permutations(range(4))
+    )
+    pairs = pair_boxes(known, found, 0.01)
+    assert sum(overlap[row, column] for column, row in pairs.items()) == pytest.approx(best)
+
+
+def test_a_face_that_left_its_last_box():
+    assert pair_boxes([face(0)], [face(90)], 0.2) == {0: 0}
+    assert pair_boxes([face(0)], [face(60, 60)], 0.2) == {0: 0}
+
+
+def test_a_face_that_is_too_far_away():
+    assert pair_boxes([face(0)], [face(105)], 0.2) == {}
+    assert pair_boxes([face(0)], [face(75, 75)], 0.2) == {}
+
+
+def test_a_face_of_another_size_is_another_face():
+    assert pair_boxes([face(0)], [face(40, 40, 20)], 0.2) == {}
+    assert pair_boxes([face(40, 40, 20)], [face(0)], 0.2) == {}
+
+
+def test_overlap_comes_before_nearness():
+    # The found face lies 60 pixels from face 0 and 55 from face 1, which it overlaps too little.
+    assert pair_boxes([face(0), face(130, 15, 70)], [face(60)], 0.2) == {0: 0}
+
+
+def test_a_larger_overlap_may_be_asked_for():
+    # Without nearness in play: the box grew beyond what nearness takes.
+    assert pair_boxes([face(0)], [Box(0, 0, 160, 160)], 0.3) == {0: 0}
+    assert pair_boxes([face(0)], [Box(0, 0, 160, 160)], 0.5) == {}
+
+
+def test_boxes_without_area_pair_without_a_warning():
+    with np.errstate(all="raise"):
+        assert pair_boxes([Box(0, 0, 0, 0)], [Box(50, 0, 0, 0)], 0.2) == {}
+
+
+def test_plain_numbers_come_back():
+    (found, known), *_ = pair_boxes([face(0)], [face(1)], 0.2).items()
+    assert type(found) is int
+    assert type(known) is int
