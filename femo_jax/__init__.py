@@ -1,7 +1,21 @@
 """femo: facial emotion recognition in JAX, live on a robot."""
 
+from typing import TYPE_CHECKING, Any
+
 from femo_jax.emotions import EMOTIONS, Emotion
+
+if TYPE_CHECKING:
+    from femo_jax.live.recognizer import EmotionRecognizer
 
 __version__ = "0.1.0"
 
-__all__ = ["EMOTIONS", "Emotion", "__version__"]
+__all__ = ["EMOTIONS", "Emotion", "EmotionRecognizer", "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    """Imports the recogniser, and JAX and OpenCV with it, when it is first asked for."""
+    if name != "EmotionRecognizer":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from femo_jax.live.recognizer import EmotionRecognizer
+
+    return EmotionRecognizer

@@ -18,5 +18,21 @@ def test_inference_imports_are_light(statement):
     assert loaded(statement).isdisjoint(HEAVY)
 
 
+def test_recognising_is_light():
+    modules = loaded(
+        "import numpy\n"
+        "from femo_jax import EmotionRecognizer\n"
+        "recognizer = EmotionRecognizer.load()\n"
+        "recognizer(numpy.zeros((60, 80, 3), numpy.uint8))\n"
+        "recognizer.stream()(numpy.zeros((60, 80, 3), numpy.uint8), time=0.0)"
+    )
+    assert modules.isdisjoint((*HEAVY, "tyro", "rclpy"))
+    assert {"femo_jax", "jax", "cv2"} <= modules
+
+
+def test_the_package_itself_needs_almost_nothing():
+    assert loaded("import femo_jax").isdisjoint((*HEAVY, "jax", "flax", "cv2", "numpy", "scipy"))
+
+
 def test_the_check_sees_what_is_loaded():
     assert "matplotlib" in loaded("import femo_jax.plots")

@@ -1,0 +1,207 @@
+"""Emotions of the faces in a picture: detector, crops, and a network that was compiled when it was loaded."""
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.tree_util import Partial
+
+from femo_jax.emotions import EMOTIONS
+from femo_jax.errors import ModelFileError
+from femo_jax.live.boxes import Box
+from femo_jax.live.compile_cache import persistent_cache
+from femo_jax.live.config import DetectorConfig, StreamConfig, TrackConfig
+from femo_jax.live.crop import CropGeometry, crop_faces
+from femo_jax.live.detector import Detector, create_detector
+from femo_jax.live.picture import Picture
+from femo_jax.live.results import FaceEmotion
+from femo_jax.model_file import LoadedModel, class_probabilities, load_model_file
+from femo_jax.models import create_model
+from femo_jax.models.fold import fold_batch_norm
+from femo_jax.preprocess import normalize
+from femo_jax.weights import model_path
+
+if TYPE_CHECKING:
+    from femo_jax.live.stream import EmotionStream
+
+BATCH_SIZES = (1, 2, 4, 8, 16)
+"""Numbers of faces for which the network is compiled."""
+
+_WHOLE = CropGeometry(scale=1.0, shift=0.0)
+
+
+class EmotionRecognizer:
+    """Finds the faces of a picture and says what emotion each shows.
+
+    >>> recognizer = EmotionRecognizer.load()  # doctest: +SKIP
+    >>> [(face.box, face.label, face.confidence) for face in recognizer(image_bgr)]  # doctest: +SKIP
+
+    The network is compiled for a few batch sizes when it is loaded, and never afterwards. Several threads may use one
+    recogniser at once; femo's detectors let them wait for each other, the network does not.
+
+    Attributes:
+      model: the network and what is known of it; replacing it has no effect.
+      detector: finds the faces; may be replaced at any time.
+      uncertain_below: a face of less confidence is marked as uncertain.
+    """
+
+    def __init__(self, model: LoadedModel, detector: Detector, *, batch_sizes: Sequence[int] = BATCH_SIZES) -> None:
+        """Compiles a model; `load` does so for a file.
+
+        Args:
+          model: the network.
+          detector: finds the faces.
+          batch_sizes: numbers of faces for which the network is compiled, which takes a third of a second each the
+            first time. See `classify` for how faces are divided among them.
+
+        Raises:
+          ValueError: the batch sizes are not positive integers.
+          ModelFileError: the network gives NaN or infinity.
+        """
+        self.model = model
+        self.detector = detector
+        self.uncertain_below = TrackConfig().uncertain_below
+        self._calls = _compile(model, batch_sizes)
+
+    @classmethod
+    def load(
+        cls,
+        path: str | os.PathLike[str] | None = None,
+        detector: DetectorConfig | Detector | None = None,
+        *,
+        batch_sizes: Sequence[int] = BATCH_SIZES,
+    ) -> "EmotionRecognizer":
+        """Loads a model file of `femo export`, compiles it and warms it up.
+
+        The compiled network is kept in JAX's persistent cache, by default in femo's cache folder.
+
+        Args:
+          path: of the model file; None for the model that ships with femo.
+          detector: one, or the settings of one; None for the default settings.
+          batch_sizes: see `EmotionRecognizer`.
+
+        Raises:
+          ModelFileError: the file is missing, damaged or of another femo.
+          ConfigError: the detector's file is missing or not what it should be.
+          ValueError: the batch sizes are not positive integers.
+        """
+        if detector is None or isinstance(detector, DetectorConfig):
+            detector = create_detector(detector or DetectorConfig())
+        return cls(load_model_file(model_path() if path is None else path), detector, batch_sizes=batch_sizes)
+
+    def __call__(self, image: np.ndarray | Picture) -> list[FaceEmotion]:
+        """The faces of a single picture, in the detector's order; none is no error.
+
+        Args:
+          image: in any form that `Picture` takes: BGR, BGRA or grey.
+
+        Raises:
+          ValueError: the image is not one.
+        """
+        picture = image if isinstance(image, Picture) else Picture(image)
+        return self._faces(picture, self.detector.detect(picture), self.detector.geometry)
+
+    def whole(self, image: np.ndarray | Picture) -> FaceEmotion:
+        """The emotion of a picture that is a face and nothing else, as those of FER-2013 are.
+
+        Of a picture that is not square, the square of the same area around its middle is taken; where that leaves the
+        picture, the pixels at the edge are repeated.
+
+        Args:
+          image: in any form that `Picture` takes: BGR, BGRA or grey.
+
+        Raises:
+          ValueError: the image is not one.
+        """
+        picture = image if isinstance(image, Picture) else Picture(image)
+        return self._faces(picture, [Box(0, 0, picture.width, picture.height)], _WHOLE)[0]
+
+    def classify(self, faces: np.ndarray) -> np.ndarray:
+        """Calibrated probabilities of the emotions of cropped faces.
+
+        All of them go through the network in one call, filled up with blank ones to the next batch size. Of more
+        faces than the largest size, so many at a time do; all calls are started before the first is waited for.
+
+        Args:
+          faces: `[n, 48, 48] uint8`, grey; n may be 0.
+
+        Returns:
+          `[n, 7] float32` in the order of `femo_jax.EMOTIONS`; each row has the sum 1.
+
+        Raises:
+          ValueError: other shape or dtype.
+        """
+        size = self.model.image_size
+        if not isinstance(faces, np.ndarray) or faces.shape[1:] != (size, size) or faces.dtype != np.uint8:
+            got = f"{list(faces.shape)} {faces.dtype}" if isinstance(faces, np.ndarray) else type(faces).__name__
+            raise ValueError(f"expected faces [n, {size}, {size}] uint8, got {got}; `crop_faces` makes them")
+        results, start = [], 0
+        for batch in _batches(len(faces), sorted(self._calls)):
+            results.append(self._calls[batch](_padded(faces[start : start + batch], batch)))
+            start += batch
+        # Cut in numpy: cutting an array of JAX would compile.
+        return np.concatenate([np.zeros((0, len(EMOTIONS)), np.float32), *map(np.asarray, results)])[: len(faces)]
+
+    def stream(self, config: StreamConfig | None = None) -> "EmotionStream":
+        """Recognition in frames that follow each other, with steady tracks; each camera needs a stream of its own."""
+        from femo_jax.live.stream import EmotionStream  # which needs this module
+
+        return EmotionStream(self, config)
+
+    def _faces(self, picture: Picture, boxes: Sequence[Box], geometry: CropGeometry) -> list[FaceEmotion]:
+        crops = crop_faces(picture.grey, boxes, geometry, self.model.image_size)
+        return [
+            FaceEmotion(
+                box=box,
+                label=EMOTIONS[probabilities.argmax()],
+                confidence=float(probabilities.max()),
+                probabilities=probabilities,
+                uncertain=bool(probabilities.max() < self.uncertain_below),
+            )
+            for box, probabilities in zip(boxes, self.classify(crops), strict=True)
+        ]
+
+
+def _compile(model: LoadedModel, batch_sizes: Sequence[int]) -> dict[int, Callable[[np.ndarray], jax.Array]]:
+    """By batch size, a function of faces `[batch, 48, 48] uint8` that gives `[batch, 7] float32` without compiling."""
+    if not batch_sizes or not all(isinstance(size, int) and size > 0 for size in batch_sizes):
+        raise ValueError(f"batch sizes are {batch_sizes!r}; expected integers above 0, at least one")
+    side = model.image_size
+    example = jax.ShapeDtypeStruct((1, side, side, 1), jnp.float32)
+    folded = fold_batch_norm(create_model(model.architecture, **model.options), model.variables, example)
+    folded = jax.device_put(folded)
+    probabilities = jax.jit(partial(_probabilities, model.mean, model.std, model.temperature))
+
+    def compiled(batch: int) -> Callable[[np.ndarray], jax.Array]:
+        faces = jax.ShapeDtypeStruct((batch, side, side), jnp.uint8)
+        call = partial(probabilities.lower(folded, faces).compile(), folded)
+        if not np.isfinite(call(np.zeros(faces.shape, np.uint8))).all():  # which warms up as well
+            raise ModelFileError(
+                f"the network {model.architecture!r} gives NaN or infinity. Export a checkpoint from before the run"
+                " diverged."
+            )
+        return call
+
+    # XLA compiles one network on one core.
+    with persistent_cache(), ThreadPoolExecutor() as threads:
+        return dict(zip(batch_sizes, threads.map(compiled, batch_sizes), strict=True))
+
+
+def _probabilities(mean: float, std: float, temperature: float, logits: Partial, faces: jax.Array) -> jax.Array:
+    return class_probabilities(logits(normalize(faces[..., None], mean, std)) / temperature)
+
+
+def _batches(count: int, sizes: Sequence[int]) -> list[int]:
+    """Batch sizes, of those that there are in rising order, that hold `count` faces together."""
+    full, rest = divmod(count, sizes[-1])
+    return [sizes[-1]] * full + [next(size for size in sizes if size >= rest)] * (rest > 0)
+
+
+def _padded(faces: np.ndarray, batch: int) -> np.ndarray:
+    """`[n, h, w]` -> `[batch, h, w]`, filled up with black."""
+    return np.pad(faces, ((0, batch - len(faces)), (0, 0), (0, 0))) if len(faces) < batch else faces

@@ -1,0 +1,83 @@
+import logging
+import warnings
+
+import jax
+import pytest
+from jax.experimental.compilation_cache import compilation_cache
+
+from femo_jax.live.compile_cache import persistent_cache
+
+OPTIONS = ("jax_compilation_cache_dir", "jax_persistent_cache_min_compile_time_secs")
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Femo's cache folder, in a JAX that nobody told where to keep what it compiles."""
+    monkeypatch.setenv("FEMO_CACHE", str(tmp_path))
+    before = jax.config.jax_compilation_cache_dir
+    _set_cache_folder(None)
+    yield tmp_path / "xla"
+    _set_cache_folder(before)
+
+
+def _set_cache_folder(path):
+    jax.config.update("jax_compilation_cache_dir", path)
+    compilation_cache.reset_cache()
+
+
+def compile_new(number: int) -> None:
+    """Compiles a function that JAX has not seen; of the same number, the same function."""
+    jax.jit(lambda x: x * number + 1).lower(1.0).compile()
+
+
+def test_what_is_compiled_is_kept_however_fast_it_was(folder):
+    with persistent_cache():
+        compile_new(11)
+    assert len(list(folder.iterdir())) == 1
+
+
+def test_what_was_kept_is_not_compiled_again(folder, caplog):
+    with persistent_cache():
+        compile_new(12)
+    with caplog.at_level(logging.DEBUG, "jax._src.compiler"), persistent_cache():
+        compile_new(12)
+    assert "Persistent compilation cache hit" in caplog.text
+
+
+def test_nothing_is_kept_outside_the_block(folder):
+    before = {name: getattr(jax.config, name) for name in OPTIONS}
+    with persistent_cache():
+        compile_new(13)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    try:
+        compile_new(14)
+    finally:
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", before[OPTIONS[1]])
+    assert len(list(folder.iterdir())) == 1
+    assert {name: getattr(jax.config, name) for name in OPTIONS} == before
+
+
+def test_an_error_in_the_block_leaves_the_options_as_they_were(folder):
+    before = {name: getattr(jax.config, name) for name in OPTIONS}
+    with pytest.raises(KeyError), persistent_cache():
+        raise KeyError
+    assert {name: getattr(jax.config, name) for name in OPTIONS} == before
+
+
+def test_the_users_own_folder_is_used(folder, tmp_path):
+    own = tmp_path / "own"
+    _set_cache_folder(str(own))
+    with persistent_cache():
+        compile_new(15)
+    assert len(list(own.iterdir())) == 1
+    assert not folder.exists()
+    assert jax.config.jax_compilation_cache_dir == str(own)
+
+
+def test_without_a_folder_to_write_nothing_is_kept_and_nothing_is_said(folder, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("FEMO_CACHE", str(tmp_path / "file"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with persistent_cache():
+            compile_new(16)

@@ -1,0 +1,110 @@
+import numpy as np
+import pytest
+
+from femo_jax import EMOTIONS
+from femo_jax.live.boxes import Box
+from femo_jax.live.config import SearchConfig, StreamConfig, TrackConfig
+from femo_jax.live.crop import CropGeometry
+from femo_jax.live.stream import EmotionStream
+
+
+class BrightestSpot:
+    """A detector of bright squares of 40 pixels: the face of these tests."""
+
+    geometry = CropGeometry(scale=1.0, shift=0.0)
+
+    def __init__(self):
+        self.scans = 0
+
+    def detect(self, picture):
+        self.scans += 1
+        return self._find(picture)
+
+    def detect_near(self, picture, boxes, window, scales):
+        found = self._find(picture)
+        return [found[0] if found else None for _ in boxes]
+
+    def _find(self, picture):
+        rows, columns = np.nonzero(picture.grey > 100)
+        return [Box(int(columns.min()), int(rows.min()), 40, 40)] if len(rows) else []
+
+
+class Brightness:
+    """Stands in for the recogniser: a face of 150 is happy, one of 250 is sad."""
+
+    def __init__(self):
+        self.detector = BrightestSpot()
+
+    def classify(self, faces):
+        probabilities = np.full((len(faces), 7), 0.02, np.float32)
+        for row, face in zip(probabilities, faces, strict=True):
+            row[EMOTIONS.index("happy" if face.mean() < 200 else "sad")] = 0.88
+        return probabilities
+
+
+@pytest.fixture
+def stream():
+    return EmotionStream(Brightness(), StreamConfig(SearchConfig(full_scan_ms=200), TrackConfig(born_after=2)))
+
+
+def frame(x, brightness=150):
+    image = np.zeros((120, 160), np.uint8)
+    image[30:70, x : x + 40] = brightness
+    return image
+
+
+def test_a_face_keeps_its_number_and_settles_on_its_emotion(stream):
+    results = [stream(frame(x=20 + step), time=step / 25) for step in range(20)]
+
+    assert results[0].faces == []  # one sighting does not make a track
+    assert {face.track_id for result in results for face in result.faces} == {1}
+    last = results[-1].faces[0]
+    assert last.label == "happy"
+    assert last.confidence == pytest.approx(0.88, abs=0.01)
+    assert last.age == pytest.approx(19 / 25)
+    assert abs(last.box.x - 39) < 6
+    assert (results[-1].width, results[-1].height) == (160, 120)
+    assert results[-1].detection_ms > 0 and results[-1].inference_ms > 0
+
+
+def test_the_label_follows_a_change_of_the_face(stream):
+    labels = [
+        [face.label for face in stream(frame(20, 150 if step < 25 else 250), time=step / 25).faces]
+        for step in range(50)
+    ]
+    assert labels[24] == ["happy"]
+    assert labels[26] == ["happy"]  # not at once: one frame is no evidence
+    assert labels[-1] == ["sad"]
+
+
+def test_whole_frames_are_scanned_only_every_so_often(stream):
+    scans = [stream(frame(20), time=step / 25).full_scan for step in range(26)]
+    assert sum(scans) == stream._recognizer.detector.scans
+    assert 5 <= sum(scans) <= 7  # once in 200 ms
+
+
+def test_new_settings_hold_for_a_living_stream(stream):
+    for step in range(10):
+        stream(frame(20), time=step / 25)
+    stream.config = StreamConfig(SearchConfig(full_scan_ms=0), TrackConfig(uncertain_below=0.95))
+    result = stream(frame(20), time=0.44)
+    assert result.full_scan
+    assert result.faces[0].uncertain
+
+
+def test_a_reset_begins_again(stream):
+    for step in range(5):
+        stream(frame(20), time=step / 25)
+    stream.reset()
+    assert stream(frame(20), time=0.24).faces == []
+    assert [face.track_id for face in stream(frame(20), time=0.28).faces] == [1]
+
+
+def test_a_frame_without_faces_has_none(stream):
+    assert stream(np.zeros((48, 64, 3), np.uint8), time=0.0).faces == []
+
+
+@pytest.mark.parametrize("time", [float("nan"), float("inf")])
+def test_a_time_that_is_none_is_refused(stream, time):
+    with pytest.raises(ValueError, match="finite seconds"):
+        stream(frame(20), time=time)
