@@ -1,0 +1,86 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from femo_jax.live.boxes import Box
+from femo_jax.live.crop import CropGeometry
+from femo_jax.live.picture import Picture
+from femo_jax.live.recognizer import EmotionRecognizer
+from femo_jax.live.stills import recognize_stills
+
+
+class FirstFaces:
+    """A detector that finds as many faces as the first pixel says, side by side."""
+
+    geometry = CropGeometry(scale=1.1, shift=0.05)
+
+    def detect(self, picture):
+        return [Box(10 + 50 * number, 20, 40, 40) for number in range(picture.grey[0, 0])]
+
+
+@pytest.fixture(scope="module")
+def recognizer(random_model):
+    # At its own temperature it is always sure; so its answers tell the faces apart.
+    return EmotionRecognizer(replace(random_model, temperature=1e5), FirstFaces(), batch_sizes=(1, 4))
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    """Noise with 2, 0, 3 and 1 faces."""
+    rng = np.random.default_rng(0)
+    images = [rng.integers(0, 255, (100 + 10 * index, 200), np.uint8) for index in range(4)]
+    for image, faces in zip(images, (2, 0, 3, 1), strict=True):
+        image[0, 0] = faces
+    return [Picture(image) for image in images]
+
+
+def assert_same(faces, expected):
+    assert [face.box for face in faces] == [face.box for face in expected]
+    assert [(face.label, face.uncertain, face.track_id) for face in faces] == [
+        (face.label, face.uncertain, face.track_id) for face in expected
+    ]
+    for face, other in zip(faces, expected, strict=True):
+        np.testing.assert_allclose(face.probabilities, other.probabilities, atol=1e-6)
+        assert face.confidence == pytest.approx(other.confidence, abs=1e-6)
+
+
+def test_many_pictures_are_recognised_as_one_by_one(recognizer, pictures):
+    results = recognize_stills(recognizer, pictures, time=7.0)
+    assert [len(result.faces) for result in results] == [2, 0, 3, 1]
+    for picture, result in zip(pictures, results, strict=True):
+        assert_same(result.faces, recognizer(picture))
+        assert (result.width, result.height, result.time) == (picture.width, picture.height, 7.0)
+        assert result.detection_ms >= 0
+        assert result.inference_ms > 0
+
+
+def test_whole_pictures_are_recognised_as_one_by_one(recognizer, pictures):
+    results = recognize_stills(recognizer, pictures, whole=True)
+    for picture, result in zip(pictures, results, strict=True):
+        assert_same(result.faces, [recognizer.whole(picture)])
+        assert not result.full_scan
+
+
+def test_uncertain_faces_are_those_below_the_recognisers_limit(recognizer, pictures, monkeypatch):
+    for limit, uncertain in ((0.0, False), (1.0, True)):
+        monkeypatch.setattr(recognizer, "uncertain_below", limit)
+        (result,) = recognize_stills(recognizer, pictures[:1])
+        assert {face.uncertain for face in result.faces} == {uncertain}
+
+
+def test_all_faces_are_classified_together(recognizer, pictures, monkeypatch):
+    calls = []
+
+    def classify(faces):
+        calls.append(len(faces))
+        return np.full((len(faces), 7), 1 / 7, np.float32)
+
+    monkeypatch.setattr(recognizer, "classify", classify)
+    recognize_stills(recognizer, pictures)
+    assert calls == [6]
+
+
+def test_no_face_at_all(recognizer, pictures):
+    (result,) = recognize_stills(recognizer, pictures[1:2])
+    assert result.faces == []
