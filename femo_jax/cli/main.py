@@ -10,10 +10,13 @@ from rich.console import Console
 from rich.table import Table
 
 from femo_jax import __version__
+from femo_jax.cli.console import say
 from femo_jax.errors import FemoError
 from femo_jax.files import cache_folder
 
 COMMANDS = {
+    "live": "emotions of the faces of a camera, a clip or pictures, as they come",
+    "predict": "emotions of the faces in pictures: a table, JSON, csv, copies",
     "train": "train a network from a configuration in experiments/",
     "evaluate": "accuracy, calibration and confusion of a run or a model file",
     "plot": "curves of one or several runs in one figure",
@@ -34,7 +37,7 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     name, *rest = arguments
     if name not in COMMANDS:
-        _complain(f"no command {name!r}; there are {', '.join(COMMANDS)}")
+        say(f"no command {name!r}; there are {', '.join(COMMANDS)}")
         return 2
     # JAX reads it when it is imported: a network that was compiled once starts at once the next time.
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache_folder() / "xla"))
@@ -42,10 +45,10 @@ def main(argv: list[str] | None = None) -> int:
     logging.getLogger("absl").setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
-            warnings.showwarning = lambda message, *_: _complain(f"warning: {message}")
+            warnings.showwarning = lambda message, *_: say(f"warning: {message}")
             return importlib.import_module(f"femo_jax.cli.{name}").main(rest)
     except FemoError as error:
-        _complain(str(error))
+        say(str(error))
         return 2
     except KeyboardInterrupt:
         return 130
@@ -53,10 +56,6 @@ def main(argv: list[str] | None = None) -> int:
         # Whoever read the output has enough of it; Python would complain once more when it flushes at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
-
-
-def _complain(message: str) -> None:
-    Console(stderr=True).print(f"femo: {message}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _print_usage(console: Console) -> None:

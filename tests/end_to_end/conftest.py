@@ -28,13 +28,13 @@ class Femo:
     def __init__(self, folder: Path):
         self.config = folder / "small.py"
         self.config.write_text(CONFIG)
-        self._environment = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
+        self.environment = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
 
     def start(self, *arguments) -> subprocess.Popen:
         """A running process; output is read with `communicate`."""
         command = [sys.executable, "-m", "femo_jax.cli.main", *map(str, arguments)]
         return subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self._environment
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.environment
         )
 
     def run(self, *arguments, expect=0) -> tuple[str, str]:

@@ -1,0 +1,170 @@
+"""`femo live`: emotions on the faces of a camera, a clip or pictures, as they come."""
+
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+from rich.console import Console
+from rich.markup import escape
+
+from femo_jax.cli.console import say
+from femo_jax.errors import ConfigError
+from femo_jax.live.config import DetectorConfig, DrawConfig, SearchConfig, StreamConfig, TrackConfig
+from femo_jax.live.display import why_no_window
+from femo_jax.live.frame import Frame, Source
+from femo_jax.live.frame_log import FrameLog
+from femo_jax.live.network import without_password
+from femo_jax.live.picture import Picture
+from femo_jax.live.player import Player
+from femo_jax.live.recognizer import EmotionRecognizer
+from femo_jax.live.results import FrameResult
+from femo_jax.live.sources import open_source
+from femo_jax.live.stills import recognize_stills
+from femo_jax.live.video import VideoWriter
+from femo_jax.live.window import KEYS, PreviewWindow
+from femo_jax.signals import stop_request
+
+_File = Annotated[Path | None, tyro.conf.arg(metavar="FILE")]
+_Flag = tyro.conf.FlagCreatePairsOff[bool]
+
+_CAMERA_RATES = (1.0, 120.0)  # frames a second that can be true; network streams announce others as well
+_USUAL_RATE = 25.0
+_SLIDE_RATE = 1.0  # of pictures that stand alone
+
+
+@dataclass(frozen=True)
+class Options:
+    """Shows the emotions of the faces of a camera, a clip or pictures, as they come."""
+
+    source: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="[SOURCE]")] = "0"
+    """A camera's number, an address (rtsp://, http://), a clip, a picture, or a folder or pattern of pictures."""
+    output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="FILE")] = None
+    """Write the annotated frames as a clip: .mp4, .mkv or .avi."""
+    log: _File = None
+    """Write a line of JSON a frame: its time, the milliseconds of work, and the faces."""
+    no_window: _Flag = False
+    """Open no window; clips then run as fast as they can."""
+    max_frames: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
+    """End after so many frames."""
+    mirror: _Flag = False
+    """Mirror the frames, as a selfie camera does."""
+    size: Annotated[tuple[int, int] | None, tyro.conf.arg(metavar="WIDTH HEIGHT")] = None
+    """Pixels to ask a camera for."""
+    rate: Annotated[float | None, tyro.conf.arg(metavar="FPS")] = None
+    """Frames a second to ask a camera for; pictures with a rate are taken for the frames of a clip."""
+    give_up_after: Annotated[float, tyro.conf.arg(metavar="SECONDS")] = 30.0
+    """A camera or stream without a frame for so long is given up; inf never is."""
+    model: _File = None
+    """A model file of `femo export`, in place of the model that ships with femo."""
+    faces: Literal["detect", "whole"] = "detect"
+    """whole: each frame is a cropped face, and nothing is searched for."""
+    detector: DetectorConfig = field(default_factory=DetectorConfig)
+    search: SearchConfig = field(default_factory=SearchConfig)
+    track: TrackConfig = field(default_factory=TrackConfig)
+    draw: DrawConfig = field(default_factory=DrawConfig)
+
+    def __post_init__(self) -> None:
+        """Refuses what cannot be done, with ConfigError."""
+        if self.max_frames is not None and self.max_frames < 1:
+            raise ConfigError(f"--max-frames is {self.max_frames}; expected at least 1.")
+        written = [path.resolve() for path in (self.output, self.log) if path is not None]
+        if len({*written, Path(self.source).resolve()}) <= len(written):
+            raise ConfigError("the source, --output and --log must be different files.")
+
+    @property
+    def title(self) -> str:
+        """The source, as others may read it."""
+        return without_password(self.source) if "://" in self.source else self.source
+
+
+def run(options: Options) -> int:
+    """Plays the source; 0, or 128 + signal where it was ended by one."""
+    with_window = not options.no_window and _can_open_window(options)
+    with ExitStack() as stack:
+        source = open_source(options.source, size=options.size, rate=options.rate, give_up_after=options.give_up_after)
+        stack.enter_context(source)
+        video = None
+        if options.output is not None:
+            # Not as its own context manager: what a camera showed before it broke down is worth keeping.
+            video = stack.enter_context(closing(VideoWriter(options.output, _clip_rate(source))))
+        recognizer = EmotionRecognizer.load(options.model, options.detector)
+        log = stack.enter_context(FrameLog(options.log)) if options.log is not None else None
+        stop = stack.enter_context(stop_request())
+        window = None
+        if with_window:
+            window = stack.enter_context(PreviewWindow(f"femo - {options.title}", say, lambda: bool(stop)))
+        player = Player(
+            _recognition(recognizer, options),
+            stop,
+            drawing=options.draw,
+            mirror=options.mirror,
+            window=window,
+            video=video,
+            log=log,
+        )
+        _play(player, source, options, with_window)
+    for path in (options.output, options.log):
+        if path is not None and path.exists():
+            print(f"Written: {path}")
+    return 128 + stop.signum if stop else 0
+
+
+def _can_open_window(options: Options) -> bool:
+    """Whether there is a display; says so where there is none, and fails where nothing is left to do then."""
+    why_not = why_no_window()
+    if why_not is None:
+        return True
+    written = " and ".join(str(path) for path in (options.output, options.log) if path is not None)
+    if not written:
+        raise ConfigError(f"{why_not}. Give --output FILE or --log FILE to have the results written.")
+    say(f"{why_not}; writing {written} only")
+    return False
+
+
+def _clip_rate(source: Source) -> float:
+    """Frames a second of the clip that is written."""
+    rate = source.frames_per_second
+    if not source.live:
+        return rate or _SLIDE_RATE
+    low, high = _CAMERA_RATES
+    return rate if rate is not None and low <= rate <= high else _USUAL_RATE
+
+
+def _recognition(recognizer: EmotionRecognizer, options: Options) -> Callable[[Frame], FrameResult]:
+    """Follows faces through the frames of a stream; a still picture, or a cropped face, stands alone."""
+    recognizer.uncertain_below = options.track.uncertain_below
+    stream = recognizer.stream(StreamConfig(search=options.search, track=options.track))
+    whole = options.faces == "whole"
+
+    def recognize(frame: Frame) -> FrameResult:
+        if whole or frame.still:
+            return recognize_stills(recognizer, [Picture(frame.image)], whole=whole, time=frame.time)[0]
+        return stream(frame.image, frame.time)
+
+    return recognize
+
+
+def _play(player: Player, source: Source, options: Options, with_window: bool) -> None:
+    """Plays, with a line about how it goes where there is no window, and prints what it came to."""
+    if with_window:
+        say(f"in the window, {KEYS}")
+    name = escape(options.title)
+    status = Console(stderr=True, quiet=with_window).status(name)
+
+    def tell() -> None:
+        status.update(f"{name}: {player.summary.frames:,} frames, {player.pulse.frames_per_second or 0:.0f}/s")
+
+    try:
+        with status:
+            player.play(source, options.max_frames, tell)
+    finally:
+        print(player.summary)
+
+
+def main(argv: list[str]) -> int:
+    """Runs `femo live`; returns the exit code."""
+    description = f"{Options.__doc__} In the window, {KEYS}; Ctrl-C ends it too, and what was written is kept."
+    return run(tyro.cli(Options, prog="femo live", description=description, args=argv))

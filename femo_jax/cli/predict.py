@@ -1,0 +1,151 @@
+"""`femo predict`: the emotions of the faces in pictures."""
+
+import glob
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import track
+from rich.table import Table
+
+from femo_jax.cli.console import say
+from femo_jax.errors import ConfigError, SourceError
+from femo_jax.files import write_json
+from femo_jax.live.config import DetectorConfig, DrawConfig
+from femo_jax.live.picture import Picture
+from femo_jax.live.pictures import find_pictures, read_picture
+from femo_jax.live.predictions import AnnotatedFolder, Prediction, write_csv
+from femo_jax.live.recognizer import EmotionRecognizer
+from femo_jax.live.stills import recognize_stills
+
+_File = Annotated[Path | None, tyro.conf.arg(metavar="FILE")]
+
+_STANDARD_OUTPUT = Path("-")
+_BATCH_PICTURES = 64
+_BATCH_PIXELS = 2**24  # so that large pictures do not fill the memory
+
+
+@dataclass(frozen=True)
+class Options:
+    """Finds the faces in pictures and says what emotion each shows."""
+
+    pictures: Annotated[
+        tuple[str, ...],
+        tyro.conf.Positional,
+        tyro.conf.arg(metavar="PICTURE [PICTURE ...]", help_behavior_hint=""),
+    ]
+    """Files, folders, or patterns such as 'holiday/**/*.jpg'."""
+    json: _File = None
+    """Write a list of the pictures, each with its faces; - prints it."""
+    csv: _File = None
+    """Write a row a face; a picture without a face has none."""
+    output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="FOLDER")] = None
+    """Write annotated copies of the pictures to this folder."""
+    model: _File = None
+    """A model file of `femo export`, in place of the model that ships with femo."""
+    faces: Literal["detect", "whole"] = "detect"
+    """whole: each picture is one cropped face, and nothing is searched for."""
+    detector: DetectorConfig = field(default_factory=DetectorConfig)
+    draw: DrawConfig = field(default_factory=DrawConfig)
+
+    def __post_init__(self) -> None:
+        """Refuses to recognise nothing, with ConfigError."""
+        if not self.pictures:
+            raise ConfigError("no picture: expected `femo predict PICTURE ...`, or a folder of pictures.")
+
+
+def run(options: Options) -> int:
+    """Recognises the pictures and writes what was asked for; 1 where some could not be read."""
+    unreadable: list[str] = []
+    paths = _find(options.pictures, unreadable)
+    copies = AnnotatedFolder(options.output, paths, options.draw) if options.output is not None else None
+    recognizer = EmotionRecognizer.load(options.model, options.detector)
+
+    predictions = []
+    for batch in _batches(_read(paths, unreadable)):
+        results = recognize_stills(recognizer, [picture for _, picture in batch], whole=options.faces == "whole")
+        for (path, picture), result in zip(batch, results, strict=True):
+            predictions.append(Prediction(path, result))
+            if copies is not None:
+                copies.write(predictions[-1], picture.bgr)
+
+    _write(predictions, options)
+    faces = sum(len(prediction.result.faces) for prediction in predictions)
+    say(f"pictures: {len(predictions):,}, faces: {faces:,}, unreadable: {len(unreadable):,}")
+    return 1 if unreadable else 0
+
+
+def _find(places: Sequence[str], unreadable: list[str]) -> list[Path]:
+    """The pictures that a person named, each once."""
+    paths: list[Path] = []
+    for place in places:
+        path = Path(place)
+        try:
+            several = path.is_dir() or (glob.has_magic(place) and not path.exists())
+            paths += find_pictures(place) if several else [path]
+        except SourceError as error:
+            say(str(error))
+            unreadable.append(place)
+    return list(dict.fromkeys(paths))
+
+
+def _read(paths: Sequence[Path], unreadable: list[str]) -> Iterator[tuple[Path, Picture]]:
+    """Reads the pictures, with a bar for the person who waits."""
+    console = Console(stderr=True)
+    for path in track(paths, "recognising", console=console, transient=True, disable=not console.is_terminal):
+        try:
+            yield path, Picture(read_picture(path))
+        except SourceError as error:
+            say(str(error))
+            unreadable.append(str(path))
+
+
+def _batches(pictures: Iterable[tuple[Path, Picture]]) -> Iterator[list[tuple[Path, Picture]]]:
+    """Pictures whose faces are classified together: enough to be fast, and not too many for the memory."""
+    batch, pixels = [], 0
+    for path, picture in pictures:
+        batch.append((path, picture))
+        pixels += picture.width * picture.height
+        if len(batch) == _BATCH_PICTURES or pixels >= _BATCH_PIXELS:
+            yield batch
+            batch, pixels = [], 0
+    if batch:
+        yield batch
+
+
+def _write(predictions: Sequence[Prediction], options: Options) -> None:
+    records = [prediction.as_dict() for prediction in predictions]
+    if options.json == _STANDARD_OUTPUT:
+        print(json.dumps(records, indent=2, allow_nan=False))
+    elif options.json is not None:
+        write_json(options.json, records)
+    if options.csv is not None:
+        write_csv(options.csv, predictions)
+    if options.json is None and options.csv is None:
+        _print_table(predictions)
+    for path in (options.json, options.csv, options.output):
+        if path is not None and path != _STANDARD_OUTPUT:
+            say(f"written: {path}")
+
+
+def _print_table(predictions: Sequence[Prediction]) -> None:
+    table = Table("picture", "x y w h", "emotion")
+    table.add_column("confidence", justify="right")
+    for prediction in predictions:
+        name = escape(str(prediction.path))
+        if not prediction.result.faces:
+            table.add_row(name, "-", "no face", "-")
+        for face in prediction.result.faces:
+            box = " ".join(f"{round(value)}" for value in face.box)
+            table.add_row(name, box, f"{face.label}{'?' if face.uncertain else ''}", f"{face.confidence:.0%}")
+    Console().print(table)
+
+
+def main(argv: list[str]) -> int:
+    """Runs `femo predict`; returns the exit code."""
+    return run(tyro.cli(Options, prog="femo predict", args=argv))

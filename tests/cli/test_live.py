@@ -1,0 +1,267 @@
+import json
+import re
+import signal
+from contextlib import nullcontext
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from femo_jax.cli import live as command
+from femo_jax.cli.live import Options
+from femo_jax.cli.main import main
+from femo_jax.errors import SourceError
+from femo_jax.live.boxes import Box
+from femo_jax.live.crop import CropGeometry
+from femo_jax.live.frame import Frame
+from femo_jax.live.recognizer import EmotionRecognizer
+from femo_jax.live.video import VideoWriter
+from femo_jax.live.window import KEYS
+
+
+class OneFace:
+    """A detector that finds the same face in every frame."""
+
+    geometry = CropGeometry(scale=1.0, shift=0.0)
+    box = Box(20, 10, 40, 40)
+
+    def detect(self, picture):
+        return [self.box]
+
+    def detect_near(self, picture, boxes, window, scales):
+        return list(boxes)
+
+
+@pytest.fixture(scope="module")
+def recognizer(random_model):
+    return EmotionRecognizer(replace(random_model, temperature=1e5), OneFace(), batch_sizes=(1,))
+
+
+@pytest.fixture(autouse=True)
+def quick(recognizer, monkeypatch):
+    """No model is loaded, and there is no display."""
+    monkeypatch.setattr(command.EmotionRecognizer, "load", lambda *_: recognizer)
+    monkeypatch.setattr(command, "why_no_window", lambda: "no display")
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    """A clip of twelve frames."""
+    path = tmp_path_factory.mktemp("clips") / "clip.mp4"
+    rng = np.random.default_rng(0)
+    with VideoWriter(path, 25.0) as writer:
+        for _ in range(12):
+            writer.write(rng.integers(0, 255, (96, 128, 3), np.uint8))
+    return path
+
+
+def records(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def frames_of(path):
+    capture = cv2.VideoCapture(str(path))
+    count = 0
+    while capture.read()[0]:
+        count += 1
+    return count
+
+
+def test_a_clip_becomes_an_annotated_clip_and_a_log(clip, tmp_path, capsys):
+    output, log = tmp_path / "live.mp4", tmp_path / "live.jsonl"
+    assert main(["live", str(clip), "--output", str(output), "--log", str(log), "--no-window"]) == 0
+    assert frames_of(output) == 12
+    lines = records(log)
+    assert [line["index"] for line in lines] == list(range(12))
+    assert lines[6]["time"] == pytest.approx(0.24, abs=0.01)
+    assert [face["id"] for face in lines[6]["faces"]] == [1]
+    printed = capsys.readouterr().out
+    assert "frames     12 in" in printed
+    assert "faces      1\n" in printed
+    assert f"Written: {output}\nWritten: {log}\n" in printed
+
+
+def test_it_ends_after_so_many_frames(clip, tmp_path):
+    log = tmp_path / "live.jsonl"
+    assert main(["live", str(clip), "--log", str(log), "--no-window", "--max-frames", "5"]) == 0
+    assert len(records(log)) == 5
+
+
+def test_without_a_display_it_writes(clip, tmp_path, capsys):
+    log = tmp_path / "live.jsonl"
+    assert main(["live", str(clip), "--log", str(log)]) == 0
+    assert f"femo: no display; writing {log} only\n" in capsys.readouterr().err
+    assert len(records(log)) == 12
+
+
+def test_without_a_display_and_nothing_to_write_it_says_what_to_do(clip, capsys):
+    assert main(["live", str(clip)]) == 2
+    assert capsys.readouterr().err == (
+        "femo: no display. Give --output FILE or --log FILE to have the results written.\n"
+    )
+
+
+def test_whole_frames_are_faces(clip, tmp_path):
+    log = tmp_path / "live.jsonl"
+    assert main(["live", str(clip), "--log", str(log), "--faces", "whole"]) == 0
+    assert {tuple(face["box"]) for line in records(log) for face in line["faces"]} == {(0, 0, 128, 96)}
+
+
+def test_pictures_stand_alone(tmp_path):
+    for name in ("a.png", "b.png"):
+        cv2.imwrite(str(tmp_path / name), np.full((90, 120, 3), 99, np.uint8))
+    log = tmp_path / "live.jsonl"
+    assert main(["live", str(tmp_path), "--log", str(log)]) == 0
+    assert [[set(face) & {"id", "age"} for face in line["faces"]] for line in records(log)] == [[set()], [set()]]
+    assert main(["live", str(tmp_path), "--log", str(log), "--rate", "10", "--track.born-after", "1"]) == 0
+    assert [[face["id"] for face in line["faces"]] for line in records(log)] == [[1], [1]]
+
+
+@pytest.mark.parametrize(("limit", "uncertain"), [("0", False), ("1", True)])
+def test_faces_of_pictures_are_uncertain_below_the_same_limit(tmp_path, limit, uncertain):
+    cv2.imwrite(str(tmp_path / "a.png"), np.full((90, 120, 3), 99, np.uint8))
+    log = tmp_path / "live.jsonl"
+    assert main(["live", str(tmp_path / "a.png"), "--log", str(log), "--track.uncertain-below", limit]) == 0
+    assert [face["uncertain"] for face in records(log)[0]["faces"]] == [uncertain]
+
+
+def test_without_a_window_a_line_tells_how_it_goes(clip, monkeypatch):
+    told = []
+
+    class Line(nullcontext):
+        def update(self, text):
+            told.append(text)
+
+    monkeypatch.setattr(command.Console, "status", lambda *_: Line())
+    assert main(["live", str(clip), "--no-window"]) == 0
+    assert len(told) == 12
+    assert re.fullmatch(rf"{clip}: 12 frames, [0-9]+/s", told[-1])
+
+
+def test_a_mirrored_clip_has_mirrored_frames(clip, tmp_path):
+    frames = []
+    for name, options in (("straight.avi", []), ("mirrored.avi", ["--mirror"])):
+        output = tmp_path / name
+        assert (
+            main(["live", str(clip), "--output", str(output), "--draw.no-status", "--max-frames", "1", *options]) == 0
+        )
+        frames.append(cv2.VideoCapture(str(output)).read()[1].astype(int))
+    straight, mirrored = frames
+    assert np.abs(straight - mirrored[:, ::-1]).mean() < 20 < np.abs(straight - mirrored).mean()
+
+
+def test_what_a_broken_source_gave_is_kept(clip, tmp_path, monkeypatch, capsys):
+    class Broken:
+        live, frames_per_second, dropped = True, None, 0
+        closed = False
+
+        def __iter__(self):
+            for index in range(3):
+                yield Frame(index, 100 + index / 25, np.full((48, 64, 3), index, np.uint8), "camera 0")
+            raise SourceError("camera 0: gone")
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            self.closed = True
+
+    source = Broken()
+    monkeypatch.setattr(command, "open_source", lambda *_, **__: source)
+    output, log = tmp_path / "live.avi", tmp_path / "live.jsonl"
+    assert main(["live", "--output", str(output), "--log", str(log)]) == 2
+    said = capsys.readouterr()
+    assert "femo: camera 0: gone\n" in said.err
+    assert "frames     3 in" in said.out
+    assert (frames_of(output), len(records(log))) == (3, 3)
+    assert source.closed
+
+
+def test_a_window_shows_the_frames_until_it_is_closed(clip, monkeypatch, capsys):
+    windows = []
+
+    class FakeWindow:
+        def __init__(self, title, say, stopped):
+            self.title, self.ended, self.shown = title, False, 0
+            windows.append(self)
+
+        def show(self, image):
+            self.shown += 1
+            self.ended = self.shown == 4
+
+        def wait(self, seconds):
+            pass
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            self.closed = True
+
+    monkeypatch.setattr(command, "why_no_window", lambda: None)
+    monkeypatch.setattr(command, "PreviewWindow", FakeWindow)
+    assert main(["live", str(clip)]) == 0
+    (window,) = windows
+    assert (window.title, window.shown, window.closed) == (f"femo - {clip}", 4, True)
+    said = capsys.readouterr()
+    assert KEYS in said.err
+    assert "frames     4 in" in said.out
+    assert main(["live", str(clip), "--no-window"]) == 0
+    assert len(windows) == 1
+
+
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_after_the_frame_at_hand(clip, tmp_path, monkeypatch, recognizer, kind):
+    class Interrupted(OneFace):
+        scans = 0
+
+        def detect(self, picture):
+            self.scans += 1
+            if self.scans == 4:
+                signal.raise_signal(kind)
+            return super().detect(picture)
+
+    monkeypatch.setattr(recognizer, "detector", Interrupted())
+    output, log = tmp_path / "live.mp4", tmp_path / "live.jsonl"
+    arguments = ["--output", str(output), "--log", str(log), "--search.full-scan-ms", "0"]
+    assert main(["live", str(clip), *arguments]) == 128 + kind
+    assert (frames_of(output), len(records(log))) == (4, 4)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["{clip}", "--output", "{clip}"], "different files"),
+        (["{clip}", "--log", "{folder}/../{name}/x", "--output", "{folder}/x"], "different files"),
+        (["{clip}", "--max-frames", "0"], "--max-frames"),
+        (["{clip}", "--output", "{folder}/live.txt"], "live.txt"),
+        (["{folder}/nowhere.mp4", "--no-window"], "nowhere.mp4"),
+        (["{clip}", "--detector.smallest", "-1", "--no-window"], "smallest"),
+    ],
+)
+def test_what_cannot_be_done_is_told_before_anything_is_written(clip, tmp_path, capsys, arguments, said):
+    before = clip.read_bytes()
+    names = {"clip": clip, "folder": tmp_path, "name": tmp_path.name}
+    assert main(["live", *(word.format(**names) for word in arguments)]) == 2
+    assert said in capsys.readouterr().err
+    assert clip.read_bytes() == before
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_password_is_not_shown():
+    assert Options(source="rtsp://me:secret@host/door").title == "rtsp://me:***@host/door"
+    assert Options(source="clip.mp4").title == "clip.mp4"
+
+
+@pytest.mark.parametrize(
+    ("live", "announced", "rate"),
+    [(False, 23.976, 23.976), (False, None, 1.0), (True, 30.0, 30.0), (True, None, 25.0), (True, 900.0, 25.0)],
+)
+def test_the_rate_of_the_clip_that_is_written(live, announced, rate):
+    class Source:
+        pass
+
+    source = Source()
+    source.live, source.frames_per_second = live, announced
+    assert command._clip_rate(source) == rate

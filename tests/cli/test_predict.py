@@ -1,0 +1,139 @@
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from femo_jax.cli import predict as command
+from femo_jax.cli.main import main
+from femo_jax.live.boxes import Box
+from femo_jax.live.crop import CropGeometry
+from femo_jax.live.recognizer import EmotionRecognizer
+
+
+class BrightFaces:
+    """A detector that finds a face in bright pictures and none in dark ones."""
+
+    geometry = CropGeometry(scale=1.0, shift=0.0)
+
+    def detect(self, picture):
+        return [Box(20, 10, 40, 40)] if picture.grey[0, 0] > 100 else []
+
+
+@pytest.fixture(scope="module")
+def recognizer(random_model):
+    return EmotionRecognizer(replace(random_model, temperature=1e5), BrightFaces(), batch_sizes=(1, 4))
+
+
+@pytest.fixture(autouse=True)
+def quick(recognizer, monkeypatch):
+    """No model is loaded."""
+    monkeypatch.setattr(command.EmotionRecognizer, "load", lambda *_: recognizer)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """The current folder: bright.png with a face, dark.png without, broken.png, and more/bright.png with a face."""
+    monkeypatch.chdir(tmp_path)
+    Path("more").mkdir()
+    for name, shade in (("bright.png", 200), ("dark.png", 20), ("more/bright.png", 150)):
+        cv2.imwrite(name, np.full((60, 80, 3), shade, np.uint8))
+    Path("broken.png").write_bytes(Path("bright.png").read_bytes()[:50])
+    return tmp_path
+
+
+def test_a_table(folder, capsys):
+    assert main(["predict", "bright.png", "dark.png"]) == 0
+    said = capsys.readouterr()
+    assert "20 10 40 40" in said.out
+    assert "no face" in said.out
+    assert said.err == "femo: pictures: 2, faces: 1, unreadable: 0\n"
+
+
+def test_json_to_the_standard_output_is_nothing_else(folder, capsys):
+    assert main(["predict", "bright.png", "dark.png", "--json", "-", "--csv", "faces.csv"]) == 0
+    first, second = json.loads(capsys.readouterr().out)
+    assert (first["path"], first["width"], first["height"]) == ("bright.png", 80, 60)
+    assert [face["box"] for face in first["faces"]] == [[20, 10, 40, 40]]
+    assert second == {"path": "dark.png", "width": 80, "height": 60, "faces": []}
+
+
+def test_every_output_at_once(folder, capsys):
+    arguments = ["--json", "new/faces.json", "--csv", "new/faces.csv", "--output", "copies"]
+    assert main(["predict", ".", "more", "--draw.bars", *arguments]) == 1
+    records = json.loads(Path("new/faces.json").read_text())
+    assert [record["path"] for record in records] == ["bright.png", "dark.png", "more/bright.png"]
+    with Path("new/faces.csv").open(newline="") as file:
+        assert [row["path"] for row in csv.DictReader(file)] == ["bright.png", "more/bright.png"]
+    assert sorted(path.name for path in Path("copies").iterdir()) == ["bright-2.png", "bright.png", "dark.png"]
+    assert (cv2.imread("copies/bright.png") != 200).any()
+    assert (cv2.imread("copies/bright-2.png") == 150).any()
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "femo: written: new/faces.json\nfemo: written: new/faces.csv\nfemo: written: copies\n" in said.err
+
+
+def test_what_is_drawn_can_be_chosen(folder):
+    for name, options in (("plain", []), ("large", ["--draw.scale", "3"])):
+        assert main(["predict", "bright.png", "--output", name, *options]) == 0
+    assert (cv2.imread("plain/bright.png") != cv2.imread("large/bright.png")).any()
+
+
+def test_what_cannot_be_read_is_reported_and_counted(folder, capsys):
+    arguments = ["broken.png", "bright.png", "nowhere.png", "nothing-*.png", "dark.png"]
+    assert main(["predict", *arguments, "--json", "faces.json"]) == 1
+    assert [record["path"] for record in json.loads(Path("faces.json").read_text())] == ["bright.png", "dark.png"]
+    errors = capsys.readouterr().err
+    for name in ("broken.png", "nowhere.png", "nothing-*.png"):
+        assert f"femo: {name}: " in errors
+    assert "femo: pictures: 2, faces: 1, unreadable: 3\n" in errors
+
+
+def test_a_picture_that_is_named_twice_is_recognised_once(folder, capsys):
+    assert main(["predict", "bright.png", "*right.png", "--json", "-"]) == 0
+    assert len(json.loads(capsys.readouterr().out)) == 1
+
+
+def test_a_name_that_looks_like_a_pattern_or_like_markup(folder, capsys):
+    Path("bright.png").rename("[red]bright.png")
+    assert main(["predict", "[red]bright.png"]) == 0
+    assert "[red]bright.png" in capsys.readouterr().out
+
+
+def test_whole_pictures_are_faces(folder, capsys):
+    assert main(["predict", "dark.png", "--faces", "whole", "--json", "-"]) == 0
+    (record,) = json.loads(capsys.readouterr().out)
+    assert [face["box"] for face in record["faces"]] == [[0, 0, 80, 60]]
+
+
+@pytest.mark.parametrize(("pictures", "pixels"), [(64, 2**24), (3, 2**24), (64, 80 * 60)])
+def test_many_pictures_are_recognised_as_one_by_one(folder, capsys, monkeypatch, recognizer, pictures, pixels):
+    monkeypatch.setattr(command, "_BATCH_PICTURES", pictures)
+    monkeypatch.setattr(command, "_BATCH_PIXELS", pixels)
+    rng = np.random.default_rng(0)
+    expected = []
+    for index in range(7):
+        image = rng.integers(0, 255, (60, 80, 3), np.uint8)
+        cv2.imwrite(f"more/{index}.png", image)
+        expected.append(recognizer.whole(image).probabilities)
+    Path("more/bright.png").unlink()
+    assert main(["predict", "more", "--faces", "whole", "--json", "-"]) == 0
+    records = json.loads(capsys.readouterr().out)
+    assert [record["path"] for record in records] == [f"more/{index}.png" for index in range(7)]
+    found = [list(record["faces"][0]["probabilities"].values()) for record in records]
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_copies_never_replace_the_pictures(folder, capsys):
+    before = Path("bright.png").read_bytes()
+    assert main(["predict", "bright.png", "--output", "."]) == 2
+    assert "bright.png is one of the pictures itself" in capsys.readouterr().err
+    assert Path("bright.png").read_bytes() == before
+
+
+def test_no_picture_at_all(capsys):
+    assert main(["predict"]) == 2
+    assert "femo predict PICTURE" in capsys.readouterr().err

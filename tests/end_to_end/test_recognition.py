@@ -1,0 +1,154 @@
+"""What the README promises whoever wants to recognise emotions: pictures and clips from the command line."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import pytest
+
+DEMO_CLIP = Path(__file__).parents[2] / "experiments" / "demo_clip.py"
+
+
+@pytest.fixture(scope="module")
+def astronaut(tmp_path_factory):
+    """The folder of the demo's picture and clip, in which a woman smiles."""
+    pytest.importorskip("skimage")
+    folder = tmp_path_factory.mktemp("demo")
+    subprocess.run([sys.executable, DEMO_CLIP, folder / "astronaut.png", folder / "astronaut.mp4"], check=True)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def no_display(monkeypatch, femo):
+    """Tests open no windows on the screen of whoever runs them."""
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delitem(femo.environment, name, raising=False)
+
+
+def records(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def frames_of(path):
+    capture = cv2.VideoCapture(str(path))
+    frames = []
+    while (frame := capture.read())[0]:
+        frames.append(frame[1])
+    return frames
+
+
+def covers(box, x, y):
+    return box[0] <= x <= box[0] + box[2] and box[1] <= y <= box[1] + box[3]
+
+
+def test_a_picture_as_json_csv_and_annotated_copy(femo, astronaut, tmp_path):
+    outputs = ["--json", tmp_path / "faces.json", "--csv", tmp_path / "faces.csv", "--output", tmp_path / "copies"]
+    femo.run("predict", astronaut / "astronaut.png", *outputs)
+    (record,) = json.loads((tmp_path / "faces.json").read_text())
+    assert record["path"] == str(astronaut / "astronaut.png")
+    assert (record["width"], record["height"]) == (512, 512)
+    (face,) = record["faces"]
+    assert face["label"] == "happy"
+    assert covers(face["box"], 222, 115)
+    assert sum(face["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+    header, row = (tmp_path / "faces.csv").read_text().splitlines()
+    assert header.startswith("path,width,height,face,x,y,w,h,label,confidence,angry,")
+    assert row.startswith(f"{record['path']},512,512,1,{','.join(map(str, face['box']))},happy,")
+    copy = cv2.imread(str(tmp_path / "copies" / "astronaut.png"))
+    assert copy.shape == (512, 512, 3)
+    assert (copy != cv2.imread(record["path"])).any()
+
+
+def test_a_table_is_what_a_person_gets(femo, astronaut):
+    output, _ = femo.run("predict", astronaut / "astronaut.png")
+    assert "happy" in output
+    assert "%" in output
+
+
+def test_an_unreadable_picture_among_good_ones(femo, astronaut, tmp_path):
+    (tmp_path / "broken.png").write_bytes((astronaut / "astronaut.png").read_bytes()[:1000])
+    pictures = [tmp_path / "broken.png", astronaut / "astronaut.png"]
+    output, errors = femo.run("predict", *pictures, "--json", "-", expect=1)
+    assert [len(record["faces"]) for record in json.loads(output)] == [1]
+    assert "broken.png" in errors
+    assert "Traceback" not in errors
+
+
+def test_crops_are_recognised_as_a_whole(femo, astronaut, tmp_path):
+    crop = cv2.imread(str(astronaut / "astronaut.png"))[60:170, 172:282]
+    cv2.imwrite(str(tmp_path / "crop.png"), cv2.resize(crop, (48, 48), interpolation=cv2.INTER_AREA))
+    output, _ = femo.run("predict", tmp_path, "--faces", "whole", "--json", "-")
+    (record,) = json.loads(output)
+    assert [(face["box"], face["label"]) for face in record["faces"]] == [([0, 0, 48, 48], "happy")]
+
+
+@pytest.mark.slow
+def test_a_clip_becomes_an_annotated_clip_and_a_log(femo, astronaut, tmp_path):
+    output, log = tmp_path / "live.mp4", tmp_path / "live.jsonl"
+    printed, _ = femo.run("live", astronaut / "astronaut.mp4", "--output", output, "--log", log, "--no-window")
+    lines = records(log)
+    assert [line["index"] for line in lines] == list(range(200))
+    assert len(frames_of(output)) == 200
+    labels = {face["label"] for line in lines for face in line["faces"]}
+    assert labels == {"happy"}
+    # The face is in the picture, leaves it, and comes back as somebody new.
+    ids = [[face["id"] for face in line["faces"]] for line in lines]
+    assert ids[25] == ids[70] == [1]
+    assert ids[120] == []
+    assert ids[165] == ids[199] == [2]
+    assert "frames     200 in" in printed
+
+
+def test_it_ends_after_so_many_frames_and_needs_no_display_to_write(femo, astronaut, tmp_path):
+    log = tmp_path / "live.jsonl"
+    _, errors = femo.run("live", astronaut / "astronaut.mp4", "--log", log, "--max-frames", 5)
+    assert f"no display; writing {log} only" in errors
+    assert len(records(log)) == 5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_leaves_a_clip_that_plays_and_a_whole_log(femo, astronaut, tmp_path, kind):
+    output, log = tmp_path / "live.mp4", tmp_path / "live.jsonl"
+    process = femo.start("live", astronaut / "astronaut.mp4", "--output", output, "--log", log, "--no-window")
+    end = time.monotonic() + 120
+    while not log.exists() or log.read_text().count("\n") < 5:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end
+        time.sleep(0.005)
+    process.send_signal(kind)
+    printed, errors = process.communicate(timeout=60)
+    assert process.returncode == 128 + kind, errors
+    assert "Traceback" not in errors
+    lines = records(log)
+    assert 5 <= len(lines) < 200
+    assert len(frames_of(output)) == len(lines)
+    assert f"frames     {len(lines)} in" in printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["live", "{clip}"], "no display. Give --output FILE or --log FILE"),
+        (["live", "nowhere.mp4", "--no-window"], "nowhere.mp4"),
+        (["live", "4242", "--no-window"], "camera 4242"),
+        (["live", "{clip}", "--no-window", "--model", "nowhere.safetensors"], "nowhere.safetensors"),
+        (["live", "{clip}", "--no-window", "--detector.kind", "yunet"], "yunet"),
+        (["predict", "{picture}", "--detector.model", "nowhere.xml"], "nowhere.xml"),
+    ],
+)
+def test_bad_input_ends_with_code_2_and_one_clear_line(femo, astronaut, arguments, said):
+    names = {"clip": astronaut / "astronaut.mp4", "picture": astronaut / "astronaut.png"}
+    _, errors = femo.run(*(word.format(**names) for word in arguments), expect=2)
+    assert said in errors
+    assert errors.count("\n") == 1, errors
+
+
+def test_help_names_the_keys_and_every_group_of_options(femo):
+    output, _ = femo.run("live", "--help")
+    words = ("Esc", "space", "--no-window", "--detector.smallest", "--search.full-scan-ms", "--track.hysteresis")
+    assert all(word in output for word in (*words, "--draw.bars"))
