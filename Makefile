@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 .PHONY: help setup demo test lint format pythons constraints clean
 
 help:
-	@echo "make demo         train, evaluate and export a small network; everything lands in demo/"
+	@echo "make demo         recognise faces in a picture and a clip, train a small network; everything lands in demo/"
 	@echo "make test         run every test (FEMO_FER2013=path adds those on the real data)"
 	@echo "make lint         ruff and pyright"
 	@echo "make format       ruff format and the fixes that ruff can make"

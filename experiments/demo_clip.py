@@ -15,8 +15,8 @@ import numpy as np
 from scipy.interpolate import PchipInterpolator
 from skimage.data import astronaut
 
-from femo_jax.live.picture_file import write_picture
-from femo_jax.live.video import VideoWriter
+from femo_jax.live.output.picture_file import write_picture
+from femo_jax.live.output.video import VideoWriter
 
 SIZE = (640, 480)
 FRAMES_PER_SECOND = 25.0

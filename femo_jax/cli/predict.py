@@ -17,10 +17,10 @@ from femo_jax.cli.console import say
 from femo_jax.errors import ConfigError, SourceError
 from femo_jax.files import write_json
 from femo_jax.live.config import DetectorConfig, DrawConfig
+from femo_jax.live.output.predictions import AnnotatedFolder, Prediction, write_csv
 from femo_jax.live.picture import Picture
-from femo_jax.live.pictures import find_pictures, read_picture
-from femo_jax.live.predictions import AnnotatedFolder, Prediction, write_csv
 from femo_jax.live.recognizer import EmotionRecognizer
+from femo_jax.live.sources.pictures import find_pictures, read_picture
 from femo_jax.live.stills import recognize_stills
 
 _File = Annotated[Path | None, tyro.conf.arg(metavar="FILE")]

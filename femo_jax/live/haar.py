@@ -108,7 +108,7 @@ class HaarDetector:
 
     def _hits(self, image: np.ndarray, step: float, smallest: float, largest: float) -> np.ndarray:
         """All windows of an image that pass the cascade, `[hits, 4] int`."""
-        if min(*image.shape, largest) < self._window:
+        if min(*image.shape, largest) < self._window:  # not even one fits
             return np.empty((0, 4), np.int32)
         if self._config.equalize:
             image = cv2.equalizeHist(image)
@@ -150,8 +150,6 @@ def _resized(image: np.ndarray, factor: float) -> tuple[np.ndarray, np.ndarray]:
 
 def _grouped(hits: np.ndarray, fewest: int) -> tuple[np.ndarray, np.ndarray]:
     """Means of the hits that overlap, `[groups, 4] float64`, and how many these are: at least `fewest`."""
-    if not len(hits):
-        return np.empty((0, 4)), np.empty(0, np.int32)
     # OpenCV drops groups of one hit at all times: so each counts twice.
     twice = np.concatenate([hits, hits]) * _SUBPIXELS
     boxes, counts = cv2.groupRectangles(twice.tolist(), 2 * fewest - 1, _GROUP_TOLERANCE)

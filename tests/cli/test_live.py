@@ -14,10 +14,10 @@ from femo_jax.cli.main import main
 from femo_jax.errors import SourceError
 from femo_jax.live.boxes import Box
 from femo_jax.live.crop import CropGeometry
-from femo_jax.live.frame import Frame
+from femo_jax.live.output.video import VideoWriter
+from femo_jax.live.playing.window import KEYS
 from femo_jax.live.recognizer import EmotionRecognizer
-from femo_jax.live.video import VideoWriter
-from femo_jax.live.window import KEYS
+from femo_jax.live.sources.frame import Frame
 
 
 class OneFace:

@@ -58,7 +58,9 @@ def test_faces_at_the_edge_are_padded_with_the_border_and_not_squeezed(noise):
 
 
 def test_a_square_outside_the_frame_shows_its_border(noise):
-    np.testing.assert_array_equal(crop_faces(noise, [Box(500, 5, 48, 48)], EXACT)[0], noise[5:53, -1:].repeat(48, 1))
+    right, left = crop_faces(noise, [Box(500, 5, 48, 48), Box(-500, 5, 48, 48)], EXACT)
+    np.testing.assert_array_equal(right, noise[5:53, -1:].repeat(48, 1))
+    np.testing.assert_array_equal(left, noise[5:53, :1].repeat(48, 1))
 
 
 @pytest.mark.parametrize("side", [144.0, 150.0, 192.0])

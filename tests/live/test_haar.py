@@ -10,7 +10,7 @@ from skimage.data import astronaut
 from femo_jax.errors import ConfigError
 from femo_jax.live.boxes import Box, overlaps
 from femo_jax.live.config import DetectorConfig
-from femo_jax.live.haar import HaarDetector
+from femo_jax.live.haar import HaarDetector, _grouped
 from femo_jax.live.picture import Picture
 
 HEAD = astronaut()[:220, 100:340, ::-1]
@@ -83,9 +83,33 @@ def test_nothing_is_found_where_no_size_is_left(crowd):
     assert HaarDetector(DetectorConfig(smallest=200, largest=100)).detect(crowd) == []
 
 
+def test_two_places_of_one_face_give_one_box(detector, monkeypatch):
+    place = face_at(50, 50, 0.8)
+    monkeypatch.setattr(
+        detector, "_scan", lambda picture: [Box(*(value + 6 * step for value in place)) for step in (0, 1)]
+    )
+    assert_same_places(detector.detect(put((50, 50, 0.8))), [place])
+
+
 def test_more_neighbours_find_fewer_faces(crowd):
-    counts = [len(HaarDetector(DetectorConfig(min_neighbors=n)).detect(crowd)) for n in (0, 3, 100)]
-    assert counts[0] >= counts[1] == 4 and counts[2] == 0
+    found = {n: HaarDetector(DetectorConfig(min_neighbors=n)).detect(crowd) for n in (0, 1, 3, 100)}
+    assert found[0] == found[1]
+    assert len(found[1]) >= len(found[3]) == 4 and found[100] == []
+
+
+def test_hits_that_overlap_are_averaged_to_a_fraction_of_a_pixel_and_counted():
+    hits = np.array(
+        [[10, 20, 30, 30], [80, 20, 40, 40], [11, 20, 31, 31], [11, 21, 30, 30], [10, 20, 30, 30]], np.int32
+    )
+    boxes, counts = _grouped(hits, 1)
+    order = boxes[:, 0].argsort()
+    assert boxes[order].tolist() == [[10.5, 20.25, 30.25, 30.25], [80, 20, 40, 40]]
+    assert counts[order].tolist() == [4, 1]
+
+    boxes, counts = _grouped(hits, 2)
+    assert boxes[:, 0].tolist() == [10.5] and counts.tolist() == [4]
+    assert len(_grouped(hits, 4)[0]) == 1 and len(_grouped(hits, 5)[0]) == 0
+    assert _grouped(hits[:0], 1)[0].shape == (0, 4)
 
 
 def test_equalising_changes_what_the_cascade_sees(monkeypatch, crowd):
@@ -115,7 +139,11 @@ def test_of_two_faces_in_a_window_the_nearer_one_is_found(detector):
 
 def test_known_faces_are_not_found_outside_window_or_scales(detector):
     picture = put((10, 20, 1.0))
-    assert detector.detect_near(picture, [face_at(150, 20, 1.0), face_at(10, 20, 2.0)], 1.6, 1.2) == [None, None]
+    x, y, size = *face_at(10, 20, 1.0).center, FACE.w
+    beside, larger, smaller = face_at(150, 20, 1.0), 1.8 * size, 0.5 * size
+    known = [beside, *(Box(x - side / 2, y - side / 2, side, side) for side in (larger, smaller))]
+    assert detector.detect_near(picture, known, 2.0, 1.2) == [None, None, None]
+    assert None not in detector.detect_near(picture, known[1:2], 2.0, 2.0)
     assert detector.detect_near(picture, [], 1.6, 1.2) == []
 
 
@@ -129,6 +157,19 @@ def test_a_face_that_rests_is_found_at_rest(detector):
         assert box is not None
         boxes.append((box.center[0] - x, box.center[1] - y, box.size))
     assert (np.std(boxes, axis=0) / np.mean(boxes, axis=0)[2] < (0.015, 0.015, 0.03)).all()
+
+
+def test_hits_outside_the_frame_are_dropped(detector, monkeypatch):
+    monkeypatch.setattr(detector, "_hits", lambda *_: np.array([[0, 0, 20, 20], [30, 30, 30, 30]], np.int32))
+    (box,) = detector.detect_near(put(), [Box(-50, -50, 100, 100)], 1.6, 1.2)
+    assert box is not None and box.x == box.y == 0 and box.size > 0
+    assert detector.detect_near(put(), [Box(-150, -150, 100, 100)], 1.6, 1.2) == [None]
+
+
+def test_an_image_smaller_than_the_cascades_window_never_reaches_it(monkeypatch):
+    detector = HaarDetector(DetectorConfig())
+    monkeypatch.setattr(detector, "_cascade", None)
+    assert detector.detect(Picture(np.zeros((19, 300), np.uint8))) == []
 
 
 @pytest.mark.parametrize("shape", [(1, 640), (480, 1), (1, 1), (19, 640), (640, 19), (20, 20), (3, 5000)])
@@ -161,7 +202,15 @@ def test_another_cascade_finds_other_things():
 
 @pytest.mark.parametrize(
     "contents",
-    [b"", b"not a cascade", b"<?xml", b'<?xml version="1.0"?><opencv_storage><a>1</a></opencv_storage>', bytes(999)],
+    [
+        b"",
+        b"not a cascade",
+        b"<?xml",
+        b'<?xml version="1.0"?><opencv_storage><a>1</a></opencv_storage>',
+        b'<?xml version="1.0"?><opencv_storage><cascade><a>1</a></cascade></opencv_storage>',
+        b"%YAML:1.0\n---\na: 1\n",
+        bytes(999),
+    ],
 )
 def test_a_file_that_is_no_cascade_is_told(tmp_path, contents):
     path = tmp_path / "mine.xml"

@@ -20,10 +20,12 @@ class FakeNetwork:
 
     Attributes:
       inputs: height and width of all pictures that it was given.
+      last: the last of them.
     """
 
     def __init__(self) -> None:
         self.inputs = []
+        self.last = np.empty(0)
 
     def setInputSize(self, size):  # noqa: N802
         self.size = size
@@ -31,6 +33,7 @@ class FakeNetwork:
     def detect(self, image):
         assert image.shape == (self.size[1], self.size[0], 3) and image.dtype == np.uint8
         self.inputs.append(image.shape[:2])
+        self.last = image
         _, _, boxes, _ = cv2.connectedComponentsWithStats((image[..., 0] > 127).astype(np.uint8))
         faces = np.zeros((len(boxes) - 1, 15), np.float32)
         faces[:, :4] = boxes[1:, :4]
@@ -102,6 +105,12 @@ def test_known_faces_are_found_where_they_moved_to(make):
     assert_near(found[:2], [SMALL, moved])
 
 
+def test_of_two_faces_the_one_that_overlaps_most_is_found(make):
+    first, second = Box(300, 200, 50, 60), Box(354, 200, 50, 60)
+    found = make().detect_near(draw(first, second), [Box(320, 204, 50, 60), Box(335, 204, 50, 60)], 1.6, 1.2)
+    assert_near(found, [first, second])
+
+
 def test_known_faces_are_not_found_outside_window_or_scales(make):
     detector = make()
     assert detector.detect_near(draw(SMALL), [Box(300, 100, 50, 60), Box(300, 200, 80, 90)], 1.2, 1.2) == [None, None]
@@ -114,6 +123,12 @@ def test_only_the_surroundings_of_known_faces_are_searched(make, network):
     assert network.inputs == [(96, 64)]
 
 
+def test_the_smallest_input_is_filled_with_the_frame(make, network):
+    frame = np.full((480, 640), 100, np.uint8)
+    make(smallest=32).detect_near(Picture(frame), [Box(80, 80, 20, 20)], 1.2, 1.2)
+    assert network.last.shape == (64, 64, 3) and (network.last == 100).all()
+
+
 def test_a_part_of_the_frame_shows_a_face_as_the_whole_does(make):
     detector = make(smallest=32)
     picture = draw(Box(101, 41, 81, 113), Box(303, 207, 53, 61))
@@ -122,7 +137,8 @@ def test_a_part_of_the_frame_shows_a_face_as_the_whole_does(make):
 
 
 def test_a_known_face_outside_the_frame_is_not_found(make):
-    assert make().detect_near(draw(SMALL), [Box(900, 900, 50, 60), Box(-300, 10, 50, 60)], 1.6, 1.2) == [None, None]
+    for outside in (Box(900, 900, 50, 60), Box(-300, 10, 50, 60), Box(300, 700, 50, 60)):
+        assert make().detect_near(draw(SMALL), [outside], 1.6, 1.2) == [None]
 
 
 @pytest.mark.parametrize("shape", [(1, 640), (480, 1), (1, 1), (5, 640)])
@@ -134,10 +150,11 @@ def test_the_network_never_gets_a_tiny_picture(make, network, shape):
     assert np.min(network.inputs) == 64
 
 
-def test_faces_at_the_edge_are_clipped(make):
-    assert_near(
-        make().detect(draw(Box(-30, -20, 100, 100), Box(580, 420, 100, 100))), [(0, 0, 70, 80), (580, 420, 60, 60)]
-    )
+def test_faces_are_clipped_to_the_frame(make, monkeypatch):
+    detector = make(smallest=16)
+    reaching_out = np.array([[-20, -10, 60, 60], [600, 450, 50, 50], [700, 0, 50, 50]], np.float64)
+    monkeypatch.setattr(detector, "_run", lambda image: reaching_out)
+    assert detector.detect(draw()) == [(0, 0, 40, 50), (600, 450, 40, 30)]
 
 
 @pytest.mark.parametrize("contents", [b"", b"not a network", bytes(range(256)) * 40])

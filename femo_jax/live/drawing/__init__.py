@@ -1,0 +1,1 @@
+"""Faces and their emotions drawn on a frame; begin with `draw.py`."""

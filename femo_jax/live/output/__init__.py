@@ -1,0 +1,1 @@
+"""What recognition leaves behind: clips, logs, annotated pictures, JSON and csv."""

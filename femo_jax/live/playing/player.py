@@ -1,0 +1,129 @@
+"""The loop of `femo live`: recognises the frames of a source, and draws, shows, records and logs them."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import cv2
+import numpy as np
+
+from femo_jax.live.config import DrawConfig
+from femo_jax.live.drawing.draw import draw, status_text
+from femo_jax.live.output.frame_log import FrameLog
+from femo_jax.live.output.video import VideoWriter
+from femo_jax.live.playing.pulse import Pulse
+from femo_jax.live.playing.summary import Summary
+from femo_jax.live.playing.window import PreviewWindow
+from femo_jax.live.results import FrameResult
+from femo_jax.live.sources.frame import Frame, Source
+from femo_jax.signals import Stopped, StopRequest
+
+_LONGEST_WAIT = 1.0  # seconds for which the preview of a clip waits for the next frame at most
+
+
+class Player:
+    """Plays sources; what it has no window, video or log for is left out.
+
+    Attributes:
+      summary: of all that was played.
+      pulse: frame rate and latency just now.
+    """
+
+    def __init__(
+        self,
+        recognize: Callable[[Frame], FrameResult],
+        stop: StopRequest,
+        *,
+        drawing: DrawConfig | None = None,
+        mirror: bool = False,
+        window: PreviewWindow | None = None,
+        video: VideoWriter | None = None,
+        log: FrameLog | None = None,
+    ) -> None:
+        """Prepares to play.
+
+        Args:
+          recognize: gives the faces of a frame.
+          stop: the request that ends playing: after the current frame, or at once while it waits for one.
+          drawing: what is drawn on the frames.
+          mirror: whether frames are mirrored before anything else.
+          window: shows the annotated frames, those of a clip no faster than they were taken.
+          video: takes the annotated frames; a clip of a live source lasts as long as what it shows.
+          log: takes the results.
+        """
+        self.summary = Summary()
+        self.pulse = Pulse()
+        self._recognize = recognize
+        self._stop = stop
+        self._drawing = drawing
+        self._mirror = mirror
+        self._window = window
+        self._video = video
+        self._log = log
+        self._due = 0.0
+        self._shown: float | None = None
+
+    def play(self, source: Source, max_frames: int | None = None, on_frame: Callable[[], None] = lambda: None) -> None:
+        """Plays until the source ends, the window is closed, a stop is requested, or `max_frames` are done.
+
+        Args:
+          source: of the frames.
+          max_frames: after which it ends; None plays all.
+          on_frame: is called after each frame.
+
+        Raises:
+          FemoError: the source broke down, or what it gave could not be written; what came before is written.
+        """
+        began, dropped = time.monotonic(), source.dropped
+        try:
+            for frame in self._frames(source, max_frames):
+                self._play(replace(frame, image=cv2.flip(frame.image, 1)) if self._mirror else frame, source.live)
+                on_frame()
+        finally:
+            self.summary.seconds += time.monotonic() - began
+            self.summary.dropped += source.dropped - dropped
+
+    def _frames(self, source: Source, max_frames: int | None) -> Iterator[Frame]:
+        frames = iter(source)
+        while max_frames is None or self.summary.frames < max_frames:
+            try:
+                with self._stop.interruptible():
+                    frame = next(frames)
+            except (StopIteration, Stopped):
+                return
+            yield frame
+            if self._window is not None and self._window.ended:
+                return
+
+    def _play(self, frame: Frame, live: bool) -> None:
+        began = frame.time if live else time.monotonic()
+        result = self._recognize(frame)
+        self.summary.add(result)
+        if self._log is not None:
+            self._log.write(frame.index, result)
+        image = self._annotated(frame, result)
+        if self._video is not None:
+            self._video.write(image, frame.time if live else None)
+        now = time.monotonic()
+        self.pulse.beat(now, 1000 * (now - began))
+        if self._window is not None:
+            self._show(self._window, image, frame, live)
+
+    def _annotated(self, frame: Frame, result: FrameResult) -> np.ndarray:
+        """The frame with its faces, where anybody will see it."""
+        if self._window is None and self._video is None:
+            return frame.image
+        status = None if frame.still else status_text(self.pulse.frames_per_second, self.pulse.latency_ms)
+        return draw(frame.image, result.faces, self._drawing, status)
+
+    def _show(self, window: PreviewWindow, image: np.ndarray, frame: Frame, live: bool) -> None:
+        """Shows a frame at its time: of a live source at once, of a clip when it is due."""
+        if not live and not frame.still:
+            since = 0.0 if self._shown is None else min(max(frame.time - self._shown, 0.0), _LONGEST_WAIT)
+            now = time.monotonic()
+            self._due = max(self._due + since, now)
+            window.wait(self._due - now)
+        window.show(image)
+        self._shown = frame.time
+        if frame.still:
+            window.wait_for_key()

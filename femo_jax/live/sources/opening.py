@@ -1,0 +1,81 @@
+"""Where frames come from: a camera, a network stream, a clip, or pictures, all by one word."""
+
+import os
+import re
+from pathlib import Path
+
+import cv2
+
+from femo_jax.errors import ConfigError, SourceError
+from femo_jax.live.sources.camera import camera_number, open_camera
+from femo_jax.live.sources.capture import quiet
+from femo_jax.live.sources.clips import open_clip
+from femo_jax.live.sources.frame import Source
+from femo_jax.live.sources.network import open_network
+from femo_jax.live.sources.pictures import SUFFIXES, PictureSource, find_pictures
+
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+
+
+def open_source(
+    spec: str | os.PathLike[str],
+    *,
+    size: tuple[int, int] | None = None,
+    rate: float | None = None,
+    give_up_after: float = 30.0,
+    timeout: float = 10.0,
+) -> Source:
+    """Opens what a user names.
+
+    Live sources, which are cameras and network streams, hand over their newest frame only and are opened again
+    when they vanish; clips and pictures hand over every frame.
+
+    Args:
+      spec: `0` or `/dev/video0` is a camera, `rtsp://...` or `http://...` a network stream; else the path of a
+        clip, of a picture or of a folder of pictures, or a pattern such as `holiday/*.jpg`.
+      size: width and height to ask a camera for, in pixels; else it chooses.
+      rate: frames a second, to ask a camera for; pictures with a rate follow each other like the frames of a clip.
+        Streams and clips have their own.
+      give_up_after: seconds without a frame until a live source is given up; `math.inf` never gives up.
+      timeout: seconds that a network stream may take to answer.
+
+    Raises:
+      SourceError: there is no such thing, or nothing in it that can be read.
+      ConfigError: a number makes no sense.
+    """
+    _check(size, rate, give_up_after, timeout)
+    word = os.fspath(spec)
+    path = Path(word)
+    camera = int(word) if re.fullmatch(r"[0-9]+", word) else camera_number(path)
+    if camera is not None:
+        return open_camera(camera, size, rate, give_up_after)
+    if _ADDRESS.match(word):
+        return open_network(word, give_up_after, timeout)
+    if word and path.is_dir():
+        return PictureSource(find_pictures(word), rate)
+    if word and path.exists():
+        return PictureSource([path], rate) if _is_picture(path) else open_clip(path)
+    if any(character in word for character in "*?["):
+        return PictureSource(find_pictures(word), rate)
+    raise SourceError(
+        f"{word!r}: no such file. Expected the number of a camera, an address such as rtsp://host/stream, or the path"
+        " of a clip, a picture or a folder of pictures."
+    )
+
+
+def _is_picture(path: Path) -> bool:
+    if path.suffix.lower() in SUFFIXES:
+        return True
+    with quiet:
+        return path.suffix.lower() != ".gif" and cv2.haveImageReader(str(path))
+
+
+def _check(size: tuple[int, int] | None, rate: float | None, give_up_after: float, timeout: float) -> None:
+    if size is not None and not (len(size) == 2 and all(side >= 1 for side in size)):
+        raise ConfigError(f"size is {size!r}; expected width and height in pixels.")
+    if rate is not None and not 0 < rate <= 1000:
+        raise ConfigError(f"rate is {rate!r}; expected frames a second, above 0 and at most 1000.")
+    if not give_up_after >= 1:
+        raise ConfigError(f"give_up_after is {give_up_after!r}; expected at least 1 second.")
+    if not 0.1 <= timeout <= 3600:
+        raise ConfigError(f"timeout is {timeout!r}; expected 0.1 to 3600 seconds.")

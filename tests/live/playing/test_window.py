@@ -1,0 +1,190 @@
+import math
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+import cv2
+import numpy as np
+import pytest
+
+from femo_jax.live.playing.window import PreviewWindow
+
+FRAME = np.full((48, 64, 3), 80, np.uint8)
+
+
+class FakeGui:
+    """The few functions of OpenCV's highgui, with a person who does one thing a poll."""
+
+    WINDOW_NORMAL = WINDOW_KEEPRATIO = WINDOW_GUI_NORMAL = WND_PROP_VISIBLE = 0
+
+    def __init__(self):
+        self.person = []  # keys, "nothing" or "closes the window"
+        self.shown = []
+        self.size = None
+        self.open = False
+
+    def namedWindow(self, title, flags):  # noqa: N802
+        self.open = True
+
+    def resizeWindow(self, title, width, height):  # noqa: N802
+        self.size = (width, height)
+
+    def imshow(self, title, image):
+        self.shown.append(image)
+
+    def waitKey(self, milliseconds):  # noqa: N802
+        assert milliseconds >= 1, "0 waits for ever"
+        if not self.person:
+            time.sleep(milliseconds / 1000)
+            return -1
+        deed = self.person.pop(0)
+        if deed == "closes the window":
+            self.open = False
+        return ord(deed) if len(deed) == 1 else -1
+
+    def getWindowProperty(self, title, name):  # noqa: N802
+        if not self.open:
+            raise cv2.error("please create a window")
+        return 1.0
+
+    def destroyWindow(self, title):  # noqa: N802
+        assert self.open, "there is no window"
+        self.open = False
+
+
+@pytest.fixture
+def gui():
+    return FakeGui()
+
+
+@pytest.fixture
+def said():
+    return []
+
+
+@pytest.fixture
+def window(gui, said, tmp_path):
+    """An open window."""
+    window = PreviewWindow("femo", said.append, folder=tmp_path, gui=gui)
+    window.show(FRAME)
+    return window
+
+
+def seconds_of(function, *arguments):
+    began = time.monotonic()
+    function(*arguments)
+    return time.monotonic() - began
+
+
+@pytest.mark.parametrize("deed", ["q", "Q", "\x1b", "closes the window"])
+def test_it_is_ended_by_key_or_mouse_and_does_not_open_again(gui, window, deed):
+    gui.person = ["nothing", deed]
+    assert not window.ended
+    assert seconds_of(window.wait, 10) < 1
+    assert window.ended
+    window.show(FRAME)
+    assert len(gui.shown) == 1
+
+
+def test_it_waits_as_long_as_asked(window):
+    assert 0.12 <= seconds_of(window.wait, 0.12) < 0.5
+    assert seconds_of(window.wait, -1.0) < 0.1
+
+
+def test_space_holds_the_frame_until_space(gui, window):
+    gui.person = [" ", *["nothing"] * 20, " "]
+    window.wait(0.0)
+    assert gui.person == []
+    gui.person = [" ", *["nothing"] * 20, "q"]
+    window.wait(0.0)
+    assert window.ended
+
+
+def test_a_pause_may_begin_while_frames_run(gui, window):
+    gui.person = [" ", "nothing", "nothing", " "]
+    window.show(FRAME)
+    assert gui.person == []
+
+
+def test_s_saves_the_frame_under_a_new_name(gui, said, window, tmp_path):
+    gui.person = ["s", "s"]
+    window.wait(0.05)
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["femo-001.png", "femo-002.png"]
+    np.testing.assert_array_equal(cv2.imread(str(tmp_path / "femo-002.png")), FRAME)
+    assert said == [f"saved {tmp_path / 'femo-001.png'}", f"saved {tmp_path / 'femo-002.png'}"]
+
+
+def test_a_frame_that_cannot_be_saved_is_no_end(gui, said, tmp_path):
+    (tmp_path / "file").touch()
+    window = PreviewWindow("femo", said.append, folder=tmp_path / "file", gui=gui)
+    gui.person = ["s"]
+    window.show(FRAME)
+    assert "cannot be written" in said[0]
+    assert not window.ended
+
+
+def test_a_picture_stays_until_a_key(gui, window, tmp_path):
+    gui.person = [*["nothing"] * 20, "s", "nothing", " ", "n"]
+    window.wait_for_key()
+    assert gui.person == ["n"]
+    assert (tmp_path / "femo-001.png").exists()
+    assert not window.ended
+    gui.person = ["closes the window"]
+    window.wait_for_key()
+    assert window.ended
+
+
+def test_a_stop_ends_pause_and_waiting(gui, said, tmp_path):
+    gui.person = [" "]
+    window = PreviewWindow("femo", said.append, stopped=lambda: True, gui=gui)
+    window.show(FRAME)
+    assert seconds_of(window.wait, math.inf) < 1
+    window.wait_for_key()
+    assert not window.ended
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "size"), [(320, 240, (320, 240)), (3840, 2160, (1280, 720)), (1000, 2000, (360, 720))]
+)
+def test_it_opens_in_a_size_that_fits_a_screen(gui, said, width, height, size):
+    PreviewWindow("femo", said.append, gui=gui).show(np.zeros((height, width, 3), np.uint8))
+    assert gui.size == size
+
+
+def test_it_goes_away_with_its_block(gui, said):
+    with PreviewWindow("femo", said.append, gui=gui) as window:
+        window.show(FRAME)
+    assert not gui.open
+    with PreviewWindow("femo", said.append, gui=gui) as window:
+        gui.person = ["nothing", "closes the window"]
+        window.show(FRAME)
+        window.wait(1)
+    with PreviewWindow("femo", said.append, gui=gui):
+        pass  # it was never open
+
+
+SCRIPT = """
+import sys
+import numpy as np
+from femo_jax.live.playing.display import why_no_window
+from femo_jax.live.playing.window import PreviewWindow
+
+assert why_no_window() is None
+with PreviewWindow("femo", print) as window:
+    for shade in range(0, 250, 50):
+        window.show(np.full((2000, 3000, 3), shade, np.uint8))
+        window.wait(0.02)
+    assert not window.ended
+print("shown")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("xvfb-run") is None, reason="xvfb-run is not installed")
+def test_a_real_window():
+    command = ["xvfb-run", "-a", sys.executable, "-c", SCRIPT]
+    environment = {name: value for name, value in os.environ.items() if name != "DISPLAY"}
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert result.stdout == "shown\n", result.stderr

@@ -1,0 +1,240 @@
+import itertools
+import logging
+import math
+import threading
+import time
+
+import cv2
+import pytest
+
+from femo_jax.errors import SourceError
+from femo_jax.live.sources.live_source import LiveSource
+
+
+def _never():
+    raise SourceError("not there")
+
+
+def _until(condition, limit=10.0):
+    end = time.monotonic() + limit
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.002)
+
+
+def _source(capture, connect=_never, **kwargs):
+    return LiveSource(capture, "camera 7", connect, **{"first_pause": 0.01, "longest_pause": 0.04, **kwargs})
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    """Closing hardly waits for readers that hang."""
+    monkeypatch.setattr("femo_jax.live.sources.live_source._CLOSING", 0.05)
+
+
+@pytest.fixture
+def gate():
+    """An event that a capture waits for; it is set at the end, so that no thread is left behind."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+def test_only_the_newest_frame_is_handed_over(fake_capture, plain, gate):
+    taken = threading.Event()
+
+    def frames():
+        yield from (plain(value) for value in range(5))
+        taken.wait(10)
+        yield plain(99)
+        gate.wait(10)
+
+    with _source(fake_capture(frames())) as source:
+        _until(lambda: source.dropped == 4)
+        iterator = iter(source)
+        first = next(iterator)
+        assert (first.index, first.image[0, 0, 0], first.name, first.still) == (4, 4, "camera 7", False)
+        taken.set()
+        second = next(iterator)
+        assert (second.index, second.image[0, 0, 0]) == (5, 99)
+        assert source.dropped == 4
+        assert source.live
+        assert source.frames_per_second == 30
+
+
+def test_time_is_that_of_the_grab(fake_capture, plain, gate):
+    def frames():
+        yield plain(0)
+        gate.wait(10)
+
+    before = time.monotonic()
+    with _source(fake_capture(frames())) as source:
+        after = time.monotonic()
+        time.sleep(0.05)
+        assert before <= next(iter(source)).time <= after
+
+
+def test_a_source_that_vanishes_is_opened_again(fake_capture, plain, gate, caplog):
+    def second():
+        yield plain(2)
+        gate.wait(10)
+
+    captures = [fake_capture([plain(1)]), fake_capture([]), fake_capture(second())]
+    waiting = iter([SourceError("still away"), *captures[1:]])
+
+    def connect():
+        result = next(waiting)
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    with _source(captures[0], connect) as source:
+        seen = []
+        for frame in source:
+            seen.append((frame.index, int(frame.image[0, 0, 0])))
+            if seen[-1][1] == 2:
+                break
+    assert seen[-1] == (1, 2)
+    assert [capture.released for capture in captures[:2]] == [True, True]
+    assert [record.levelno for record in caplog.records] == [logging.WARNING] * 2
+    assert "camera 7: gives no more frames; femo tries to open it again for 30 s." in caplog.text
+    assert "camera 7: is back after" in caplog.text
+
+
+def test_pauses_grow_up_to_a_limit(fake_capture, plain):
+    attempts = [time.monotonic()]
+
+    def connect():
+        attempts.append(time.monotonic())
+        raise SourceError("not there")
+
+    with _source(fake_capture([plain(0)]), connect, first_pause=0.05, longest_pause=0.2):
+        _until(lambda: len(attempts) > 5)
+    pauses = [later - earlier for earlier, later in itertools.pairwise(attempts)]
+    for pause, expected in zip(pauses, [0.05, 0.1, 0.2, 0.2, 0.2], strict=False):
+        assert expected <= pause < expected + 0.15
+
+
+def test_it_is_given_up_after_the_limit(fake_capture, plain):
+    began = time.monotonic()
+    with _source(fake_capture([plain(0)]), give_up_after=0.3) as source:
+        iterator = iter(source)
+        assert next(iterator).index == 0
+        with pytest.raises(SourceError, match=r"camera 7: gave no frame for 0.3 s; [1-9]\d* attempts to open it again"):
+            next(iterator)
+        assert 0.3 <= time.monotonic() - began < 3
+        assert list(source) == []
+
+
+def test_it_is_never_given_up_if_so_wanted(fake_capture, plain, gate, caplog):
+    def second():
+        yield plain(2)
+        gate.wait(10)
+
+    attempts = []
+
+    def connect():
+        attempts.append(0)
+        if len(attempts) < 10:
+            raise SourceError("not there")
+        return fake_capture(second())
+
+    with _source(fake_capture([plain(1)]), connect, give_up_after=math.inf) as source:
+        assert [int(frame.image[0, 0, 0]) for _, frame in zip(range(2), source, strict=False)] == [1, 2]
+    assert "open it again." in caplog.text
+
+
+@pytest.mark.parametrize("frames", [[], itertools.repeat(None), [cv2.error("broken")]])
+def test_a_source_without_a_first_frame_is_an_error_at_once(fake_capture, frames):
+    capture = fake_capture(frames)
+    with pytest.raises(SourceError, match="camera 7: can be opened but gives no frames"):
+        _source(capture, lambda: pytest.fail("opened again"))
+    assert capture.released
+
+
+def test_damaged_frames_are_left_out(fake_capture, plain, gate):
+    def frames():
+        yield from (None, plain(1), None, None, plain(2))
+        gate.wait(10)
+
+    with _source(fake_capture(frames())) as source:
+        _until(lambda: source.dropped == 1)
+        frame = next(iter(source))
+        assert (frame.index, frame.image[0, 0, 0]) == (1, 2)
+
+
+@pytest.mark.parametrize("broken", [[None] * 1000, [cv2.error("broken")]])
+def test_a_capture_that_only_gives_damage_is_opened_again(fake_capture, plain, gate, broken):
+    def second():
+        yield plain(2)
+        gate.wait(10)
+
+    with _source(fake_capture([plain(1), *broken]), lambda: fake_capture(second())) as source:
+        _until(lambda: source.dropped == 1)
+        assert next(iter(source)).image[0, 0, 0] == 2
+
+
+def test_a_reader_that_hangs_does_not_hold_up_closing(fake_capture, plain, gate):
+    def frames():
+        yield plain(0)
+        gate.wait(10)
+
+    capture = fake_capture(frames())
+    source = _source(capture)
+    began = time.monotonic()
+    source.close()
+    assert time.monotonic() - began < 2
+    assert not capture.released  # its thread is inside it
+    gate.set()
+    _until(lambda: capture.released)
+
+
+def test_a_reader_that_hangs_is_given_up(fake_capture, plain, gate):
+    def frames():
+        yield plain(0)
+        gate.wait(10)
+
+    source = _source(fake_capture(frames()), give_up_after=0.2)
+    iterator = iter(source)
+    next(iterator)
+    with pytest.raises(SourceError, match=r"gave no frame for 0\.2 s"):
+        next(iterator)
+
+
+def test_closing_ends_the_wait_for_a_frame(fake_capture, plain, gate, monkeypatch):
+    monkeypatch.setattr("femo_jax.live.sources.live_source._LOOK_EVERY", 20.0)
+
+    def frames():
+        yield plain(0)
+        gate.wait(0.5)
+
+    source = _source(fake_capture(frames()))
+    threading.Timer(0.1, source.close).start()
+    began = time.monotonic()
+    assert len(list(source)) == 1
+    assert time.monotonic() - began < 5
+
+
+def test_a_closed_source_gives_no_frame(fake_capture, plain, gate):
+    def frames():
+        yield plain(0)
+        gate.wait(10)
+
+    source = _source(fake_capture(frames()))
+    source.close()
+    assert list(source) == []
+
+
+def test_closing_while_it_is_away_ends_the_attempts(fake_capture, plain):
+    attempts = []
+
+    def connect():
+        attempts.append(0)
+        raise SourceError("not there")
+
+    source = _source(fake_capture([plain(0)]), connect)
+    _until(lambda: len(attempts) > 2)
+    source.close()
+    count = len(attempts)
+    time.sleep(0.2)
+    assert len(attempts) == count
