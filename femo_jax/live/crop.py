@@ -24,6 +24,10 @@ class CropGeometry:
     shift: float
 
 
+WHOLE = CropGeometry(scale=1.0, shift=0.0)
+"""Of boxes that are the whole of a picture of nothing but a face."""
+
+
 def crop_faces(grey: np.ndarray, boxes: Sequence[Box], geometry: CropGeometry, size: int = IMAGE_SIZE) -> np.ndarray:
     """Cuts out each face as a square and resamples it, to a fraction of a pixel of the frame.
 

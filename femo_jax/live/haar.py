@@ -73,7 +73,7 @@ class HaarDetector:
         """All faces of a picture; see `Detector.detect`."""
         found = []
         for place in self._scan(picture):
-            found += self._look(picture, place, _LOOK_WINDOW, _LOOK_SCALES, max(self._config.min_neighbors, 1))
+            found += self._look(picture, place, _LOOK_WINDOW, _LOOK_SCALES)
         found.sort(key=lambda face: (-face[1], face[0]))
         return sorted(without_duplicates([box for box, _ in found]))
 
@@ -81,8 +81,7 @@ class HaarDetector:
         """Known faces again; see `Detector.detect_near`."""
         near: list[Box | None] = []
         for box in boxes:
-            # One hit will do: that there is a face, it proved when it was first found.
-            found = [face for face, _ in self._look(picture, box, window, scales, 1)]
+            found = [face for face, _ in self._look(picture, box, window, scales)]
             near.append(max(found, key=lambda face: overlaps([box], [face]).item(), default=None))
         return near
 
@@ -94,14 +93,14 @@ class HaarDetector:
         places, _ = _grouped(self._hits(image, self._config.scale_factor, 0, largest * reduction), 1)
         return [Box(*(place * to_frame)) for place in places]
 
-    def _look(self, picture: Picture, place: Box, window: float, scales: float, fewest: int) -> list[tuple[Box, int]]:
-        """The faces of about a place's size in a square about it, each with its number of hits: at least `fewest`."""
+    def _look(self, picture: Picture, place: Box, window: float, scales: float) -> list[tuple[Box, int]]:
+        """The faces of about a place's size in a square about it, each with its number of hits."""
         size = _LOOK_SIZE * self._window
         tile = round(window * size)
         side = window * place.size
         x, y = place.center
         hits = self._hits(cut_square(picture.grey, x, y, side, tile), _LOOK_STEP, size / scales, size * scales)
-        boxes, counts = _grouped(hits, fewest)
+        boxes, counts = _grouped(hits, max(self._config.min_neighbors, 1))
         boxes = boxes * (side / tile) + (x - side / 2, y - side / 2, 0, 0)
         faces = (Box(*box).rounded().clipped(picture.width, picture.height) for box in boxes)
         return [(face, int(count)) for face, count in zip(faces, counts, strict=True) if face.size]

@@ -5,6 +5,8 @@ from functools import cached_property
 import cv2
 import numpy as np
 
+from femo_jax.live.boxes import Box
+
 _CHANNELS = (1, 3, 4)
 _TAKEN = (
     "A picture is a numpy array [height, width] of grey, or [height, width, channels] of grey (1), BGR (3) or BGRA (4),"
@@ -36,6 +38,11 @@ class Picture:
         _check_values(image)
         self.height, self.width = image.shape[:2]
         self._image = image[..., 0] if image.shape[2:] == (1,) else image
+
+    @property
+    def box(self) -> Box:
+        """All of the picture."""
+        return Box(0, 0, self.width, self.height)
 
     @cached_property
     def grey(self) -> np.ndarray:

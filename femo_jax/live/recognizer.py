@@ -16,7 +16,7 @@ from femo_jax.errors import ModelFileError
 from femo_jax.live.boxes import Box
 from femo_jax.live.compile_cache import persistent_cache
 from femo_jax.live.config import DetectorConfig, StreamConfig, TrackConfig
-from femo_jax.live.crop import CropGeometry, crop_faces
+from femo_jax.live.crop import WHOLE, CropGeometry, crop_faces
 from femo_jax.live.detector import Detector, create_detector
 from femo_jax.live.picture import Picture
 from femo_jax.live.results import FaceEmotion
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
 BATCH_SIZES = (1, 2, 4, 8, 16)
 """Numbers of faces for which the network is compiled."""
-
-_WHOLE = CropGeometry(scale=1.0, shift=0.0)
 
 
 class EmotionRecognizer:
@@ -119,7 +117,7 @@ class EmotionRecognizer:
           ValueError: the image is not one.
         """
         picture = image if isinstance(image, Picture) else Picture(image)
-        return self._faces(picture, [Box(0, 0, picture.width, picture.height)], _WHOLE)[0]
+        return self._faces(picture, [picture.box], WHOLE)[0]
 
     def classify(self, faces: np.ndarray) -> np.ndarray:
         """Calibrated probabilities of the emotions of cropped faces.
@@ -156,13 +154,7 @@ class EmotionRecognizer:
     def _faces(self, picture: Picture, boxes: Sequence[Box], geometry: CropGeometry) -> list[FaceEmotion]:
         crops = crop_faces(picture.grey, boxes, geometry, self.model.image_size)
         return [
-            FaceEmotion(
-                box=box,
-                label=EMOTIONS[probabilities.argmax()],
-                confidence=float(probabilities.max()),
-                probabilities=probabilities,
-                uncertain=bool(probabilities.max() < self.uncertain_below),
-            )
+            FaceEmotion.of_still(box, probabilities, self.uncertain_below)
             for box, probabilities in zip(boxes, self.classify(crops), strict=True)
         ]
 

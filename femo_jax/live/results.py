@@ -32,6 +32,13 @@ class FaceEmotion:
     uncertain: bool = False
     age: float = 0.0
 
+    @classmethod
+    def of_still(cls, box: Box, probabilities: np.ndarray, uncertain_below: float) -> "FaceEmotion":
+        """The most probable emotion of `[7]` probabilities; uncertain where that one is below a limit."""
+        confidence = float(probabilities.max())
+        label = EMOTIONS[probabilities.argmax()]
+        return cls(box, label, confidence, probabilities, uncertain=confidence < uncertain_below)
+
     def as_dict(self) -> dict:
         """As the logs and JSON files have it; `id` and `age` only where the face is tracked."""
         tracked = {} if self.track_id is None else {"id": self.track_id, "age": round(self.age, 3)}

@@ -5,9 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from femo_jax.emotions import EMOTIONS
-from femo_jax.live.boxes import Box
-from femo_jax.live.crop import CropGeometry, crop_faces
+from femo_jax.live.crop import WHOLE, crop_faces
 from femo_jax.live.picture import Picture
 from femo_jax.live.recognizer import EmotionRecognizer
 from femo_jax.live.results import FaceEmotion, FrameResult
@@ -31,17 +29,19 @@ def recognize_stills(
     found, detection_ms = [], []
     for picture in pictures:
         began = clock.perf_counter()
-        found.append([_all_of(picture)] if whole else recognizer.detector.detect(picture))
+        found.append([picture.box] if whole else recognizer.detector.detect(picture))
         detection_ms.append(1000 * (clock.perf_counter() - began))
 
     began = clock.perf_counter()
-    geometry = CropGeometry(scale=1.0, shift=0.0) if whole else recognizer.detector.geometry
+    geometry = WHOLE if whole else recognizer.detector.geometry
     crops = [
         crop_faces(picture.grey, boxes, geometry, recognizer.model.image_size)
         for picture, boxes in zip(pictures, found, strict=True)
     ]
     probabilities = iter(recognizer.classify(np.concatenate(crops)))
-    faces = [[_face(box, next(probabilities), recognizer.uncertain_below) for box in boxes] for boxes in found]
+    faces = [
+        [FaceEmotion.of_still(box, next(probabilities), recognizer.uncertain_below) for box in boxes] for boxes in found
+    ]
     inference_ms = 1000 * (clock.perf_counter() - began) / len(pictures)
 
     return [
@@ -56,13 +56,3 @@ def recognize_stills(
         )
         for index, picture in enumerate(pictures)
     ]
-
-
-def _all_of(picture: Picture) -> Box:
-    return Box(0, 0, picture.width, picture.height)
-
-
-def _face(box: Box, probabilities: np.ndarray, uncertain_below: float) -> FaceEmotion:
-    confidence = float(probabilities.max())
-    label = EMOTIONS[probabilities.argmax()]
-    return FaceEmotion(box, label, confidence, probabilities, uncertain=confidence < uncertain_below)

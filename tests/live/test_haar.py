@@ -160,7 +160,7 @@ def test_a_face_that_rests_is_found_at_rest(detector):
 
 
 def test_hits_outside_the_frame_are_dropped(detector, monkeypatch):
-    monkeypatch.setattr(detector, "_hits", lambda *_: np.array([[0, 0, 20, 20], [30, 30, 30, 30]], np.int32))
+    monkeypatch.setattr(detector, "_hits", lambda *_: np.array([[0, 0, 20, 20], [30, 30, 30, 30]] * 3, np.int32))
     (box,) = detector.detect_near(put(), [Box(-50, -50, 100, 100)], 1.6, 1.2)
     assert box is not None and box.x == box.y == 0 and box.size > 0
     assert detector.detect_near(put(), [Box(-150, -150, 100, 100)], 1.6, 1.2) == [None]
