@@ -33,8 +33,8 @@ from femo_jax.data.forms import iterate_faces
 from femo_jax.errors import FemoError
 from femo_jax.live.boxes import Box
 from femo_jax.live.config import DetectorConfig
-from femo_jax.live.crop import CropGeometry, crop_faces
-from femo_jax.live.detector import Detector, create_detector
+from femo_jax.live.detection.crop import CropGeometry, crop_faces
+from femo_jax.live.detection.detector import Detector, create_detector
 from femo_jax.live.picture import Picture
 from femo_jax.live.sources import open_source
 from femo_jax.preprocess import IMAGE_SIZE

@@ -22,12 +22,12 @@ from femo_jax import EmotionRecognizer
 from femo_jax.errors import FemoError
 from femo_jax.files import write_json
 from femo_jax.live.config import DetectorConfig, StreamConfig
-from femo_jax.live.crop import crop_faces
+from femo_jax.live.detection.crop import crop_faces
+from femo_jax.live.detection.search import FaceSearch
 from femo_jax.live.picture import Picture
 from femo_jax.live.results import FaceEmotion
-from femo_jax.live.search import FaceSearch
 from femo_jax.live.sources import Source, open_source
-from femo_jax.live.tracks import Tracker
+from femo_jax.live.tracking.tracks import Tracker
 
 
 @dataclass

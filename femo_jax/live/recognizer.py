@@ -16,8 +16,8 @@ from femo_jax.errors import ModelFileError
 from femo_jax.live.boxes import Box
 from femo_jax.live.compile_cache import persistent_cache
 from femo_jax.live.config import DetectorConfig, StreamConfig, TrackConfig
-from femo_jax.live.crop import WHOLE, CropGeometry, crop_faces
-from femo_jax.live.detector import Detector, create_detector
+from femo_jax.live.detection.crop import WHOLE, CropGeometry, crop_faces
+from femo_jax.live.detection.detector import Detector, create_detector
 from femo_jax.live.picture import Picture
 from femo_jax.live.results import FaceEmotion
 from femo_jax.model_file import LoadedModel, class_probabilities, load_model_file

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from femo_jax.live.crop import WHOLE, crop_faces
+from femo_jax.live.detection.crop import WHOLE, crop_faces
 from femo_jax.live.picture import Picture
 from femo_jax.live.recognizer import EmotionRecognizer
 from femo_jax.live.results import FaceEmotion, FrameResult

@@ -6,12 +6,12 @@ import time as clock
 import numpy as np
 
 from femo_jax.live.config import StreamConfig
-from femo_jax.live.crop import crop_faces
+from femo_jax.live.detection.crop import crop_faces
+from femo_jax.live.detection.search import FaceSearch
 from femo_jax.live.picture import Picture
 from femo_jax.live.recognizer import EmotionRecognizer
 from femo_jax.live.results import FrameResult
-from femo_jax.live.search import FaceSearch
-from femo_jax.live.tracks import Tracker
+from femo_jax.live.tracking.tracks import Tracker
 
 
 class EmotionStream:

@@ -13,7 +13,7 @@ from femo_jax.cli.live import Options
 from femo_jax.cli.main import main
 from femo_jax.errors import SourceError
 from femo_jax.live.boxes import Box
-from femo_jax.live.crop import CropGeometry
+from femo_jax.live.detection.crop import CropGeometry
 from femo_jax.live.output.video import VideoWriter
 from femo_jax.live.playing.window import KEYS
 from femo_jax.live.recognizer import EmotionRecognizer

@@ -13,7 +13,7 @@ from femo_jax import EMOTIONS
 from femo_jax.errors import ConfigError, ModelFileError
 from femo_jax.live.boxes import Box, overlaps
 from femo_jax.live.config import DetectorConfig, StreamConfig, TrackConfig
-from femo_jax.live.crop import CropGeometry, crop_faces
+from femo_jax.live.detection.crop import CropGeometry, crop_faces
 from femo_jax.live.picture import Picture
 from femo_jax.live.recognizer import EmotionRecognizer, _batches
 from femo_jax.live.stream import EmotionStream

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from femo_jax.live.boxes import Box
-from femo_jax.live.crop import CropGeometry
+from femo_jax.live.detection.crop import CropGeometry
 from femo_jax.live.picture import Picture
 from femo_jax.live.recognizer import EmotionRecognizer
 from femo_jax.live.stills import recognize_stills

@@ -4,7 +4,7 @@ import pytest
 from femo_jax import EMOTIONS
 from femo_jax.live.boxes import Box
 from femo_jax.live.config import SearchConfig, StreamConfig, TrackConfig
-from femo_jax.live.crop import CropGeometry
+from femo_jax.live.detection.crop import CropGeometry
 from femo_jax.live.stream import EmotionStream
 
 

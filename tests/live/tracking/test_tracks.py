@@ -10,7 +10,7 @@ from femo_jax.emotions import Emotion
 from femo_jax.live.boxes import Box
 from femo_jax.live.config import TrackConfig
 from femo_jax.live.results import FaceEmotion
-from femo_jax.live.tracks import Tracker
+from femo_jax.live.tracking.tracks import Tracker
 
 WIDTH, HEIGHT = 1280, 720
 FRAME = 1 / 30

@@ -12,8 +12,8 @@ import numpy as np
 from femo_jax.errors import ConfigError
 from femo_jax.live.boxes import Box, overlaps
 from femo_jax.live.config import DetectorConfig
-from femo_jax.live.crop import CropGeometry, cut_square
-from femo_jax.live.duplicates import without_duplicates
+from femo_jax.live.detection.crop import CropGeometry, cut_square
+from femo_jax.live.detection.duplicates import without_duplicates
 from femo_jax.live.picture import Picture
 
 CASCADE = "haarcascade_frontalface_alt2.xml"

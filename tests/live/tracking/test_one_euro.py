@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from femo_jax.live.config import TrackConfig
-from femo_jax.live.one_euro import OneEuro, follow, start
+from femo_jax.live.tracking.one_euro import OneEuro, follow, start
 
 CUTOFF_HZ, SPEED_GAIN = TrackConfig().box_cutoff_hz, TrackConfig().box_speed
 RATES = [5, 15, 30, 60]

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from femo_jax.live.boxes import Box, overlaps
 from femo_jax.live.config import SearchConfig
-from femo_jax.live.detector import Detector
-from femo_jax.live.duplicates import SAME_OVERLAP, without_duplicates
+from femo_jax.live.detection.detector import Detector
+from femo_jax.live.detection.duplicates import SAME_OVERLAP, without_duplicates
 from femo_jax.live.picture import Picture
 
 

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from femo_jax.live.boxes import Box
-from femo_jax.live.crop import CropGeometry, crop_faces, cut_square
+from femo_jax.live.detection.crop import CropGeometry, crop_faces, cut_square
 
 EXACT = CropGeometry(scale=1.0, shift=0.0)
 

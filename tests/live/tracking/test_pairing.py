@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from femo_jax.live.boxes import Box, overlaps
-from femo_jax.live.pairing import pair_boxes
+from femo_jax.live.tracking.pairing import pair_boxes
 
 
 def face(x: float, y: float = 0.0, size: float = 100.0) -> Box:

@@ -1,11 +1,11 @@
 import pytest
 
 from femo_jax.errors import ConfigError
-from femo_jax.live import yunet
 from femo_jax.live.config import DetectorConfig
-from femo_jax.live.detector import create_detector
-from femo_jax.live.haar import HaarDetector
-from femo_jax.live.yunet import YuNetDetector
+from femo_jax.live.detection import yunet
+from femo_jax.live.detection.detector import create_detector
+from femo_jax.live.detection.haar import HaarDetector
+from femo_jax.live.detection.yunet import YuNetDetector
 
 
 def test_the_kind_decides_which_detector_is_made(tmp_path, monkeypatch):

@@ -1,5 +1,5 @@
 from femo_jax.live.boxes import Box
-from femo_jax.live.duplicates import without_duplicates
+from femo_jax.live.detection.duplicates import without_duplicates
 
 FACE = Box(100, 100, 50, 50)
 

@@ -3,9 +3,9 @@ import pytest
 
 from femo_jax.live.boxes import Box
 from femo_jax.live.config import SearchConfig
-from femo_jax.live.crop import CropGeometry
+from femo_jax.live.detection.crop import CropGeometry
+from femo_jax.live.detection.search import FaceSearch
 from femo_jax.live.picture import Picture
-from femo_jax.live.search import FaceSearch
 
 PICTURE = Picture(np.zeros((480, 640), np.uint8))
 LEFT, RIGHT, BELOW = Box(50, 100, 60, 60), Box(400, 100, 80, 80), Box(200, 300, 60, 60)

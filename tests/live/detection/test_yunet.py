@@ -8,11 +8,11 @@ import pytest
 from skimage.data import astronaut
 
 from femo_jax.errors import ConfigError
-from femo_jax.live import yunet
 from femo_jax.live.boxes import Box, overlaps
 from femo_jax.live.config import DetectorConfig
+from femo_jax.live.detection import yunet
+from femo_jax.live.detection.yunet import YuNetDetector
 from femo_jax.live.picture import Picture
-from femo_jax.live.yunet import YuNetDetector
 
 
 class FakeNetwork:

@@ -10,7 +10,7 @@ from skimage.data import astronaut
 from femo_jax.errors import ConfigError
 from femo_jax.live.boxes import Box, overlaps
 from femo_jax.live.config import DetectorConfig
-from femo_jax.live.haar import HaarDetector, _grouped
+from femo_jax.live.detection.haar import HaarDetector, _grouped
 from femo_jax.live.picture import Picture
 
 HEAD = astronaut()[:220, 100:340, ::-1]

@@ -11,7 +11,7 @@ import numpy as np
 from femo_jax.errors import ConfigError
 from femo_jax.live.boxes import Box, overlaps
 from femo_jax.live.config import DetectorConfig
-from femo_jax.live.crop import CropGeometry
+from femo_jax.live.detection.crop import CropGeometry
 from femo_jax.live.picture import Picture
 
 _SCAN_SIZE = 16.0

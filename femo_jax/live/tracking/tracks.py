@@ -14,10 +14,10 @@ import numpy as np
 from femo_jax.emotions import NUM_EMOTIONS
 from femo_jax.live.boxes import Box, overlaps
 from femo_jax.live.config import TrackConfig
-from femo_jax.live.one_euro import OneEuro, follow, start
-from femo_jax.live.pairing import pair_boxes
 from femo_jax.live.results import FaceEmotion
-from femo_jax.live.smoothing import SmoothedEmotion, first_emotion, is_uncertain, next_emotion
+from femo_jax.live.tracking.one_euro import OneEuro, follow, start
+from femo_jax.live.tracking.pairing import pair_boxes
+from femo_jax.live.tracking.smoothing import SmoothedEmotion, first_emotion, is_uncertain, next_emotion
 
 LONGEST_GAP_SECONDS = 60.0
 """A longer time between two frames starts all tracks anew."""

@@ -5,10 +5,10 @@ from typing import Protocol
 
 from femo_jax.live.boxes import Box
 from femo_jax.live.config import DetectorConfig
-from femo_jax.live.crop import CropGeometry
-from femo_jax.live.haar import HaarDetector
+from femo_jax.live.detection.crop import CropGeometry
+from femo_jax.live.detection.haar import HaarDetector
+from femo_jax.live.detection.yunet import YuNetDetector
 from femo_jax.live.picture import Picture
-from femo_jax.live.yunet import YuNetDetector
 
 
 class Detector(Protocol):

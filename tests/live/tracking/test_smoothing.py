@@ -5,7 +5,7 @@ import pytest
 
 from femo_jax.emotions import Emotion
 from femo_jax.live.config import TrackConfig
-from femo_jax.live.smoothing import SmoothedEmotion, first_emotion, is_uncertain, next_emotion
+from femo_jax.live.tracking.smoothing import SmoothedEmotion, first_emotion, is_uncertain, next_emotion
 
 RATES = [5, 15, 30, 60]
 HAPPY_OR_NEUTRAL = [0.05, 0.05, 0.05, 0.35, 0.35, 0.1, 0.05]

@@ -1,0 +1,1 @@
+"""Finding faces in pictures and streams, and cutting them out; begin with `detector.py`."""
