@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help setup demo test lint format pythons constraints clean
+.PHONY: help setup demo test lint format pythons constraints fer clean
 
 help:
 	@echo "make demo         recognise faces in a picture and a clip, train a small network; everything lands in demo/"
@@ -14,6 +14,7 @@ help:
 	@echo "make format       ruff format and the fixes that ruff can make"
 	@echo "make pythons      smoke test in fresh environments of every Python from 3.10 on"
 	@echo "make constraints  resolve constraints.txt anew for every Python from 3.10 on"
+	@echo "make fer          install the package fer in .fer, for experiments/benchmarks/live.py"
 	@echo "make clean        remove .venv, demo/ and caches"
 
 setup: $(INSTALLED)
@@ -50,5 +51,11 @@ constraints: setup
 	     --extra train --extra tensorboard --extra dev --extra ros pyproject.toml) > constraints.tmp
 	mv constraints.tmp constraints.txt
 
+# Its packages clash with femo's: an environment of its own. It imports pkg_resources, which setuptools 80 lacks.
+fer:
+	$(PYTHON) -m venv .fer
+	.fer/bin/python -m pip install --quiet --upgrade pip
+	.fer/bin/python -m pip install --quiet "setuptools<80" "fer==25.10.3"
+
 clean:
-	rm -rf $(VENV) demo .pytest_cache .ruff_cache
+	rm -rf $(VENV) .fer demo .pytest_cache .ruff_cache
