@@ -1,0 +1,169 @@
+"""femo side by side with PyPI `fer`, in turn in one run, on the same 640x480 frames.
+
+python experiments/benchmarks/live.py [--scenes FOLDER] [--json F] [--figure F]
+
+`make fer` installs fer in an environment of its own, since its packages clash with femo's; where it is missing, femo
+alone is measured. About five minutes on two cores with fer; leave the machine alone meanwhile.
+"""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tyro
+from frames import SHAPE, write_scenes
+from harness import Frames, Participant, Start, cold_start_seconds, count_faces, measure_frames, speed
+from report import draw_figure, print_report, ratios
+from rich.console import Console
+from rich.progress import Progress
+
+from femo_jax.errors import FemoError
+from femo_jax.files import write_json
+from femo_jax.plots import check_format
+
+HERE = Path(__file__).resolve().parent
+PROJECT = HERE.parent.parent
+BATCHES = (1, 4, 16)
+
+
+@dataclass(frozen=True)
+class Options:
+    """Measures femo and fer in turn on the same frames."""
+
+    scenes: Path | None = None
+    """Folder of pictures and clips, with true boxes in XML files of dlib's imglab where they are known; default: the
+    picture and the clip of `make demo`."""
+    json: Path | None = None
+    """Write everything measured to this file."""
+    figure: Path | None = None
+    """Draw the comparison to this file."""
+    fer_python: Path = PROJECT / ".fer" / "bin" / "python"
+    """Interpreter in which fer is installed."""
+    femo_python: Path = Path(sys.executable)
+    """Interpreter in which femo is installed."""
+    rounds: int = 3
+    """How often each system works through all frames."""
+    picture_frames: int = 30
+    """How many frames a picture is shown for."""
+    cold_starts: int = 5
+    """How often each system is started from cold."""
+
+
+def main(options: Options) -> None:
+    """Measures, prints the table, and writes what was asked for."""
+    console = Console()
+    if options.figure:
+        check_format(options.figure)
+    # Workers keep compiled networks in the folders that `measure` gives them, not where this shell says.
+    os.environ.pop("JAX_COMPILATION_CACHE_DIR", None)
+    with tempfile.TemporaryDirectory(prefix="femo-benchmark-") as folder:
+        report = measure(options, Path(folder), console)
+    print_report(report, console)
+    if options.json:
+        write_json(options.json, report)
+    if options.figure:
+        draw_figure(report, options.figure)
+
+
+def measure(options: Options, folder: Path, console: Console) -> dict:
+    """Everything that the benchmark reports, as in its JSON file; `folder` takes temporary files."""
+    femo = Start([options.femo_python, HERE / "femo_worker.py"], {"FEMO_CACHE": str(folder / "filled")})
+    fer = Start([options.fer_python, HERE / "fer_worker.py"]) if options.fer_python.exists() else None
+    raw = folder / "frames.raw"
+    scenes = options.scenes or demo_scenes(folder / "scenes")
+    frames = Frames(raw, SHAPE, write_scenes(raw, scenes, options.picture_frames))
+    console.print(f"{sum(len(scene.times) for scene in frames.scenes)} frames of {len(frames.scenes)} scenes")
+
+    report: dict = {"femo": {}, "fer": {} if fer else None, "ratio": None}
+    report["machine"] = machine()
+    report["frames"] = {scene.name: len(scene.times) for scene in frames.scenes}
+    measure_cold_starts(report, femo, fer, frames, options.cold_starts, folder)
+    measure_speed(report, femo, fer, frames, options.rounds, console)
+    report["femo"]["installed_mib"] = installed_mib(options.femo_python, "femo-jax", "femo_jax")
+    if fer:
+        report["fer"]["installed_mib"] = installed_mib(options.fer_python, "fer", "fer")
+        report["ratio"] = ratios(report)
+    return report
+
+
+def demo_scenes(folder: Path) -> Path:
+    """A folder with the picture and the clip of `make demo`."""
+    folder.mkdir()
+    script = PROJECT / "experiments" / "demo_clip.py"
+    subprocess.run([sys.executable, script, folder / "astronaut.png", folder / "astronaut.mp4"], check=True)
+    return folder
+
+
+def measure_cold_starts(
+    report: dict, femo: Start, fer: Start | None, frames: Frames, repeats: int, folder: Path
+) -> None:
+    """Starts the systems in turn; a first start of each, which does not count, brings their files into memory."""
+    starts = {"filled_cache": femo, **({"fer": fer} if fer else {})}
+    seconds: dict[str, list[float]] = {"empty_cache": [], **{name: [] for name in starts}}
+    for start in starts.values():
+        cold_start_seconds(start, "pictures", frames)
+    for number in range(repeats):
+        starts["empty_cache"] = Start(femo.command, {"FEMO_CACHE": str(folder / f"empty-{number}")})
+        for name in sorted(starts, reverse=number % 2 == 1):
+            seconds[name].append(cold_start_seconds(starts[name], "pictures", frames))
+    medians = {name: float(np.median(each)) for name, each in seconds.items()}
+    report["femo"]["cold_start_s"] = {name: medians[name] for name in ("empty_cache", "filled_cache")}
+    if fer:
+        report["fer"]["cold_start_s"] = medians["fer"]
+
+
+def measure_speed(report: dict, femo: Start, fer: Start | None, frames: Frames, rounds: int, console: Console) -> None:
+    """Frames in turn, then classification alone, then the peak memory of the same processes."""
+    truth = [boxes for scene in frames.scenes for boxes in scene.truth]
+    with ExitStack() as stack:
+        workers = {"femo": stack.enter_context(femo.running())}
+        participants = [Participant("femo", workers["femo"], "stream")]
+        if fer:
+            workers["fer"] = stack.enter_context(fer.running())
+            participants.append(Participant("fer", workers["fer"], "pictures"))
+        participants.append(Participant("femo", workers["femo"], "pictures"))
+        with Progress(console=console, transient=True) as progress:
+            task = progress.add_task("frames", total=rounds * len(list(frames.blocks())))
+            others = measure_frames(participants, frames, rounds, lambda: progress.advance(task))
+        report["machine"]["others"] = others
+        for participant in participants:
+            measured = {**speed(participant.rounds), **count_faces(participant.boxes, truth)}
+            report[participant.name][participant.mode] = measured
+        for name, worker in workers.items():
+            replies = {str(faces): worker.ask("classify", faces=faces, repeats=100) for faces in BATCHES}
+            medians = {faces: float(np.median(reply["milliseconds"])) for faces, reply in replies.items()}
+            report[name]["classify_ms"] = medians
+            report[name]["peak_memory_mib"] = worker.ask("memory")["peak_mib"]
+            report[name]["versions"] = worker.ask("versions")
+    report["classify_ms"] = report["femo"].pop("classify_ms")
+
+
+def installed_mib(python: Path, name: str, package: str) -> float:
+    """The size of a distribution and all that it requires, in MiB."""
+    command = [str(python), str(HERE / "installed.py"), name, package]
+    finished = subprocess.run(command, capture_output=True, text=True)
+    if finished.returncode:
+        raise FemoError(f"{' '.join(command)} failed:\n{finished.stderr[-2000:]}")
+    return json.loads(finished.stdout)["mib"]
+
+
+def machine() -> dict:
+    """What it was measured on."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    model = models[0] if models else platform.machine()
+    return {"processor": model, "cores": len(os.sched_getaffinity(0)), "system": platform.system()}
+
+
+if __name__ == "__main__":
+    try:
+        main(tyro.cli(Options))
+    except FemoError as error:
+        sys.exit(str(error))
