@@ -1,0 +1,239 @@
+"""The node: images in, the faces in them and their emotions out.
+
+    unconfigured ── configure ──> inactive ── activate ──> active
+                  loads the model,         subscribes
+                  makes publishers
+
+The executor's thread only stores images; a worker takes the newest one, recognises and publishes (`pipeline.py`).
+"""
+
+import time
+from contextlib import suppress
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.clock import Clock, ClockType
+from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
+from rclpy.parameter import Parameter
+from sensor_msgs.msg import CompressedImage, Image
+from std_srvs.srv import SetBool
+
+from femo_jax.errors import FemoError
+from femo_ros import parameters
+from femo_ros.diagnostics import Condition, diagnostics
+from femo_ros.image_subscription import ImageSubscription
+from femo_ros.lifecycle_guard import refuse_invalid_transitions, told
+from femo_ros.pipeline import Pipeline, Received
+from femo_ros.statistics import Statistics
+from femo_ros.worker import NewestWins
+
+REPORT_SECONDS = 1.0
+FOLLOW_SECONDS = 0.5
+
+
+class EmotionRecognizerNode(LifecycleNode):
+    """Recognises the emotions of the faces on one camera's topic."""
+
+    def __init__(self, **arguments: Any) -> None:
+        """Declares the parameters; with `autostart`, configures and activates itself as soon as it spins.
+
+        Args:
+          **arguments: for `LifecycleNode`.
+
+        Raises:
+          rclpy.exceptions.ParameterException: a parameter was given a value of another type or out of its range.
+          ConfigError: a value is not possible for another reason.
+        """
+        super().__init__("emotion_recognizer", **arguments)
+        refuse_invalid_transitions(self)
+
+        self._state = "unconfigured"
+        self._error = ""
+        self._enabled = True
+        self._pipeline: Pipeline | None = None  # while configured
+        self._worker: NewestWins[Received] | None = None  # while active
+        self._subscription: ImageSubscription | None = None  # while active and enabled
+        self._statistics = Statistics(time.monotonic())
+
+        for each in parameters.described():
+            self.declare_parameter(each.name, each.default, each.descriptor)
+        self.add_on_set_parameters_callback(self._change_parameters)
+
+        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        self.create_service(SetBool, "~/set_enabled", self._set_enabled)
+        steady = Clock(clock_type=ClockType.STEADY_TIME)  # simulated time may stand still
+        self.create_timer(REPORT_SECONDS, self._report, clock=steady)
+        self.create_timer(FOLLOW_SECONDS, self._follow, clock=steady)
+        self._starting = self._settings().node.autostart
+        if self._starting:
+            self._starter = self.create_timer(0.0, self._start, clock=steady)
+
+    # Lifecycle
+
+    def _start(self) -> None:
+        """Configures, and activates the next time, so that a signal in between is heard; others may come first."""
+        if self._starting and self._state == "unconfigured":
+            self._starting = False
+            if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
+                return
+        elif self._state == "inactive" and not self._starting:
+            self.trigger_activate()
+        self._starter.cancel()
+
+    @told
+    def on_configure(self, state: Any) -> TransitionCallbackReturn:
+        """Loads the model, warms it up and makes the publishers."""
+        self._error = ""
+        self.get_logger().info("Configuring: loading the model")
+        began = time.monotonic()
+        self._pipeline = Pipeline(self, self._settings(), self._statistics)
+        self._state = "inactive"
+        self.get_logger().info(f"Configured: {self._model_name()}, in {time.monotonic() - began:.1f} s")
+        return super().on_configure(state)
+
+    @told
+    def on_activate(self, state: Any) -> TransitionCallbackReturn:
+        """Begins to listen to the camera."""
+        assert self._pipeline is not None
+        self._pipeline.begin()
+        self._worker = NewestWins(self._pipeline, name="recognition")
+        self._state = "active"
+        enabled = super().on_activate(state)  # the publishers
+        if self._enabled:
+            self._listen()
+        return enabled
+
+    @told
+    def on_deactivate(self, state: Any) -> TransitionCallbackReturn:
+        """Stops to listen; the model stays."""
+        self._rest()
+        return super().on_deactivate(state)
+
+    @told
+    def on_cleanup(self, state: Any) -> TransitionCallbackReturn:
+        """Frees the model and ends the topics."""
+        self._release()
+        return super().on_cleanup(state)
+
+    @told
+    def on_shutdown(self, state: Any) -> TransitionCallbackReturn:
+        """Frees everything, for good."""
+        self._release()
+        self._state = "finalized"
+        return super().on_shutdown(state)
+
+    @told
+    def on_error(self, state: Any) -> TransitionCallbackReturn:
+        """Frees everything, so that the node can be configured again once the cause is mended."""
+        self._release()
+        return super().on_error(state)
+
+    def fail(self, why: str, details: str = "") -> None:
+        """Takes note of why a transition failed."""
+        self._error = why
+        self.get_logger().error(f"{why}\n{details}" if details else why)
+
+    def end(self) -> None:
+        """Finalizes the node, if its state allows for that, and destroys it."""
+        with suppress(RuntimeError):  # finalized already
+            self.trigger_shutdown()
+        self.destroy_node()
+
+    def _rest(self) -> None:
+        self._stop_listening()
+        if self._worker and self._pipeline:
+            self._worker.close()
+            self._worker = None
+            self._pipeline.end()
+        self._state = "inactive"
+
+    def _release(self) -> None:
+        self._rest()
+        if self._pipeline:
+            self._pipeline.close()
+            self._pipeline = None
+        self._state = "unconfigured"
+
+    # Images
+
+    def _listen(self) -> None:
+        config = self._settings().node
+        if config.image_transport == "compressed":
+            # image_transport's convention: beside the raw images, wherever those were remapped to
+            message_type, topic = CompressedImage, f"{self.resolve_topic_name('image')}/compressed"
+        else:
+            message_type, topic = Image, "image"
+        self._statistics.listen(time.monotonic())
+        self._subscription = ImageSubscription(self, message_type, topic, config.image_qos, self._receive)
+        self.get_logger().info(f"Listening to {self._subscription.topic}: {self._subscription.publishers}")
+
+    def _stop_listening(self) -> None:
+        self._statistics.stop_listening()
+        if self._subscription:
+            self._subscription.close()
+            self._subscription = None
+
+    def _follow(self) -> None:
+        if self._subscription:
+            self._subscription.follow()
+
+    def _receive(self, message: Image | CompressedImage) -> None:
+        """Stores an image, and nothing more."""
+        if self._worker:
+            now = time.monotonic()
+            self._statistics.received(now, dropped=self._worker.put(Received(message, now)))
+
+    # Services, parameters, diagnostics
+
+    def _set_enabled(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        """Pauses or goes on; while the node is not active, this holds from its activation on."""
+        self._enabled = request.data
+        if not self._enabled:
+            self._stop_listening()
+        elif self._state == "active" and not self._subscription:
+            self._listen()
+        response.success = True
+        response.message = f"{'enabled' if self._enabled else 'paused'}, {self._state}"
+        return response
+
+    def _settings(self, changes: list[Parameter] | None = None) -> parameters.Settings:
+        """The parameters as they are, or as they would be with changes."""
+        values = {each.name: self.get_parameter(each.name).value for each in parameters.described()}
+        values.update({change.name: change.value for change in changes or []})
+        return parameters.settings(values)
+
+    def _change_parameters(self, changes: list[Parameter]) -> SetParametersResult:
+        """Checks changes as a whole and takes them up.
+
+        It is the last to be asked, so that what it accepts is set; Humble has no callback for afterwards.
+        """
+        try:
+            after = self._settings(changes)
+            if self._pipeline:
+                parameters.refuse_while_configured(self._settings(), after)
+                self._pipeline.change(after)
+        except FemoError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        if self._subscription:
+            self._subscription.follow(after.node.image_qos)
+        return SetParametersResult(successful=True)
+
+    def _report(self) -> None:
+        condition = Condition(
+            state=self._state,
+            error=self._error,
+            enabled=self._enabled,
+            topic=self._subscription.topic if self._subscription else "",
+            camera=self._subscription.publishers if self._subscription else "",
+            model=self._model_name(),
+            detector=self._settings().detector.kind,
+        )
+        report = self._statistics.report(time.monotonic())
+        stamp = self.get_clock().now().to_msg()
+        self._diagnostics.publish(diagnostics(self.get_fully_qualified_name()[1:], stamp, condition, report))
+
+    def _model_name(self) -> str:
+        if not self._pipeline:
+            return ""
+        return f"{self._pipeline.model.architecture} ({self._settings().node.model or 'comes with femo'})"

@@ -1,0 +1,110 @@
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy", reason="needs ROS 2")
+
+from femo_ros.hri import HumansFaces
+from std_msgs.msg import Header
+
+from femo_jax.live.boxes import Box
+from femo_jax.live.picture import Picture
+from femo_jax.live.results import FaceEmotion, FrameResult
+
+HRI_MSGS = SimpleNamespace(
+    IdsList=SimpleNamespace, NormalizedRegionOfInterest2D=SimpleNamespace, Expression=SimpleNamespace
+)
+PICTURE = Picture(np.arange(100 * 200 * 3, dtype=np.uint32).reshape(100, 200, 3).astype(np.uint8))
+HEADER = Header(frame_id="camera")
+
+
+class Topics:
+    """Stands in for the node: the living publishers by topic, and who listens."""
+
+    def __init__(self):
+        self.living = {}
+        self.listeners = 0
+
+    def create_publisher(self, _message_type, topic, _depth, event_callbacks=None):
+        messages = []
+        publisher = SimpleNamespace(
+            topic=topic, messages=messages, publish=messages.append, get_subscription_count=lambda: self.listeners
+        )
+        self.living[topic] = publisher
+        return publisher
+
+    def destroy_publisher(self, publisher):
+        del self.living[publisher.topic]
+
+    def last(self, topic):
+        return self.living[topic].messages[-1]
+
+    @property
+    def ids(self):
+        return self.last("/humans/faces/tracked").ids
+
+
+@pytest.fixture
+def topics():
+    return Topics()
+
+
+@pytest.fixture
+def humans(topics):
+    return HumansFaces(topics, HRI_MSGS)
+
+
+def frame(*track_ids):
+    """A result with these faces."""
+    found = [
+        FaceEmotion(Box(20, 30, 40, 50), "surprise", 0.7, np.full(7, 1 / 7, np.float32), track_id)
+        for track_id in track_ids
+    ]
+    return FrameResult(found, 1.0, 200, 100, 1.0, 1.0, True)
+
+
+def test_a_face_has_its_topics_in_the_words_of_rep_155(topics, humans):
+    topics.listeners = 1
+    humans.publish(HEADER, PICTURE, frame(1))
+    (face,) = topics.ids
+    assert face.isalpha() and len(face) == 5
+    roi = topics.last(f"/humans/faces/{face}/roi")
+    assert (roi.xmin, roi.ymin, roi.xmax, roi.ymax) == (0.1, 0.3, 0.3, 0.8)
+    expression = topics.last(f"/humans/faces/{face}/expression")
+    assert expression.expression == "surprised"
+    assert expression.confidence == 0.7
+    assert math.isnan(expression.valence) and math.isnan(expression.arousal)
+    cropped = topics.last(f"/humans/faces/{face}/cropped")
+    assert (cropped.width, cropped.height, cropped.encoding) == (40, 50, "bgr8")
+    assert bytes(cropped.data) == PICTURE.bgr[30:80, 20:60].tobytes()
+    assert roi.header is expression.header is cropped.header is topics.last("/humans/faces/tracked").header is HEADER
+
+
+def test_a_crop_that_nobody_looks_at_is_not_made(topics, humans):
+    humans.publish(HEADER, PICTURE, frame(1))
+    assert topics.living[f"/humans/faces/{topics.ids[0]}/cropped"].messages == []
+
+
+def test_topics_live_as_long_as_the_track(topics, humans):
+    humans.publish(HEADER, PICTURE, frame(1))
+    (first,) = topics.ids
+    publisher = topics.living[f"/humans/faces/{first}/roi"]
+    humans.publish(HEADER, PICTURE, frame(1, 2))
+    assert topics.ids[0] == first and len(set(topics.ids)) == 2
+    assert topics.living[f"/humans/faces/{first}/roi"] is publisher
+    second = topics.ids[1]
+    humans.publish(HEADER, PICTURE, frame(2))
+    assert topics.ids == [second]
+    names = {f"/humans/faces/{second}/{name}" for name in ("cropped", "expression", "roi")}
+    assert set(topics.living) == {"/humans/faces/tracked", *names}
+
+
+def test_faces_end_when_the_node_rests_and_the_list_when_it_closes(topics, humans):
+    humans.publish(HEADER, PICTURE, frame(1, 2))
+    humans.clear(HEADER)
+    assert topics.ids == []
+    assert list(topics.living) == ["/humans/faces/tracked"]
+    humans.close()
+    assert topics.living == {}

@@ -1,0 +1,190 @@
+"""The launch files: what they start for which arguments, and that the XML one is the twin of the Python one.
+
+Where `launch` is installed, the Python file is loaded by it as well.
+"""
+
+import importlib.util
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+
+def load(path):
+    """The module of a file that no import statement finds."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+launch_api = load(Path(__file__).with_name("launch_api.py"))
+ParameterValue = launch_api.ParameterValue
+
+FOLDER = Path(__file__).parent.parent / "launch"
+EXPECTED = {
+    "image",
+    "image_transport",
+    "image_qos",
+    "model",
+    "params_file",
+    "namespace",
+    "source",
+    "rqt",
+    "use_sim_time",
+    "log_level",
+}
+
+
+@pytest.fixture
+def launch_file(monkeypatch):
+    """The module femo.launch.py, made with the documented interface of `launch`."""
+    for name, module in launch_api.modules().items():
+        monkeypatch.setitem(sys.modules, name, module)
+    return load(FOLDER / "femo.launch.py")
+
+
+@pytest.fixture
+def declared(launch_file):
+    """The declared arguments by name."""
+    *arguments, _ = launch_file.generate_launch_description().entities
+    return {argument.name: argument for argument in arguments}
+
+
+@pytest.fixture
+def started(launch_file, declared):
+    """A function of arguments that gives the started nodes by executable."""
+
+    def start(**given):
+        defaults = {name: argument.default_value for name, argument in declared.items()}
+        context = launch_api.LaunchContext(**{**defaults, "params_file": "femo.yaml", **given})
+        opaque = launch_file.generate_launch_description().entities[-1]
+        return {node.executable: node for node in opaque.function(context)}
+
+    return start
+
+
+def test_every_argument_is_described(declared):
+    """And has a default, so that nothing must be given."""
+    assert declared.keys() == EXPECTED
+    for name, argument in declared.items():
+        assert argument.default_value is not None, name
+        assert len(argument.description) > 20, name
+
+
+def test_params_file_is_the_shipped_one(declared):
+    """By default, and it is there."""
+    join = declared["params_file"].default_value.substitutions
+    assert join[0].package == "femo_ros"
+    assert (FOLDER.parent / Path(*join[1:])).is_file()
+
+
+def test_alone_it_starts_the_recogniser(started):
+    """With the parameter file and nothing that overrides it."""
+    nodes = started()
+    assert nodes.keys() == {"emotion_recognizer"}
+    node = nodes["emotion_recognizer"]
+    assert (node.package, node.name, node.namespace) == ("femo_ros", "emotion_recognizer", "")
+    assert node.parameters == ["femo.yaml"]
+    assert node.ros_arguments == ["--log-level", "info"]
+    assert node.output == "screen"
+
+
+def test_the_camera_is_remapped_with_its_compressed_topic(started):
+    """One argument for both."""
+    node = started(image="/camera/image_raw")["emotion_recognizer"]
+    assert node.remappings == [
+        ("image", "/camera/image_raw"),
+        ("image/compressed", "/camera/image_raw/compressed"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "parameter"),
+    [
+        ("image_transport", "compressed", ParameterValue("compressed", value_type=str)),
+        ("image_qos", "sensor_data", ParameterValue("sensor_data", value_type=str)),
+        ("model", "007", ParameterValue("007", value_type=str)),
+        ("use_sim_time", "true", True),
+        ("use_sim_time", "false", False),
+    ],
+)
+def test_given_arguments_override_the_file(started, name, value, parameter):
+    """They come after it, and with the type that the parameter has."""
+    assert started(**{name: value})["emotion_recognizer"].parameters == ["femo.yaml", {name: parameter}]
+
+
+def test_a_source_is_played_on_the_same_topic(started):
+    """Looped, in the same namespace; as JPEG too where the recogniser wants that."""
+    nodes = started(source="clip.mp4", image="/eye", namespace="robot", log_level="debug", use_sim_time="true")
+    assert nodes.keys() == {"emotion_recognizer", "video_source"}
+    node = nodes["video_source"]
+    assert (node.package, node.name, node.namespace) == ("femo_ros", "video_source", "robot")
+    assert node.remappings == [("image_raw", "/eye"), ("image_raw/compressed", "/eye/compressed")]
+    assert node.ros_arguments == ["--log-level", "debug"]
+    assert node.parameters == [
+        {
+            "use_sim_time": True,
+            "source": ParameterValue("clip.mp4", value_type=str),
+            "loop": True,
+            "compressed": False,
+        }
+    ]
+    compressed = started(source="0", image_transport="compressed")["video_source"]
+    assert compressed.parameters[0]["compressed"] is True
+
+
+@pytest.mark.parametrize(
+    ("namespace", "topic"),
+    [
+        ("", "/emotion_recognizer/image_annotated"),
+        ("left", "/left/emotion_recognizer/image_annotated"),
+        ("/robot/left/", "/robot/left/emotion_recognizer/image_annotated"),
+    ],
+)
+def test_rqt_shows_the_annotated_images(started, namespace, topic):
+    """Of this namespace."""
+    nodes = started(rqt="true", namespace=namespace)
+    assert nodes.keys() == {"emotion_recognizer", "rqt_image_view"}
+    assert nodes["rqt_image_view"].package == "rqt_image_view"
+    assert nodes["rqt_image_view"].arguments == [topic]
+
+
+def test_only_the_documented_interface_is_used():
+    """The stand-in refuses what `launch` would refuse: this is the test of the tests above."""
+    with pytest.raises(TypeError):
+        launch_api.Node(package="femo_ros", node_executable="emotion_recognizer")
+    with pytest.raises(TypeError):
+        launch_api.DeclareLaunchArgument("image", default="image_raw")
+    with pytest.raises(RuntimeError):
+        launch_api.DeclareLaunchArgument("image", default_value="", choices=["raw"])
+
+
+def test_xml_is_the_twin(declared):
+    """The same arguments with the same defaults and texts, all handed on to the Python file."""
+    root = ElementTree.parse(FOLDER / "femo.launch.xml").getroot()
+    assert root.tag == "launch"
+    assert [child.tag for child in root] == ["arg"] * len(EXPECTED) + ["include"]
+    arguments = {argument.get("name"): argument for argument in root.findall("arg")}
+    assert list(arguments) == list(declared)
+    for name, argument in arguments.items():
+        assert argument.get("description") == declared[name].description
+        if name == "params_file":
+            assert argument.get("default") == "$(find-pkg-share femo_ros)/config/femo.yaml"
+        else:
+            assert argument.get("default") == declared[name].default_value
+
+    included = root.find("include")
+    assert included.get("file") == "$(find-pkg-share femo_ros)/launch/femo.launch.py"
+    handed_on = {argument.get("name"): argument.get("value") for argument in included.findall("arg")}
+    assert handed_on == {name: f"$(var {name})" for name in EXPECTED}
+
+
+def test_launch_itself_loads_the_file():
+    """With the real thing, where it is installed."""
+    pytest.importorskip("launch_ros", reason="launch is not installed")
+    from launch.launch_description_sources import get_launch_description_from_python_launch_file
+
+    description = get_launch_description_from_python_launch_file(str(FOLDER / "femo.launch.py"))
+    assert {argument.name for argument in description.get_launch_arguments()} == EXPECTED

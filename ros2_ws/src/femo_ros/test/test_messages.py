@@ -1,0 +1,81 @@
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+pytest.importorskip("femo_msgs", reason="needs ROS 2 and the workspace")
+
+from builtin_interfaces.msg import Time
+from femo_ros import messages
+from femo_ros.messages import faces_message, image_message, jpeg_message, model_message
+from std_msgs.msg import Header
+
+from femo_jax import EMOTIONS
+from femo_jax.live.boxes import Box
+from femo_jax.live.results import FaceEmotion, FrameResult
+
+
+def test_a_face_has_all_that_recognition_knows_of_it():
+    probabilities = np.array([0.05, 0.02, 0.1, 0.03, 0.13, 0.07, 0.6], np.float32)
+    face = FaceEmotion(Box(10, 20, 30, 40), "surprise", 0.6, probabilities, track_id=3, uncertain=True, age=1.5)
+    header = Header(frame_id="camera", stamp=Time(sec=7, nanosec=8))
+    message = faces_message(header, FrameResult([face], 1.0, 640, 480, 1.0, 1.0, True))
+
+    assert message.header == header
+    assert (message.image_width, message.image_height) == (640, 480)
+    (found,) = message.faces
+    assert (found.roi.x_offset, found.roi.y_offset, found.roi.width, found.roi.height) == (10, 20, 30, 40)
+    assert found.emotion == found.SURPRISE
+    assert (found.track_id, found.label, found.uncertain, found.age) == (3, "surprise", True, 1.5)
+    assert found.confidence == pytest.approx(0.6)
+    np.testing.assert_array_equal(found.probabilities, probabilities)
+
+
+def test_codes_are_femos_order():
+    assert [getattr(messages.FaceEmotion, label.upper()) for label in EMOTIONS] == list(range(7))
+
+
+def test_an_image_is_bgr_without_padding_also_of_a_part_of_a_frame():
+    part = np.arange(20 * 30 * 3, dtype=np.uint32).astype(np.uint8).reshape(20, 30, 3)[2:10, 5:15]
+    message = image_message(Header(frame_id="camera"), part)
+    assert (message.encoding, message.height, message.width, message.step) == ("bgr8", 8, 10, 30)
+    assert message.is_bigendian == 0
+    assert bytes(message.data) == part.tobytes()
+
+
+def test_a_jpeg_is_labelled_as_image_transport_does():
+    message = jpeg_message(Header(frame_id="camera"), b"\xff\xd8\xff")
+    assert message.format == "bgr8; jpeg compressed bgr8"
+    assert bytes(message.data) == b"\xff\xd8\xff"
+
+
+def model(**training):
+    """A loaded model with this in its file."""
+    return SimpleNamespace(architecture="femonet", classes=EMOTIONS, image_size=48, training=training)
+
+
+def test_a_model_is_told_with_what_its_card_states():
+    evaluation = {"accuracy": 0.66, "split": "validation", "n": 3589}
+    message = model_message(Time(sec=5), model(evaluation=evaluation, validation={"accuracy": 0.5}, step=1))
+    assert message.header.stamp.sec == 5
+    assert (message.name, message.input_size) == ("femonet", 48)
+    assert tuple(message.class_names) == EMOTIONS
+    assert message.accuracy == pytest.approx(0.66)
+    assert message.accuracy_on == "validation, 3589 pictures"
+
+
+def test_an_exported_model_without_a_card_states_what_its_run_found():
+    message = model_message(Time(), model(validation={"accuracy": 0.5, "split": "validation"}))
+    assert (message.accuracy, message.accuracy_on) == (0.5, "validation")
+
+
+def test_models_that_were_made_otherwise_have_other_versions():
+    versions = [model_message(Time(), model(step=step)).version for step in (1, 2, 1)]
+    assert versions[0] == versions[2] != versions[1]
+
+
+def test_a_model_of_which_nothing_is_known_states_nothing():
+    message = model_message(Time(), model())
+    assert (message.version, message.accuracy_on) == ("", "")
+    assert math.isnan(message.accuracy)

@@ -1,0 +1,100 @@
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("rcl_interfaces", reason="needs ROS 2")
+
+from femo_ros import parameters
+
+from femo_jax.errors import ConfigError
+from femo_jax.live.config import DetectorConfig, SearchConfig, TrackConfig
+
+DEFAULTS = {each.name: each.default for each in parameters.described()}
+BY_NAME = {each.name: each for each in parameters.described()}
+
+
+def test_every_parameter_is_told_in_words():
+    assert len(BY_NAME) > 30
+    for each in parameters.described():
+        assert each.descriptor.description.strip().endswith((".", "installed.")), each.name
+        assert each.descriptor.description[0].isupper() or each.descriptor.description.startswith(("haar", "yunet"))
+
+
+def test_names_and_defaults_are_those_of_the_classes():
+    assert DEFAULTS["detector.smallest"] == DetectorConfig().smallest
+    assert DEFAULTS["track.lost_after_ms"] == TrackConfig().lost_after_ms
+    assert DEFAULTS["model"] == ""
+    assert DEFAULTS["detector.model"] == ""
+    assert BY_NAME["search.window"].descriptor.description.startswith("Side of the window")
+
+
+def test_the_defaults_make_the_default_settings():
+    assert parameters.settings(DEFAULTS) == parameters.Settings()
+
+
+def test_choices_ranges_and_what_may_not_change_are_in_the_descriptors():
+    kind = BY_NAME["detector.kind"].descriptor
+    assert "haar, yunet" in kind.additional_constraints
+    assert BY_NAME["autostart"].descriptor.read_only
+    assert "unconfigured" in BY_NAME["model"].descriptor.additional_constraints
+    (quality,) = BY_NAME["jpeg_quality"].descriptor.integer_range
+    assert (quality.from_value, quality.to_value) == (1, 100)
+    (window,) = BY_NAME["search.window"].descriptor.floating_point_range
+    assert (window.from_value, window.to_value) == (1.1, 5.0)
+
+
+def test_every_number_has_a_range():
+    numbers = {name for name, value in DEFAULTS.items() if type(value) in (int, float)}
+    assert numbers == set(parameters.RANGES)
+
+
+@pytest.mark.parametrize("name", [name for name in parameters.RANGES if "." in name])
+def test_ranges_are_those_that_the_classes_check(name):
+    low, high = parameters.RANGES[name]
+    integer = isinstance(DEFAULTS[name], int)
+    step = 1 if integer else 0.001 * (high - low)
+    inside = [low if integer else low + step, high]
+    outside = [low - step] if high == 100_000 else [low - step, high + step]  # no face is too large for the class
+    for value in inside:
+        parameters.settings(DEFAULTS | {name: value})
+    for value in outside:
+        with pytest.raises(ConfigError, match=name.split(".")[1]):
+            parameters.settings(DEFAULTS | {name: value})
+
+
+def test_a_refused_value_names_its_parameter():
+    with pytest.raises(ConfigError, match=r"track: hysteresis is 2.0; expected .* at most 1"):
+        parameters.settings(DEFAULTS | {"track.hysteresis": 2.0})
+    with pytest.raises(ConfigError, match=r"image_qos is 'best'; expected one of auto, sensor_data, reliable"):
+        parameters.settings(DEFAULTS | {"image_qos": "best"})
+    with pytest.raises(ConfigError, match=r"detector\.kind is 'hog'"):
+        parameters.settings(DEFAULTS | {"detector.kind": "hog"})
+    with pytest.raises(ConfigError, match="detector yunet needs"):
+        parameters.settings(DEFAULTS | {"detector.kind": "yunet"})
+
+
+@pytest.mark.parametrize(("given", "taken"), [(True, "true"), (False, "false"), ("auto", "auto"), ("true", "true")])
+def test_true_and_false_may_be_booleans(given, taken):
+    assert parameters.settings(DEFAULTS | {"publish_hri": given}).node.publish_hri == taken
+
+
+def test_paths_know_the_home_folder():
+    found = parameters.settings(DEFAULTS | {"model": "~/a.safetensors", "detector.model": "/b.xml"})
+    assert found.node.model == Path.home() / "a.safetensors"
+    assert found.detector.model == Path("/b.xml")
+
+
+def test_groups_come_from_their_own_parameters():
+    found = parameters.settings(DEFAULTS | {"search.window": 2.0, "track.born_after": 5, "draw.bars": True})
+    assert found.stream.search == SearchConfig(window=2.0)
+    assert found.stream.track == TrackConfig(born_after=5)
+    assert found.draw.bars
+
+
+def test_a_loaded_model_is_not_exchanged_behind_the_back():
+    before = parameters.Settings()
+    after = dataclasses.replace(before, node=dataclasses.replace(before.node, model=Path("b.safetensors")))
+    with pytest.raises(ConfigError, match="model changes only while the node is unconfigured"):
+        parameters.refuse_while_configured(before, after)
+    parameters.refuse_while_configured(after, after)

@@ -1,0 +1,54 @@
+import pytest
+from femo_ros.statistics import Latency, Statistics
+
+
+@pytest.fixture
+def statistics():
+    return Statistics(now=100.0)
+
+
+def test_rates_and_latencies_are_those_since_the_report_before(statistics):
+    statistics.listen(100.0)
+    for step in range(30):
+        statistics.received(100.0 + step / 15, dropped=step % 3 == 0)
+    for milliseconds in range(1, 21):
+        statistics.answered(2, from_stamp=milliseconds / 100, from_arrival=milliseconds / 1000)
+    report = statistics.report(102.0)
+    assert (report.rate_in, report.rate_out, report.dropped, report.faces) == (15, 10, 10, 2)
+    assert report.from_arrival == Latency(pytest.approx(10.5), pytest.approx(19.05))
+    assert report.from_stamp == Latency(pytest.approx(105), pytest.approx(190.5))
+    assert statistics.rate_out == 10
+
+    report = statistics.report(103.0)
+    assert (report.rate_in, report.rate_out, report.dropped) == (0, 0, 10)
+    assert report.from_arrival is None
+
+
+def test_images_without_a_stamp_have_no_latency_from_it(statistics):
+    statistics.answered(0, from_stamp=None, from_arrival=0.01)
+    report = statistics.report(101.0)
+    assert report.from_stamp is None
+    assert report.from_arrival == Latency(pytest.approx(10), pytest.approx(10))
+
+
+def test_errors_are_counted_by_kind_and_the_last_one_is_told(statistics):
+    statistics.undecodable("odd")
+    statistics.failed("worse")
+    report = statistics.report(101.0)
+    assert (report.undecodable, report.failed, report.new_errors, report.last_error) == (1, 1, 2, "worse")
+    report = statistics.report(102.0)
+    assert (report.undecodable, report.failed, report.new_errors, report.last_error) == (1, 1, 0, "worse")
+
+
+def test_the_time_without_an_image_counts_from_the_last_image_or_from_listening(statistics):
+    assert statistics.report(101.0).since_image is None
+    statistics.listen(101.0)
+    report = statistics.report(103.0)
+    assert (report.since_image, report.any_image) == (2.0, False)
+    statistics.received(103.5, dropped=False)
+    report = statistics.report(104.0)
+    assert (report.since_image, report.any_image) == (0.5, True)
+    statistics.answered(3, None, 0.01)
+    statistics.stop_listening()
+    report = statistics.report(105.0)
+    assert (report.since_image, report.any_image, report.faces) == (None, False, 0)

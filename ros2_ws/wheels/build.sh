@@ -1,0 +1,113 @@
+#!/bin/sh
+# Builds the workspace into VENV/ros, and writes VENV/ros/env.sh, which is to be sourced before its use:
+#
+#   ros2_ws/wheels/build.sh .venv
+#   . .venv/ros/env.sh
+#   python -m femo_ros.emotion_recognizer
+#
+# Where a ROS 2 is sourced, that one is used. Elsewhere ROS 2 Jazzy is installed into VENV from wheels; this takes
+# x86-64 Linux, Python 3.10 to 3.13 and a C++ compiler. It may be run again at any time.
+set -eu
+
+fail() {
+    echo "ros2_ws/wheels/build.sh: $*" >&2
+    exit 1
+}
+
+[ -x "${1:-}/bin/python" ] || fail "expected the folder of a virtual environment with femo, as \`make setup\` makes it"
+venv=$(cd "$1" && pwd)
+python=$venv/bin/python
+ros=$venv/ros
+repository=$(cd "$(dirname "$0")/../.." && pwd)
+
+has_module() {
+    "$python" -c "import $1" 2>/dev/null
+}
+
+# More options for `colcon build` may follow; the caller defines run_colcon.
+build() {
+    # femo_ros takes a second, and what is no longer in its sources must not stay.
+    rm -rf "$ros/build/femo_ros" "$ros/install/femo_ros"
+    # Left to itself, colcon has make wait for a time when the machine is idle.
+    MAKEFLAGS=-j$(getconf _NPROCESSORS_ONLN) COLCON_LOG_LEVEL=error run_colcon --log-base "$ros/log" build --base-paths "$repository/ros2_ws/src" \
+        --build-base "$ros/build" --install-base "$ros/install" --event-handlers console_cohesion+ "$@" \
+        > "$ros/build.txt" 2>&1 || {
+        cat "$ros/build.txt" >&2
+        fail "the build failed; what it said is above. After changes to ROS itself, remove $ros and try again."
+    }
+}
+
+build_with_sourced_ros() {
+    has_module rclpy || fail "$("$python" --version) in $venv cannot import rclpy of ROS 2 $ROS_DISTRO. The virtual" \
+        "environment must be made by the Python that ROS uses: make clean, then make ros PYTHON=/usr/bin/python3."
+    # ROS's own Python builds: a virtual environment lacks the modules that generate messages.
+    run_colcon() {
+        env -u VIRTUAL_ENV PATH="$(without_venv)" colcon "$@"
+    }
+    build
+    cat > "$ros/env.sh" <<END
+# Made by ros2_ws/wheels/build.sh: femo's workspace on ROS 2 $ROS_DISTRO, with the Python of $venv.
+. "$ros/install/setup.sh"
+case ":\$PATH:" in ":$venv/bin:"*) ;; *) export PATH="$venv/bin:\$PATH" ;; esac
+END
+}
+
+without_venv() {
+    echo "$PATH" | tr ':' '\n' | grep -vxF "$venv/bin" | paste -sd ':'
+}
+
+build_with_wheels() {
+    "$python" - <<'END' || fail "there are wheels of ROS 2 for Python 3.10 to 3.13 on x86-64 Linux alone; elsewhere" \
+        "install and source ROS 2, see https://docs.ros.org."
+import platform, sys
+sys.exit(not (sys.platform == "linux" and platform.machine() == "x86_64" and (3, 10) <= sys.version_info[:2] <= (3, 13)))
+END
+    for program in c++ make; do
+        command -v "$program" > /dev/null || fail "no $program, which building messages takes. On Debian and Ubuntu:" \
+            "sudo apt install build-essential python3-dev"
+    done
+    "$python" -c "import pathlib, sys, sysconfig; sys.exit(not pathlib.Path(sysconfig.get_path('include'), 'Python.h').exists())" ||
+        fail "no Python.h for $("$python" --version). On Debian and Ubuntu: sudo apt install python3-dev"
+
+    installed=$ros/.installed
+    if ! [ "$installed" -nt "$repository/pyproject.toml" ] || ! [ "$installed" -nt "$repository/constraints.txt" ]; then
+        "$python" -m pip install --quiet --constraint "$repository/constraints.txt" --editable "$repository[ros]"
+        touch "$installed"
+    fi
+
+    export VIRTUAL_ENV="$venv" PATH="$venv/bin:$PATH" AMENT_PREFIX_PATH="$venv" CMAKE_PREFIX_PATH="$venv"
+    unset PYTHONPATH LD_LIBRARY_PATH _ROS_WHEELS_BOOTSTRAP_COMPLETE
+    run_colcon() {
+        "$python" -m colcon "$@"
+    }
+    build --cmake-args "-DCMAKE_PROJECT_INCLUDE=$repository/ros2_ws/wheels/ros_wheels_fix.cmake"
+    packages=lib/$("$python" -c 'import sys; print("python%d.%d" % sys.version_info[:2])')/site-packages
+    cat > "$ros/env.sh" <<END
+# Made by ros2_ws/wheels/build.sh: femo's workspace on the ROS 2 wheels of $venv.
+
+femo_prepend() {
+    eval "femo_value=\\\${\$1:-}"
+    case ":\$femo_value:" in *":\$2:"*) ;; *) export "\$1=\$2\${femo_value:+:\$femo_value}" ;; esac
+}
+femo_prepend AMENT_PREFIX_PATH "$venv"
+femo_prepend AMENT_PREFIX_PATH "$ros/install/femo_msgs"
+femo_prepend AMENT_PREFIX_PATH "$ros/install/femo_ros"
+femo_prepend LD_LIBRARY_PATH "$ros/install/femo_msgs/lib"
+femo_prepend PYTHONPATH "$ros/install/femo_msgs/$packages"
+femo_prepend PYTHONPATH "$ros/install/femo_ros/$packages"
+case ":\$PATH:" in ":$venv/bin:"*) ;; *) export PATH="$venv/bin:\$PATH" ;; esac
+unset -f femo_prepend
+unset femo_value
+
+# Every Python of the environment finds the wheels' libraries by itself, by starting anew with a longer
+# LD_LIBRARY_PATH. This variable says that it has; it is inherited, and from another environment it would be wrong.
+unset _ROS_WHEELS_BOOTSTRAP_COMPLETE
+END
+}
+
+mkdir -p "$ros"
+if [ -n "${ROS_DISTRO:-}" ] && [ -n "${AMENT_PREFIX_PATH:-}" ] && command -v colcon > /dev/null; then
+    build_with_sourced_ros
+else
+    build_with_wheels
+fi
