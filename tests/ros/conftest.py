@@ -1,0 +1,312 @@
+"""Nodes in processes of their own, and a client in the test's process: real rclpy over real DDS.
+
+    def test_it(start_node, client):
+        node = start_node("video_source", {"source": "clip.mp4"})
+        images = client.collect(Image, "/image_raw")
+        client.spin_until(lambda: images, "an image")
+        assert node.stop(signal.SIGINT) == 0
+
+Every test has a ROS domain of its own, in which only this machine is seen. Nothing sleeps: all waits have a condition
+and a deadline, and tell what was missing together with the node's log.
+"""
+
+import fcntl
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PACKAGE = Path(__file__).parents[2] / "ros2_ws" / "src" / "femo_ros"
+"""The sources of femo_ros, which come before the installed copy: tests never run yesterday's code."""
+
+DEADLINE = 30.0
+"""Seconds that a wait may take: discovery alone can take three, and the machine may have other work."""
+
+MISSING = [name for name in ("rclpy", "sensor_msgs", "femo_msgs") if find_spec(name) is None]
+
+
+class _ModuleWithoutRos(pytest.Module):
+    """A file of tests that cannot even be imported, since there is no ROS."""
+
+    def collect(self):
+        pytest.skip(
+            f"no {', '.join(MISSING)}: run `make ros` and then `. .venv/ros/env.sh`, or source a ROS 2 with the"
+            " workspace ros2_ws built"
+        )
+
+
+def pytest_pycollect_makemodule(module_path, parent):
+    """Skips every file of tests, with the reason, where ROS or the workspace is missing."""
+    return _ModuleWithoutRos.from_parent(parent, path=module_path) if MISSING else None
+
+
+@contextmanager
+def _free_domain() -> Iterator[int]:
+    """A domain that no other test has, in this process or another; below 102, where no other program's ports are."""
+    folder = Path(tempfile.gettempdir()) / f"femo-ros-domains-{os.getuid()}"
+    folder.mkdir(exist_ok=True)
+    for domain in random.sample(range(1, 102), 101):
+        with (folder / str(domain)).open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            yield domain
+            return
+    raise RuntimeError("all ROS domains are in use by other tests")
+
+
+@pytest.fixture
+def domain(monkeypatch, tmp_path) -> Iterator[int]:
+    """The test's ROS domain, set for this process and those that it starts."""
+    with _free_domain() as domain:
+        monkeypatch.setenv("ROS_DOMAIN_ID", str(domain))
+        if os.environ.get("ROS_DISTRO") == "humble":
+            monkeypatch.setenv("ROS_LOCALHOST_ONLY", "1")
+        else:
+            monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+        monkeypatch.setenv("ROS_LOG_DIR", str(tmp_path / "ros_log"))
+        yield domain
+
+
+class Process:
+    """A running program whose output is read as it comes."""
+
+    def __init__(self, command: Sequence[str | Path], environment: Mapping[str, str]):
+        """Starts the program."""
+        self._popen = subprocess.Popen(
+            list(map(str, command)),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            env=environment,
+        )
+        self._lines: list[str] = []
+        self._grown = threading.Condition()
+        self._ended = False
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        for line in self._popen.stdout:
+            with self._grown:
+                self._lines.append(line)
+                self._grown.notify_all()
+        with self._grown:
+            self._ended = True
+            self._grown.notify_all()
+
+    @property
+    def pid(self) -> int:
+        """Of the program."""
+        return self._popen.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended yet."""
+        return self._popen.poll() is None
+
+    @property
+    def log(self) -> str:
+        """All that it has written so far, to either stream."""
+        with self._grown:
+            return "".join(self._lines)
+
+    def wait_for_log(self, pattern: str, timeout: float = DEADLINE, count: int = 1) -> re.Match:
+        """The match of the `count`-th place in the log that fits a pattern, as soon as it is written.
+
+        Raises:
+          AssertionError: the time is up or the program has ended before; the text holds the log.
+        """
+        deadline = time.monotonic() + timeout
+        expression = re.compile(pattern, re.MULTILINE)
+        with self._grown:
+            while True:
+                found = list(expression.finditer("".join(self._lines)))
+                if len(found) >= count:
+                    return found[count - 1]
+                left = deadline - time.monotonic()
+                if self._ended or left <= 0:
+                    why = "the program ended" if self._ended else f"{timeout:g} s are over"
+                    raise AssertionError(f"{why}, {len(found)} of {count} times {pattern!r} in\n{''.join(self._lines)}")
+                self._grown.wait(left)
+
+    def send_signal(self, number: int) -> None:
+        """Sends a signal and does not wait."""
+        self._popen.send_signal(number)
+
+    def wait(self, timeout: float = DEADLINE) -> int:
+        """The exit code, once the program has ended; negative where a signal ended it.
+
+        Raises:
+          AssertionError: it still runs when the time is up; the text holds the log.
+        """
+        try:
+            code = self._popen.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"still running after {timeout:g} s:\n{self.log}") from None
+        self._reader.join(timeout)
+        return code
+
+    def stop(self, number: int = signal.SIGINT, timeout: float = DEADLINE) -> int:
+        """Sends a signal, waits for the end and gives the exit code."""
+        self.send_signal(number)
+        return self.wait(timeout)
+
+    def kill(self) -> None:
+        """Ends the program, whatever it does."""
+        if self.running:
+            self._popen.kill()
+        self._popen.wait()
+        self._reader.join()
+
+
+def ros_arguments(
+    parameters: Mapping[str, Any] | None = None,
+    remappings: Mapping[str, str] | None = None,
+    namespace: str | None = None,
+    name: str | None = None,
+    params_file: Path | None = None,
+) -> list[str]:
+    """Arguments of a node's command line. Values are written as JSON, so that the text "0" stays a text."""
+    arguments = ["--ros-args"]
+    if params_file is not None:
+        arguments += ["--params-file", str(params_file)]
+    for key, value in (parameters or {}).items():
+        arguments += ["-p", f"{key}:={json.dumps(str(value) if isinstance(value, Path) else value)}"]
+    rules = dict(remappings or {})
+    if namespace is not None:
+        rules["__ns"] = namespace
+    if name is not None:
+        rules["__node"] = name
+    for before, after in rules.items():
+        arguments += ["-r", f"{before}:={after}"]
+    return arguments
+
+
+@pytest.fixture
+def start_process(domain) -> Iterator[Callable[..., Process]]:
+    """A function of a command and of more environment variables; what it starts does not outlive the test."""
+    started = []
+
+    def start(command: Sequence[str | Path], environment: Mapping[str, str] | None = None) -> Process:
+        python_path = [str(PACKAGE), *filter(None, [os.environ.get("PYTHONPATH")])]
+        inherited = {**os.environ, "PYTHONPATH": os.pathsep.join(python_path), "PYTHONUNBUFFERED": "1"}
+        process = Process(command, {**inherited, **(environment or {})})
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+
+
+@pytest.fixture
+def start_node(start_process) -> Callable[..., Process]:
+    """A function that starts `python -m femo_ros.EXECUTABLE` with parameters and what else `ros_arguments` takes."""
+
+    def start(
+        executable: str,
+        parameters: Mapping[str, Any] | None = None,
+        environment: Mapping[str, str] | None = None,
+        **arguments: Any,
+    ) -> Process:
+        command = [sys.executable, "-m", f"femo_ros.{executable}", *ros_arguments(parameters, **arguments)]
+        return start_process(command, environment)
+
+    return start
+
+
+class Client:
+    """A node in the test's own process; it runs only inside its waiting methods, in the test's thread."""
+
+    def __init__(self, domain: int, name: str = "test_client", parameters: Sequence[Any] = ()):
+        """Joins the domain, with a context of its own; `parameters` are rclpy's, such as use_sim_time."""
+        import rclpy
+        from rclpy.executors import SingleThreadedExecutor
+
+        self._context = rclpy.Context()
+        rclpy.init(context=self._context, domain_id=domain, signal_handler_options=rclpy.SignalHandlerOptions.NO)
+        self.node = rclpy.create_node(name, context=self._context, parameter_overrides=list(parameters))
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self.node)
+
+    def close(self) -> None:
+        """Leaves the domain."""
+        self._executor.shutdown()
+        self.node.destroy_node()
+        self._context.try_shutdown()
+
+    def spin_until(self, condition: Callable[[], Any], what: str = "", timeout: float = DEADLINE) -> Any:
+        """Runs callbacks until the condition holds, and gives its value.
+
+        Raises:
+          AssertionError: it does not hold when the time is up; the text says `what` was waited for.
+        """
+        deadline = time.monotonic() + timeout
+        while not (value := condition()):
+            if time.monotonic() > deadline:
+                raise AssertionError(f"not within {timeout:g} s: {what or condition}")
+            self._executor.spin_once(timeout_sec=0.02)
+        return value
+
+    def spin_for(self, seconds: float) -> None:
+        """Runs callbacks for a time, to see that something does NOT happen or to measure a rate."""
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            self._executor.spin_once(timeout_sec=left)
+
+    def collect(self, message_type: type, topic: str, qos: Any = 10) -> list:
+        """A list to which every message of a topic is added, as soon as a publisher of it is matched."""
+        received = []
+        self.node.create_subscription(message_type, topic, received.append, qos)
+        return received
+
+    def publisher(self, message_type: type, topic: str, qos: Any = 10, subscribers: int = 1) -> Any:
+        """A publisher that so many subscribers hear; 0 does not wait."""
+        publisher = self.node.create_publisher(message_type, topic, qos)
+        self.spin_until(lambda: publisher.get_subscription_count() >= subscribers, f"{subscribers} on {topic}")
+        return publisher
+
+    def call(self, service_type: type, name: str, request: Any = None, timeout: float = DEADLINE) -> Any:
+        """The answer of a service, once it is there."""
+        client = self.node.create_client(service_type, name)
+        self.spin_until(client.service_is_ready, f"service {name}", timeout)
+        future = client.call_async(service_type.Request() if request is None else request)
+        self.spin_until(future.done, f"an answer of {name}", timeout)
+        self.node.destroy_client(client)
+        return future.result()
+
+
+@pytest.fixture
+def new_client(domain) -> Iterator[Callable[..., Client]]:
+    """A function that makes clients in the test's domain."""
+    made = []
+
+    def make(name: str = "test_client", parameters: Sequence[Any] = ()) -> Client:
+        made.append(Client(domain, name, parameters))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+@pytest.fixture
+def client(new_client) -> Client:
+    """A client in the test's domain."""
+    return new_client()

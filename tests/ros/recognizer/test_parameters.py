@@ -1,0 +1,110 @@
+"""Parameters: described, refused with a reason, changed live and together."""
+
+import re
+
+import pytest
+
+
+def test_every_parameter_is_described(waiting):
+    from rcl_interfaces.srv import DescribeParameters, ListParameters
+
+    names = waiting.client.call(ListParameters, f"{waiting.node}/list_parameters").result.names
+    ours = [name for name in names if name != "use_sim_time" and not name.startswith("start_type_description")]
+    request = DescribeParameters.Request(names=ours)
+    descriptors = waiting.client.call(DescribeParameters, f"{waiting.node}/describe_parameters", request).descriptors
+    assert len(descriptors) > 30
+    assert [each.name for each in descriptors if not each.description] == []
+    by_name = {each.name: each for each in descriptors}
+    assert by_name["autostart"].read_only
+    assert by_name["detector.score"].floating_point_range[0].to_value == 1.0
+    assert by_name["jpeg_quality"].integer_range[0].from_value == 1
+    assert "auto, sensor_data, reliable" in by_name["image_qos"].additional_constraints
+
+
+def test_refusals_say_why_and_change_nothing_also_not_what_was_set_together(recognizer, camera, scene, tmp_path):
+    recognizer.process.wait_for_log("Listening")
+    not_a_cascade = tmp_path / "cascade.xml"
+    not_a_cascade.write_text("<nothing/>")
+    cases = [
+        ({"track__hysteresis": 2.0}, "hysteresis.*(range|at most 1)"),
+        ({"detector__min_neighbors": -1}, "min_neighbors.*(range|at least 0)"),
+        ({"detector__smallest": 0.0}, "smallest is 0.0; expected a number above 0"),
+        ({"detector__smallest": 60}, "[Tt]ype"),
+        ({"detector__kind": "hog"}, "'hog'; expected one of haar, yunet"),
+        ({"detector__kind": "yunet"}, "needs the path of a YuNet model file"),
+        ({"detector__model": str(tmp_path / "missing.xml")}, r"missing\.xml"),
+        ({"detector__model": str(not_a_cascade)}, r"cascade\.xml"),
+        ({"image_qos": "best"}, "expected one of auto, sensor_data, reliable"),
+        ({"publish_hri": "perhaps"}, "expected one of auto, true, false"),
+        ({"autostart": False}, "read-only"),
+        ({"model": "/other.safetensors"}, "model changes only while the node is unconfigured"),
+        ({"image_transport": "compressed"}, "image_transport changes only while the node is unconfigured"),
+        ({"track__no_such": 1}, "not declared|undeclared|invalid"),
+    ]
+    for change, reason in cases:
+        name = next(iter(change)).replace("__", ".")
+        before = None if "no_such" in name else recognizer.get(name)
+        (found,) = recognizer.set(**change)
+        assert found, change
+        assert re.search(reason, found), f"{change}: {found}"
+        assert before is None or recognizer.get(name) == before
+
+    names = "track.uncertain_below", "track.hysteresis"
+    before = recognizer.get(*names)
+    (reason,) = recognizer.set(atomically=True, track__uncertain_below=1.0, track__hysteresis=0.5, draw__scale=0.0)
+    assert "scale" in reason
+    assert recognizer.get(*names) == before
+    (face,) = recognizer.faces_of(camera, scene.picture)
+    assert not face.uncertain
+    assert recognizer.set(atomically=True, track__uncertain_below=1.0, track__hysteresis=0.5) == []
+    (face,) = recognizer.faces_of(camera, scene.picture)
+    assert face.uncertain
+
+
+def test_detector_tracker_and_drawing_change_live(recognizer, camera, scene):
+    from sensor_msgs.msg import Image
+
+    (face,) = recognizer.faces_of(camera, scene.picture)
+    assert not face.uncertain
+
+    assert recognizer.set(track__uncertain_below=1.0) == []
+    (face,) = recognizer.faces_of(camera, scene.picture)
+    assert face.uncertain
+    assert face.track_id == 1  # the track lives on
+
+    assert recognizer.set(detector__smallest=0.9, track__lost_after_ms=0.0) == []
+    assert len(recognizer.faces_of(camera, scene.picture)) == 1  # known faces are followed, whatever their size
+    assert recognizer.faces_of(camera, scene.picture * 0) == []
+    assert recognizer.faces_of(camera, scene.picture) == []
+    assert recognizer.set(detector__smallest=0.1) == []
+    assert len(recognizer.faces_of(camera, scene.picture)) == 1
+
+    drawn = recognizer.client.collect(Image, f"{recognizer.node}/image_annotated")
+    recognizer.client.spin_until(
+        lambda: recognizer.client.node.count_publishers(f"{recognizer.node}/image_annotated"), "the annotated topic"
+    )
+
+    def next_drawn():
+        seen = len(drawn)
+        recognizer.client.spin_until(
+            lambda: len(drawn) > seen or not camera.show(scene.picture), "an annotated image", timeout=20
+        )
+        return bytes(drawn[-1].data)
+
+    without = next_drawn()
+    assert recognizer.set(draw__bars=True) == []
+    assert next_drawn() != without
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({"detector.smallest": 60}, "detector.smallest"),  # 60.0 is meant
+        ({"image_qos": "best"}, "image_qos is 'best'; expected one of auto, sensor_data, reliable"),
+    ],
+)
+def test_a_start_with_an_impossible_value_ends_with_one_line(start_recognizer, parameters, words):
+    recognizer = start_recognizer(parameters)
+    assert recognizer.process.wait() == 1
+    assert words in recognizer.process.log
+    assert "Traceback" not in recognizer.process.log

@@ -1,0 +1,76 @@
+"""ros2_ws/wheels/build.sh: what it says where it cannot work, and the environment that it leaves behind."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parents[2] / "ros2_ws" / "wheels" / "build.sh"
+VENV = Path(sys.prefix)
+TOOLS = ["sh", "env", "dirname", "mkdir", "rm", "cat", "grep", "tr", "paste", "touch", "getconf", "make"]
+
+
+def run(*command, **environment):
+    """The finished process, with nothing but these variables."""
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+
+
+@pytest.mark.parametrize("arguments", [[], ["/nowhere"], ["/tmp"]])
+def test_it_wants_a_virtual_environment(arguments):
+    """And says so."""
+    result = run(SCRIPT, *arguments, PATH=os.environ["PATH"])
+    assert result.returncode == 1
+    assert "expected the folder of a virtual environment" in result.stderr
+
+
+def test_a_missing_compiler_is_told_before_anything_is_done(tmp_path):
+    """With the packages that bring it."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for tool in TOOLS:
+        (programs / tool).symlink_to(shutil.which(tool))
+    venv = tmp_path / "venv"
+    (venv / "bin").mkdir(parents=True)
+    (venv / "bin" / "python").symlink_to(sys.executable)
+    result = run(SCRIPT, str(venv), PATH=str(programs))
+    assert result.returncode == 1
+    assert "no c++" in result.stderr
+    assert "sudo apt install build-essential python3-dev" in result.stderr
+    assert list((venv / "ros").iterdir()) == []
+
+
+def test_a_sourced_ros_of_another_python_is_told(tmp_path):
+    """The virtual environment must be made by the Python of ROS."""
+    (tmp_path / "colcon").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "colcon").chmod(0o755)
+    venv = tmp_path / "venv"
+    (venv / "bin").mkdir(parents=True)
+    (venv / "bin" / "python").write_text('#!/bin/sh\n[ "$1" = --version ] && echo Python 3.99 || exit 1\n')
+    (venv / "bin" / "python").chmod(0o755)
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    result = run(SCRIPT, str(venv), PATH=path, ROS_DISTRO="jazzy", AMENT_PREFIX_PATH="/opt/ros/jazzy")
+    assert result.returncode == 1
+    assert f"Python 3.99 in {venv} cannot import rclpy of ROS 2 jazzy" in result.stderr
+
+
+@pytest.mark.skipif(not (VENV / "ros" / "env.sh").exists(), reason="the workspace was not built by `make ros`")
+@pytest.mark.parametrize("times", [1, 2])
+def test_sourcing_env_sh_is_enough(times):
+    """In a shell that forgives nothing, once or twice: the nodes are found, and their messages."""
+    source = f". {VENV}/ros/env.sh; " * times
+    check = 'python -c "import femo_msgs.msg as m, femo_ros, rclpy; m.FaceEmotion.__class__.__import_type_support__()"'
+    result = run("sh", "-euc", f"{source} {check}; echo $AMENT_PREFIX_PATH; echo $PATH", PATH="/usr/bin:/bin")
+    assert result.returncode == 0, result.stderr
+    prefixes, path = (line.split(os.pathsep) for line in result.stdout.splitlines())
+    assert len(prefixes) == len(set(prefixes))
+    assert path.count(str(VENV / "bin")) == 1
+
+
+@pytest.mark.skipif(not (VENV / "ros" / "env.sh").exists(), reason="the workspace was not built by `make ros`")
+def test_env_sh_does_not_hinder_another_environment():
+    """Whose ROS wheels must find their own libraries: the mark that this was done is not handed on."""
+    result = run("sh", "-euc", f". {VENV}/ros/env.sh; env", PATH="/usr/bin:/bin", _ROS_WHEELS_BOOTSTRAP_COMPLETE="1")
+    assert "_ROS_WHEELS_BOOTSTRAP_COMPLETE" not in result.stdout

@@ -1,0 +1,58 @@
+"""The page on robots names what there is: every launch argument, topic and parameter."""
+
+import json
+import re
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+import yaml
+from femo_ros.images import ENCODINGS
+from femo_ros.video_source_node import PARAMETERS
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "robot.md").read_text()
+README = (ROOT / "ros2_ws" / "README.md").read_text()
+PACKAGE = ROOT / "ros2_ws" / "src" / "femo_ros"
+
+
+def test_every_launch_argument_is_explained():
+    """In the table."""
+    for argument in ElementTree.parse(PACKAGE / "launch" / "femo.launch.xml").getroot().findall("arg"):
+        assert f"\n| `{argument.get('name')}` |" in PAGE
+
+
+def test_every_parameter_of_video_source_is_explained():
+    """In a row of the table that has its default."""
+    for parameter in PARAMETERS:
+        rows = [line for line in PAGE.splitlines() if line.startswith("|") and f"`{parameter.name}`" in line]
+        assert any(f"| `{json.dumps(parameter.default)}` |" in row for row in rows), parameter.name
+
+
+def test_every_encoding_is_named():
+    """As the node takes them."""
+    for encoding in ENCODINGS:
+        assert f"`{re.sub('bayer_....8', 'bayer_*8', encoding)}`" in PAGE
+
+
+def test_parameters_that_are_named_exist():
+    """A renamed one must be renamed here as well."""
+    tree = yaml.safe_load((PACKAGE / "config" / "femo.yaml").read_text())["/**"]["ros__parameters"]
+    groups = {name: group for name, group in tree.items() if isinstance(group, dict)}
+    named = re.findall(rf"\b({'|'.join(groups)})\.(\w+)", PAGE)
+    assert len(named) > 10
+    for group, name in named:
+        assert name in groups[group], f"{group}.{name}"
+
+
+@pytest.mark.parametrize("text", [PAGE, README], ids=["robot.md", "README.md"])
+def test_links_lead_somewhere(text):
+    """To files and to headings of this page."""
+    folder = ROOT / "docs" if text is PAGE else ROOT / "ros2_ws"
+    for target in re.findall(r"\]\(([^)]+)\)", text):
+        path, _, heading = target.partition("#")
+        file = (folder / path).resolve() if path else None
+        assert file is None or file.exists(), target
+        if heading:
+            headings = re.findall(r"^#+ (.+)$", file.read_text() if file else text, re.MULTILINE)
+            assert heading in [line.lower().replace(" ", "-") for line in headings], target
