@@ -5,11 +5,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help setup demo test lint format pythons constraints fer clean
+ROS := $(VENV)/ros/.built
+ROS_SOURCES := $(shell find ros2_ws -type f -not -path '*/__pycache__/*' -not -path '*/.pytest_cache/*')
+
+.PHONY: help setup ros demo test lint format pythons constraints fer clean
 
 help:
 	@echo "make demo         recognise faces in a picture and a clip, train a small network; everything lands in demo/"
 	@echo "make test         run every test (FEMO_FER2013=path adds those on the real data)"
+	@echo "make ros          build the ROS 2 workspace, with ROS 2 from wheels where none is sourced; use: . .venv/ros/env.sh"
 	@echo "make lint         ruff and pyright"
 	@echo "make format       ruff format and the fixes that ruff can make"
 	@echo "make pythons      smoke test in fresh environments of every Python from 3.10 on"
@@ -26,11 +30,17 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[train,tensorboard,dev]'
 	@touch $@
 
-demo: setup
+ros: $(ROS)
+
+$(ROS): $(INSTALLED) $(ROS_SOURCES)
+	ros2_ws/wheels/build.sh $(VENV)
+	@touch $@
+
+demo: setup ros
 	experiments/demo.sh
 
-test: setup
-	$(BIN)/python -m pytest
+test: setup ros
+	. $(VENV)/ros/env.sh && $(BIN)/python -m pytest
 
 lint: setup
 	$(BIN)/ruff check .
@@ -51,11 +61,12 @@ constraints: setup
 	     --extra train --extra tensorboard --extra dev --extra ros pyproject.toml) > constraints.tmp
 	mv constraints.tmp constraints.txt
 
-# Its packages clash with femo's: an environment of its own. It imports pkg_resources, which setuptools 80 lacks.
+# Its packages clash with femo's: an environment of its own. It imports pkg_resources, which newer setuptools lack, and
+# uses Haar cascades, which OpenCV 5 lacks.
 fer:
 	$(PYTHON) -m venv .fer
 	.fer/bin/python -m pip install --quiet --upgrade pip
-	.fer/bin/python -m pip install --quiet "setuptools<80" "fer==25.10.3"
+	.fer/bin/python -m pip install --quiet "setuptools<80" "opencv-contrib-python<5" "fer==25.10.3"
 
 clean:
 	rm -rf $(VENV) .fer demo .pytest_cache .ruff_cache

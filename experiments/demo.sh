@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# femo on a picture and a clip, then from data to a model file: what `make demo` runs, in a few minutes on two cores.
+# femo on a picture and a clip, from data to a model file, and on ROS 2: what `make demo` runs, in a few minutes on two
+# cores.
 # Everything lands in demo/.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -32,6 +33,11 @@ run femo evaluate "$out/run" --data "$data" --split validation --json "$out/eval
 run femo export "$out/run" -o "$out/model.safetensors"
 run femo evaluate "$out/model.safetensors" --data "$data" --split validation --views flip --json "$out/flip.json"
 
+(
+    . .venv/ros/env.sh
+    run python experiments/ros_demo.py "$out/astronaut.mp4" "$out/ros.mp4" "$out/ros.jsonl"
+)
+
 accuracy() {
     python -c 'import json, sys; print("{accuracy:.1%}".format(**json.load(open(sys.argv[1]))))' "$1"
 }
@@ -61,4 +67,11 @@ Trained and evaluated on $what.
   $out/run/curves.png       accuracy and loss by epoch
   $out/run/metrics.jsonl    the same as numbers
   $out/run/                 the run folder: checkpoints, configuration, report
+
+On ROS 2, with a camera, the recogniser and a recorder as three processes:
+
+  $out/ros.mp4                  the annotated images of topic /emotion_recognizer/image_annotated
+  $out/ros.jsonl                the messages of topic /emotion_recognizer/faces
+
+  docs/robot.md                 says how to launch it on a robot
 END
