@@ -23,7 +23,7 @@ class DetectorConfig:
     """Side of the smallest face: pixels where above 1, else a fraction of the frame's height."""
     largest: float = 1.0
     """Side of the largest face: pixels where above 1, else a fraction of the frame's height."""
-    scale_factor: float = 1.15
+    scale_factor: float = 1.2
     """haar: step from one size of face to the next; nearer to 1 finds more and takes longer."""
     min_neighbors: int = 3
     """haar: overlapping hits that make a face; more finds fewer false faces, and fewer true ones."""
