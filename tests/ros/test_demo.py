@@ -19,7 +19,7 @@ SCRIPT = Path(__file__).parents[2] / "experiments" / "ros_demo.py"
 def test_a_clip_becomes_annotated_images_and_messages(tmp_path):
     face = np.ascontiguousarray(data.astronaut()[:480, :, ::-1])
     with VideoWriter(tmp_path / "clip.mp4", 20) as clip:
-        for _ in range(40):
+        for _ in range(200):  # ten seconds, of which discovery may take three
             clip.write(face)
     outputs = [str(tmp_path / "ros.mp4"), str(tmp_path / "ros.jsonl")]
     subprocess.run([sys.executable, SCRIPT, tmp_path / "clip.mp4", *outputs], check=True, timeout=120)
