@@ -103,7 +103,8 @@ def main(clip: Path, annotated: Path, log: Path, /) -> None:
         source = None
         try:
             _spin(recorder, lambda: recorder.model is not None, recognizer, START_SECONDS)
-            source = _start("video_source", "-r", "image_raw:=/camera/image_raw", "-p", f"source:={clip}")
+            played = ("-p", f"source:={clip}", "-p", "wait:=true")
+            source = _start("video_source", "-r", "image_raw:=/camera/image_raw", *played)
             while source.poll() is None or time.monotonic() - recorder.last < QUIET_SECONDS:
                 rclpy.spin_once(recorder, timeout_sec=0.1)
         finally:

@@ -78,6 +78,18 @@ def test_a_clip_is_played_once_and_ends_with_code_0(start_node, client, clip):
     assert (images[0].encoding, images[0].height, images[0].width, images[0].step) == ("bgr8", 48, 64, 192)
 
 
+def test_a_clip_waits_for_its_first_subscriber(start_node, client, clip):
+    """Who comes late sees it from its first frame on, and nothing is played before."""
+    node = start_node("video_source", {"source": clip, "wait": True, "rate": 40.0})
+    client.spin_until(lambda: client.node.count_publishers("/image_raw"), "the publisher")
+    client.spin_for(3 * FRAMES / 40.0)
+    assert "Playing" not in node.log
+    images = client.collect(Image, "/image_raw", 50)
+    client.spin_until(lambda: images and index_of(images[-1]) == FRAMES - 1, "the last frame")
+    assert [index_of(message) for message in images] == list(range(FRAMES))
+    assert node.wait() == 0
+
+
 def test_a_looped_clip_begins_again(start_node, client, clip):
     """At the rate that was asked for."""
     start_node("video_source", {"source": clip, "loop": True, "rate": 50.0})
@@ -229,7 +241,7 @@ def test_every_parameter_is_described_and_counts_at_the_start_only(start_node, c
     start_node("video_source", {"source": picture, "loop": True})
     names = client.call(ListParameters, "/video_source/list_parameters").result.names
     own = sorted(set(names) - {"use_sim_time", "start_type_description_service"})
-    assert len(own) == 10
+    assert len(own) == 11
     described = client.call(
         DescribeParameters, "/video_source/describe_parameters", DescribeParameters.Request(names=own)
     )

@@ -12,6 +12,7 @@ import numpy as np
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.duration import Duration
 from rclpy.node import Node
+from rclpy.publisher import Publisher
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.time import Time
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
@@ -27,6 +28,9 @@ USUAL_RATE = 30.0
 
 DELIVERY_SECONDS = 2.0
 """How long the node waits at the end of its source for reliable subscribers to have the last images."""
+
+SUBSCRIBER_POLL_SECONDS = 0.02
+"""Between two looks for the first subscriber."""
 
 DEPTH = 5
 """Images that are kept for subscribers that have not taken them yet."""
@@ -56,6 +60,7 @@ PARAMETERS = (
     Parameter("source", "0", "Number or device of a camera, address of a stream, clip, picture, folder or pattern."),
     Parameter("rate", 0.0, "Images a second; 0: as the source has it, 30 for pictures.", (0.0, 1000.0)),
     Parameter("loop", False, "Begin again at the end of a clip or of pictures; else the node ends."),
+    Parameter("wait", False, "Begin with the first subscriber, so that it misses nothing."),
     Parameter("width", 0, "Width of the images in pixels, asked of a camera and scaled to; 0: as it is.", (0, 65500)),
     Parameter("height", 0, "Height of the images in pixels; 0 if and only if the width is.", (0, 65500)),
     Parameter("frame_id", "camera", "frame_id of all headers: the camera's optical frame."),
@@ -86,6 +91,7 @@ class VideoSourceNode(Node):
         self._spec: str = value["source"]
         self._rate: float = value["rate"]
         self._loop: bool = value["loop"]
+        self._wait: bool = value["wait"]
         self._size = _size(value["width"], value["height"])
         self._frame_id: str = value["frame_id"]
         self._quality: int = value["jpeg_quality"]
@@ -130,8 +136,12 @@ class VideoSourceNode(Node):
         if self._error:
             raise self._error
         if finished:
-            for publisher in filter(None, (self._image, self._jpeg, self._info)):
+            for publisher in self._outputs:
                 publisher.wait_for_all_acked(Duration(seconds=DELIVERY_SECONDS))
+
+    @property
+    def _outputs(self) -> list[Publisher]:
+        return list(filter(None, (self._image, self._jpeg, self._info)))
 
     def _open(self) -> Source:
         return open_source(self._spec, size=self._size, rate=self._rate or None)
@@ -140,6 +150,9 @@ class VideoSourceNode(Node):
         """The thread's work: publishes every frame when it is due."""
         rate = self._rate or (0.0 if self._source.live else self._source.frames_per_second or USUAL_RATE)
         pace = f"{rate:g} images a second" if rate else "at its own pace"
+        while self._wait and not any(each.get_subscription_count() for each in self._outputs):
+            if self._stop.wait(SUBSCRIBER_POLL_SECONDS):
+                return
         self.get_logger().info(f"Playing {self._spec} on {self._image.topic_name}, {pace}")
         due, count = time.monotonic(), 0
         try:
