@@ -27,7 +27,8 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 10) else "femo needs Python 3.10 or newer: make PYTHON=python3.11 ...")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[train,tensorboard,dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[train,onednn,tensorboard,dev]'
+	$(BIN)/python -m femo_jax.ops.native
 	@touch $@
 
 ros: $(ROS)
@@ -58,7 +59,7 @@ constraints: setup
 	$(BIN)/python -m pip install --quiet "uv>=0.5,<1"
 	(echo "# Exact versions that femo is tested with, for every Python from 3.10 on; made by 'make constraints'."; \
 	 $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-header --no-annotate \
-	     --extra train --extra tensorboard --extra dev --extra ros pyproject.toml) > constraints.tmp
+	     --extra train --extra onednn --extra tensorboard --extra dev --extra ros pyproject.toml) > constraints.tmp
 	mv constraints.tmp constraints.txt
 
 # Its packages clash with femo's: an environment of its own. It imports pkg_resources, which newer setuptools lack, and

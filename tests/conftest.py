@@ -15,8 +15,10 @@ import numpy as np
 import pytest
 
 from femo_jax.data.splits import Split
+from femo_jax.errors import ConfigError
 from femo_jax.model_file import LoadedModel
 from femo_jax.models import create_model
+from femo_jax.ops import choose
 
 
 @pytest.fixture(autouse=True)
@@ -34,6 +36,23 @@ def fer2013():
     if not path:
         pytest.skip("set FEMO_FER2013 to the path of FER-2013 to run this test")
     return Path(path)
+
+
+@pytest.fixture
+def onednn():
+    """A skip where oneDNN is not to be had. The first test of a session that asks builds the extension."""
+    try:
+        choose("onednn")
+    except ConfigError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(params=["xla", "onednn"])
+def implementation(request):
+    """Each implementation of the networks' layers; oneDNN where it is to be had."""
+    if request.param == "onednn":
+        request.getfixturevalue("onednn")
+    return request.param
 
 
 def _tiles(count: int, seed: int) -> Split:

@@ -7,8 +7,9 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from femo_jax.models.layers import global_mean, max_pool2, space_to_depth2
+from femo_jax.models.layers import BatchNorm, Conv, global_mean, space_to_depth2
 from femo_jax.models.registry import register
+from femo_jax.ops import Implementation, max_pool
 
 _he_normal = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
 
@@ -30,6 +31,7 @@ class FemoNet(nn.Module):
     blocks: int = 1
     dropout: float = 0.2
     dtype: Any = jnp.float32
+    ops: Implementation = "xla"
 
     @nn.compact
     def __call__(self, images: jax.Array, *, train: bool) -> jax.Array:
@@ -37,13 +39,13 @@ class FemoNet(nn.Module):
         x = space_to_depth2(images.astype(self.dtype))
         for stage, width in enumerate(self.widths):
             if stage:
-                x = max_pool2(x)
-            x = nn.relu(self._conv_norm(x, width, train))
+                x = max_pool(x, implementation=self.ops)
+            x = self._conv_norm(x, width, train, relu=True)
             for _ in range(self.blocks):
-                x = nn.relu(x + self._conv_norm(x, width, train))
+                x = nn.relu(x + self._conv_norm(x, width, train, relu=False))
         x = nn.Dropout(self.dropout, deterministic=not train)(global_mean(x))
         return nn.Dense(self.num_classes, name="head")(x.astype(jnp.float32))
 
-    def _conv_norm(self, x: jax.Array, width: int, train: bool) -> jax.Array:
-        x = nn.Conv(width, (3, 3), use_bias=False, dtype=self.dtype, kernel_init=_he_normal)(x)
-        return nn.BatchNorm(use_running_average=not train, momentum=0.9, dtype=self.dtype)(x)
+    def _conv_norm(self, x: jax.Array, width: int, train: bool, *, relu: bool) -> jax.Array:
+        x = Conv(width, dtype=self.dtype, kernel_init=_he_normal, ops=self.ops)(x)
+        return BatchNorm(relu=relu, dtype=self.dtype, ops=self.ops)(x, train=train)

@@ -1,18 +1,97 @@
-"""Layers shared by the networks, written in the forms that XLA's CPU backend runs fast."""
+"""Layers shared by the networks. Convolution, BatchNorm and pooling are those of `femo_jax.ops`."""
+
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+from flax import linen as nn
+from jax.typing import DTypeLike
+
+from femo_jax.ops import Implementation, batch_norm, conv2d
+from femo_jax.ops.batch_norm import normalized
+from femo_jax.ops.geometry import Padding
 
 
-def max_pool2(x: jax.Array) -> jax.Array:
-    """2x2 max pooling with stride 2: `[b, h, w, c]` -> `[b, h // 2, w // 2, c]`; an odd last row or column is dropped.
+class Conv(nn.Module):
+    """A convolution with the parameters of `nn.Conv`: `kernel [size, size, c / groups, features]`, perhaps `bias`.
 
-    A reshape and a maximum over two axes: the gradient of `reduce_window`, which `nn.max_pool` uses, is
-    several times slower on a CPU.
+    Attributes:
+      features: channels of the output.
+      size: height and width of the kernel.
+      strides: step along both.
+      padding: SAME or VALID.
+      groups: convolutions side by side, each of its share of the channels.
+      use_bias: whether it adds one.
+      dtype: in which it computes; parameters are float32.
+      kernel_init: initialiser of the kernel.
+      ops: implementation.
     """
-    batch, height, width, channels = x.shape
-    x = x[:, : height // 2 * 2, : width // 2 * 2]
-    return x.reshape(batch, height // 2, 2, width // 2, 2, channels).max(axis=(2, 4))
+
+    features: int
+    size: int = 3
+    strides: int = 1
+    padding: Padding = "SAME"
+    groups: int = 1
+    use_bias: bool = False
+    dtype: DTypeLike = jnp.float32
+    kernel_init: Callable[..., jax.Array] = nn.initializers.lecun_normal()
+    ops: Implementation = "xla"
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, shift: jax.Array | None = None, relu: bool = False) -> jax.Array:
+        """`[b, h, w, c]` -> `[b, h', w', features]`; a `shift [features]` is added like a bias; cut at 0 if asked."""
+        shape = (self.size, self.size, x.shape[-1] // self.groups, self.features)
+        kernel = self.param("kernel", self.kernel_init, shape)
+        if self.use_bias:
+            bias = self.param("bias", nn.initializers.zeros, (self.features,))
+            shift = bias if shift is None else bias + shift
+        return conv2d(
+            x.astype(self.dtype),
+            kernel,
+            shift,
+            strides=self.strides,
+            padding=self.padding,
+            groups=self.groups,
+            relu=relu,
+            implementation=self.ops,
+        )
+
+
+class BatchNorm(nn.Module):
+    """Batch normalisation with the parameters and running averages of `nn.BatchNorm`, and ReLU behind it if asked.
+
+    Attributes:
+      relu: cut the output at 0.
+      momentum: share of the running averages that a step keeps.
+      epsilon: added to the variance.
+      dtype: of the output; moments and parameters are float32.
+      ops: implementation in training. With running averages it is element-wise work, which XLA does.
+    """
+
+    relu: bool = False
+    momentum: float = 0.9
+    epsilon: float = 1e-5
+    dtype: DTypeLike = jnp.float32
+    ops: Implementation = "xla"
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+        """`[b, ..., c]` -> the same; by the batch's own moments in training, else by their running averages."""
+        features = x.shape[-1:]
+        scale = self.param("scale", nn.initializers.ones, features)
+        bias = self.param("bias", nn.initializers.zeros, features)
+        mean = self.variable("batch_stats", "mean", jnp.zeros, features)
+        var = self.variable("batch_stats", "var", jnp.ones, features)
+        x = x.astype(self.dtype)
+        if not train:
+            return normalized(x, mean.value, var.value, scale, bias, epsilon=self.epsilon, relu=self.relu)
+        y, batch_mean, batch_var = batch_norm(
+            x, scale, bias, epsilon=self.epsilon, relu=self.relu, implementation=self.ops
+        )
+        if not self.is_initializing():
+            mean.value = self.momentum * mean.value + (1 - self.momentum) * batch_mean
+            var.value = self.momentum * var.value + (1 - self.momentum) * batch_var
+        return y
 
 
 def space_to_depth2(x: jax.Array) -> jax.Array:

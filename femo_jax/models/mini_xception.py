@@ -8,47 +8,34 @@ import numpy as np
 from flax import linen as nn
 from jax.typing import DTypeLike
 
-from femo_jax.models.layers import global_mean
+from femo_jax.models.layers import BatchNorm, Conv, global_mean
 from femo_jax.models.registry import register
+from femo_jax.ops import Implementation, conv2d, max_pool
 
 _he_normal = nn.initializers.he_normal()
-
-
-def max_pool3(x: jax.Array) -> jax.Array:
-    """3x3 max pooling with stride 2 and padding "SAME": `[b, h, w, c]` -> `[b, ceil(h / 2), ceil(w / 2), c]`.
-
-    A maximum over three shifted views an axis, for the same reason as in `femo_jax.models.layers.max_pool2`.
-    """
-    for axis in (1, 2):
-        size = x.shape[axis]
-        pooled = (size + 1) // 2
-        before = size % 2
-        padding = [(0, 0)] * 4
-        padding[axis] = (before, 1)
-        padded = jnp.pad(x, padding, constant_values=-jnp.inf)
-        first, second, third = (
-            jax.lax.slice_in_dim(padded, shift, shift + 2 * pooled - 1, stride=2, axis=axis) for shift in range(3)
-        )
-        x = jnp.maximum(jnp.maximum(first, second), third)
-    return x
 
 
 class DepthwiseConv3(nn.Module):
     """A 3x3 convolution of each channel with its own kernel, stride 1, padding "SAME", no bias.
 
-    Written as nine shifted multiply-adds: XLA's grouped convolution and its gradients are several times slower on a
-    CPU. The kernel is `[3, 3, c]`.
+    With XLA, nine shifted multiply-adds: its grouped convolution and its gradients are several times slower on a CPU.
+    The kernel is `[3, 3, c]`.
     """
 
     dtype: DTypeLike = jnp.float32
+    ops: Implementation = "xla"
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """`[b, h, w, c]` -> `[b, h, w, c]`."""
         _, height, width, channels = x.shape
         initializer = nn.initializers.variance_scaling(2.0, "fan_in", "normal", in_axis=(0, 1), out_axis=2)
-        kernel = self.param("kernel", initializer, (3, 3, channels)).astype(self.dtype)
-        padded = jnp.pad(x.astype(self.dtype), ((0, 0), (1, 1), (1, 1), (0, 0)))
+        kernel = self.param("kernel", initializer, (3, 3, channels))
+        x = x.astype(self.dtype)
+        if self.ops == "onednn":
+            return conv2d(x, kernel[:, :, None], groups=channels, implementation=self.ops)
+        kernel = kernel.astype(self.dtype)
+        padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
         output = jnp.zeros_like(padded[:, :height, :width])
         for row, column in np.ndindex(3, 3):
             output += padded[:, row : row + height, column : column + width] * kernel[row, column]
@@ -71,6 +58,7 @@ class MiniXception(nn.Module):
       widths: channels of each residual module.
       dropout: rate, in whole channels, before the last convolution; the authors have none.
       dtype: in which the layers compute; parameters and logits are float32.
+      ops: implementation of convolution, BatchNorm and pooling.
     """
 
     num_classes: int = 7
@@ -78,27 +66,28 @@ class MiniXception(nn.Module):
     widths: tuple[int, ...] = (16, 32, 64, 128)
     dropout: float = 0.0
     dtype: DTypeLike = jnp.float32
+    ops: Implementation = "xla"
 
     @nn.compact
     def __call__(self, images: jax.Array, *, train: bool) -> jax.Array:
         """`[b, h, w, 1]` normalised float pictures -> `[b, num_classes] float32` logits."""
         x = images
         for _ in range(2):
-            x = nn.relu(self._norm(self._conv(self.stem_width, 3, padding="VALID")(x), train))
+            x = self._norm(self._conv(self.stem_width, 3, padding="VALID")(x), train, relu=True)
         for width in self.widths:
             shortcut = self._norm(self._conv(width, 1, strides=2)(x), train)
-            x = nn.relu(self._norm(self._separable_conv(x, width), train))
+            x = self._norm(self._separable_conv(x, width), train, relu=True)
             x = self._norm(self._separable_conv(x, width), train)
-            x = max_pool3(x) + shortcut
+            x = max_pool(x, 3, strides=2, padding="SAME", implementation=self.ops) + shortcut
         x = nn.Dropout(self.dropout, broadcast_dims=(1, 2), deterministic=not train)(x)
-        x = nn.Conv(self.num_classes, (3, 3), dtype=self.dtype, name="head")(x)
+        x = Conv(self.num_classes, use_bias=True, dtype=self.dtype, ops=self.ops, name="head")(x)
         return global_mean(x.astype(jnp.float32))
 
-    def _conv(self, width: int, size: int, **options: Any) -> nn.Conv:
-        return nn.Conv(width, (size, size), use_bias=False, dtype=self.dtype, kernel_init=_he_normal, **options)
+    def _conv(self, width: int, size: int, **options: Any) -> Conv:
+        return Conv(width, size, dtype=self.dtype, kernel_init=_he_normal, ops=self.ops, **options)
 
     def _separable_conv(self, x: jax.Array, width: int) -> jax.Array:
-        return self._conv(width, 1)(DepthwiseConv3(dtype=self.dtype)(x))
+        return self._conv(width, 1)(DepthwiseConv3(dtype=self.dtype, ops=self.ops)(x))
 
-    def _norm(self, x: jax.Array, train: bool) -> jax.Array:
-        return nn.BatchNorm(use_running_average=not train, momentum=0.9, dtype=self.dtype)(x)
+    def _norm(self, x: jax.Array, train: bool, *, relu: bool = False) -> jax.Array:
+        return BatchNorm(relu=relu, dtype=self.dtype, ops=self.ops)(x, train=train)

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from flax import linen as nn
 
 from femo_jax.errors import ConfigError
+from femo_jax.ops import Implementation
 
 _Network = TypeVar("_Network", bound=type[nn.Module])
 
@@ -16,7 +17,8 @@ _NETWORKS: dict[str, type[nn.Module]] = {}
 def register(name: str) -> Callable[[_Network], _Network]:
     """Class decorator: makes a linen module available as `create_model(name)`.
 
-    The module's fields are its options, all with defaults, among them `num_classes`, `dropout` and `dtype`. Its call
+    The module's fields are its options, all with defaults, among them `num_classes`, `dropout` and `dtype`; a field
+    `ops`, which is no option, says how its layers are carried out (`femo_jax.ops.Implementation`). Its call
     is `(images, *, train)`: `[b, h, w, 1] float32` normalised pictures -> `[b, num_classes] float32` logits. The first
     line of its docstring is what `femo models` prints.
 
@@ -56,11 +58,14 @@ def model_options(name: str) -> dict[str, Any]:
       ConfigError: there is no such network.
     """
     fields = dataclasses.fields(model_class(name))
-    return {field.name: field.default for field in fields if field.name not in ("parent", "name")}
+    return {field.name: field.default for field in fields if field.name not in ("parent", "name", "ops")}
 
 
-def create_model(name: str, /, **options: Any) -> nn.Module:
+def create_model(name: str, /, *, ops: Implementation = "xla", **options: Any) -> nn.Module:
     """A network by name; `options` replace the defaults of its fields.
+
+    With any `ops` it has the same parameters and, up to rounding, gives the same; one without a field `ops` is carried
+    out by XLA.
 
     Options may come from JSON: a list does for a tuple, and `dtype="bfloat16"` for the type.
 
@@ -76,5 +81,8 @@ def create_model(name: str, /, **options: Any) -> nn.Module:
         raise ConfigError(
             f"model {name!r} has no option {', '.join(map(repr, unknown))}; its options are {', '.join(known)}"
         )
+    model = model_class(name)
+    if any(field.name == "ops" for field in dataclasses.fields(model)):
+        options["ops"] = ops
     # A linen module must be hashable, and a list is not.
-    return model_class(name)(**{key: tuple(v) if isinstance(v, list) else v for key, v in options.items()})
+    return model(**{key: tuple(v) if isinstance(v, list) else v for key, v in options.items()})

@@ -5,8 +5,9 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jax.typing import DTypeLike
 
-from femo_jax.models.layers import max_pool2
+from femo_jax.models.layers import BatchNorm, Conv
 from femo_jax.models.registry import register
+from femo_jax.ops import Implementation, max_pool
 
 _he_normal = nn.initializers.he_normal()
 
@@ -28,6 +29,7 @@ class SimpleCNN(nn.Module):
       dropout: rate before the last layer; half of it before the hidden one, and a fifth of it, in whole channels,
         after each block.
       dtype: in which the layers compute; parameters and logits are float32.
+      ops: implementation of convolution, BatchNorm and pooling.
     """
 
     num_classes: int = 7
@@ -36,6 +38,7 @@ class SimpleCNN(nn.Module):
     dense: int = 256
     dropout: float = 0.5
     dtype: DTypeLike = jnp.float32
+    ops: Implementation = "xla"
 
     @nn.compact
     def __call__(self, images: jax.Array, *, train: bool) -> jax.Array:
@@ -43,9 +46,9 @@ class SimpleCNN(nn.Module):
         x = images
         for width, convolutions in zip(self.widths, self.convolutions, strict=True):
             for _ in range(convolutions):
-                x = nn.Conv(width, (3, 3), use_bias=False, dtype=self.dtype, kernel_init=_he_normal)(x)
+                x = Conv(width, dtype=self.dtype, kernel_init=_he_normal, ops=self.ops)(x)
                 x = self._norm_relu(x, train)
-            x = max_pool2(x)
+            x = max_pool(x, implementation=self.ops)
             x = nn.Dropout(self.dropout / 5, broadcast_dims=(1, 2), deterministic=not train)(x)
         x = x.reshape(x.shape[0], -1)
         x = nn.Dropout(self.dropout / 2, deterministic=not train)(x)
@@ -55,4 +58,4 @@ class SimpleCNN(nn.Module):
         return nn.Dense(self.num_classes, name="head")(x.astype(jnp.float32))
 
     def _norm_relu(self, x: jax.Array, train: bool) -> jax.Array:
-        return nn.relu(nn.BatchNorm(use_running_average=not train, momentum=0.9, dtype=self.dtype)(x))
+        return BatchNorm(relu=True, dtype=self.dtype, ops=self.ops)(x, train=train)

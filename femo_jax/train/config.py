@@ -22,6 +22,9 @@ class TrainConfig:
     """Fields of the network that differ from its defaults, for instance widths or dropout."""
     seed: int = 0
     """Seed of initial weights, shuffling, augmentation and dropout."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """In which a step's convolutions and activations are computed. Weights, moments of BatchNorm, loss, optimiser and
+    evaluation are float32 with either."""
     epochs: int = 20
     """Passes over the training split."""
     batch_size: int = 128

@@ -17,6 +17,7 @@ from femo_jax.data.splits import Split
 from femo_jax.emotions import NUM_EMOTIONS
 from femo_jax.errors import DivergenceError
 from femo_jax.models import create_model
+from femo_jax.ops import Ops, choose
 from femo_jax.signals import StopRequest, stop_request
 from femo_jax.train.checkpoints import restore_newest, save_best, save_newest
 from femo_jax.train.config import TrainConfig
@@ -49,6 +50,7 @@ def train(
     validation_split: Split,
     reporter: Reporter,
     on_record: Callable[[dict[str, Any]], None] | None = None,
+    ops: Ops = "auto",
 ) -> None:
     """Trains a network, or goes on with it, until `config.epochs` are done.
 
@@ -59,9 +61,11 @@ def train(
       validation_split: pictures by which the best epoch is chosen.
       reporter: what a person sees.
       on_record: called with each line of `metrics.jsonl`.
+      ops: how the network's layers are carried out, see `femo_jax.ops`.
 
     Raises:
-      ConfigError: the configuration does not fit the data, the devices or the run folder.
+      ConfigError: the configuration does not fit the data, the devices or the run folder; or oneDNN was asked for and
+        is not to be had.
       CheckpointError: a checkpoint cannot be read or written.
       DivergenceError: the loss or a gradient is not finite any more; the last good checkpoint is kept.
       Interrupted: SIGINT or SIGTERM came; a checkpoint was saved.
@@ -73,9 +77,12 @@ def train(
     per_epoch = steps_per_epoch(len(train_split.labels), config.batch_size)
     num_steps = config.epochs * per_epoch
     schedule = create_schedule(config, per_epoch)
-    model = create_model(config.model, **config.model_options)
-    state = create_train_state(jax.random.key(config.seed), model, create_optimizer(config, schedule))
-    claim_workdir(workdir, config, describe_data(train_split, validation_split), write=first)
+    choice = choose(ops, config.dtype)
+    reporter.say(f"layers by {choice.implementation} ({choice.reason})")
+    model = create_model(config.model, ops=choice.implementation, **config.model_options)
+    training_model = model if config.dtype == "float32" else model.clone(dtype=jnp.dtype(config.dtype))
+    state = create_train_state(jax.random.key(config.seed), training_model, create_optimizer(config, schedule))
+    claim_workdir(workdir, config, describe_data(train_split, validation_split), choice.implementation, write=first)
 
     state, records = _resume(workdir, state, first)
     if state.step:
@@ -89,7 +96,7 @@ def train(
         class_weights = balanced_class_weights(train_split.labels)
     class_weights = replicate(class_weights, mesh)
     take_step = jax.jit(partial(train_step, config=config), donate_argnums=0)
-    evaluate_batch = jax.jit(eval_step)
+    evaluate_batch = jax.jit(partial(eval_step, apply_fn=model.apply))
     batches = train_batches(
         train_split,
         config.batch_size,

@@ -12,6 +12,7 @@ import numpy as np
 from femo_jax.data.splits import Split
 from femo_jax.errors import ConfigError
 from femo_jax.files import write_json
+from femo_jax.ops import Implementation
 from femo_jax.train.checkpoints import CONFIG_FILE, read_run_record
 from femo_jax.train.config import TrainConfig, as_dict, differences
 
@@ -29,8 +30,13 @@ def _describe(split: Split) -> dict[str, Any]:
     return {"n": len(split.labels), "sha256": digest.hexdigest()}
 
 
-def claim_workdir(workdir: Path, config: TrainConfig, data: dict[str, Any], *, write: bool) -> None:
+def claim_workdir(
+    workdir: Path, config: TrainConfig, data: dict[str, Any], ops: Implementation, *, write: bool
+) -> None:
     """Writes `config.json` into a new run folder; in an old one, makes sure that it is the same run.
+
+    The run may have gone on with another implementation of the layers: they agree up to rounding. What an older femo
+    did not write had the value that is the default now.
 
     Raises:
       ConfigError: the folder belongs to another configuration or data set; the message says what differs.
@@ -38,7 +44,8 @@ def claim_workdir(workdir: Path, config: TrainConfig, data: dict[str, Any], *, w
     asked = {"config": as_dict(config), "data": data}
     if (workdir / CONFIG_FILE).exists():
         record = read_run_record(workdir)
-        found = differences({key: record.get(key) for key in asked}, asked)
+        there = {"config": as_dict(TrainConfig()) | record["config"], "data": record.get("data")}
+        found = differences(there, asked)
         if found:
             raise ConfigError(
                 f"{workdir}: a run with another configuration is here:\n  "
@@ -46,7 +53,7 @@ def claim_workdir(workdir: Path, config: TrainConfig, data: dict[str, Any], *, w
                 + "\nChoose another --workdir, or start with what that run had to go on with it"
             )
     elif write:
-        write_json(workdir / CONFIG_FILE, asked | {"environment": _environment()})
+        write_json(workdir / CONFIG_FILE, asked | {"environment": _environment() | {"ops": ops}})
 
 
 def _environment() -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The pure functions of training: one optimiser step and one evaluation batch, state in, state out."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -81,9 +82,12 @@ def _average(average: Any, current: Any, decay: jax.Array) -> Any:
     return jax.tree.map(lambda a, c: a * decay + c * (1.0 - decay), average, current)
 
 
-def eval_step(state: TrainState, batch: dict[str, jax.Array]) -> Metrics:
-    """Loss and accuracy of the averaged weights on `image`, `label` and `mask [b] bool` (false: filling)."""
-    logits = state.apply_fn(state.ema, normalize(batch["image"]), train=False)
+def eval_step(state: TrainState, batch: dict[str, jax.Array], *, apply_fn: Callable[..., Any] | None = None) -> Metrics:
+    """Loss and accuracy of the averaged weights on `image`, `label` and `mask [b] bool` (false: filling).
+
+    `apply_fn`, static under jit, replaces that of the state, which computes as training does.
+    """
+    logits = (apply_fn or state.apply_fn)(state.ema, normalize(batch["image"]), train=False)
     losses = cross_entropy(logits, smooth_targets(batch["label"], 0.0))
     correct = jnp.argmax(logits, -1) == batch["label"]
     return Metrics.of_pictures(losses, jnp.ones_like(losses), correct, batch["mask"])

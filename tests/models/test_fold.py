@@ -5,7 +5,9 @@ from flax import linen as nn
 
 from femo_jax.models import create_model, model_names
 from femo_jax.models.fold import fold_batch_norm
+from femo_jax.models.layers import BatchNorm, Conv
 from femo_jax.models.mini_xception import DepthwiseConv3
+from femo_jax.ops import Implementation
 
 SMALL = {
     "femonet": {"widths": (8, 8, 12, 12)},
@@ -44,8 +46,8 @@ def folded_and_whole(model, images):
 
 
 @pytest.mark.parametrize("name", model_names())
-def test_every_network_keeps_its_logits_and_loses_its_batch_norms(name, images):
-    folded, logits, whole = folded_and_whole(create_model(name, **SMALL.get(name, {})), images)
+def test_every_network_keeps_its_logits_and_loses_its_batch_norms(name, implementation, images):
+    folded, logits, whole = folded_and_whole(create_model(name, ops=implementation, **SMALL.get(name, {})), images)
     np.testing.assert_allclose(logits, whole, rtol=1e-4, atol=1e-4 * np.abs(whole).max())
     assert {"params"} == set(folded.args[0])
     assert not any("scale" in jax.tree_util.keystr(path) for path, _ in jax.tree.leaves_with_path(folded.args[0]))
@@ -70,6 +72,28 @@ def test_layers_and_norms_with_and_without_their_parts(images):
     folded, logits, whole = folded_and_whole(Foldable(), images)
     np.testing.assert_allclose(logits, whole, rtol=1e-4, atol=1e-5)
     assert set(folded.args[1]) == {f"BatchNorm_{index}" for index in range(4)}
+
+
+class OwnLayers(nn.Module):
+    """femo's layers, whose convolution adds the shift itself, with and without ReLU and bias."""
+
+    ops: Implementation
+
+    @nn.compact
+    def __call__(self, x, *, train):
+        x = BatchNorm(relu=True, epsilon=0.1)(Conv(4, use_bias=True, strides=2, ops=self.ops)(x), train=train)
+        x = x + BatchNorm()(Conv(4, groups=2, ops=self.ops)(x), train=train)
+        x = BatchNorm(relu=True)(DepthwiseConv3(ops=self.ops)(x), train=train)
+        x = BatchNorm(relu=True)(nn.Dense(8)(x.mean(axis=(1, 2))), train=train)
+        x = BatchNorm(relu=True, name="kept")(x, train=train)
+        return nn.Dense(7)(x)
+
+
+def test_own_layers(implementation, images):
+    folded, logits, whole = folded_and_whole(OwnLayers(implementation), images)
+    np.testing.assert_allclose(logits, whole, rtol=1e-4, atol=1e-5)
+    assert set(folded.args[1]) == {f"BatchNorm_{index}" for index in range(4)}
+    assert "kept" in folded.args[0]["params"]
 
 
 class Kept(nn.Module):

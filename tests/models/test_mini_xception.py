@@ -1,17 +1,16 @@
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from femo_jax.models import MiniXception
-from femo_jax.models.mini_xception import DepthwiseConv3, max_pool3
+from femo_jax.models.mini_xception import DepthwiseConv3
 
 
 @pytest.mark.parametrize("size", [(5, 7), (6, 4), (1, 2)])
-def test_depthwise_conv_is_xlas_grouped_convolution(size):
+def test_depthwise_conv_is_xlas_grouped_convolution(size, implementation):
     x = jax.random.normal(jax.random.key(0), (2, *size, 3))
-    model = DepthwiseConv3()
+    model = DepthwiseConv3(ops=implementation)
     variables = model.init(jax.random.key(1), x)
 
     def reference(kernel, x):
@@ -34,12 +33,6 @@ def test_depthwise_conv_is_xlas_grouped_convolution(size):
 def test_depthwise_kernel_keeps_the_variance_before_a_relu():
     kernel = DepthwiseConv3().init(jax.random.key(0), jnp.zeros((1, 4, 4, 2000)))["params"]["kernel"]
     assert np.var(kernel) == pytest.approx(2 / 9, rel=0.05)
-
-
-@pytest.mark.parametrize("size", [(44, 44), (11, 11), (6, 3), (1, 2)])
-def test_max_pool3_is_flaxs(size):
-    x = jax.random.normal(jax.random.key(0), (2, *size, 3)) - 5  # padding with zeros would show
-    np.testing.assert_array_equal(max_pool3(x), nn.max_pool(x, (3, 3), strides=(2, 2), padding="SAME"))
 
 
 def test_size_is_the_authors():

@@ -76,3 +76,37 @@ def test_logits_start_small(name):
     images = jax.random.normal(jax.random.key(0), (16, 48, 48, 1))
     logits, _ = jax.jit(partial(apply_in_training, model))(initialise(model), images, 0)
     assert 0.01 < np.std(logits) < 3
+
+
+@pytest.mark.parametrize("name", model_names())
+def test_parameters_are_the_same_with_every_implementation(name, onednn):
+    """So that a checkpoint or a model file of one loads in the other."""
+    trees = [
+        jax.eval_shape(
+            partial(create_model(name, ops=implementation).init, train=False),
+            jax.random.key(1),
+            jnp.zeros((1, 48, 48, 1)),
+        )
+        for implementation in ("xla", "onednn")
+    ]
+    assert trees[0] == trees[1]
+
+
+@pytest.mark.parametrize("name", model_names())
+def test_onednn_gives_what_xla_gives(name, onednn):
+    """From the same weights: logits in training and without, running statistics, and every gradient."""
+    images = jax.random.normal(jax.random.key(0), (4, 48, 48, 1))
+    variables = initialise(create_model(name, **NARROW))
+    results = []
+    for implementation in ("xla", "onednn"):
+        model = create_model(name, ops=implementation, dropout=0.1, **NARROW)
+
+        def loss(params, model=model):
+            logits, updated = apply_in_training(model, variables | {"params": params}, images, 0)
+            return -jnp.mean(jax.nn.log_softmax(logits)[:, 0]), (logits, updated)
+
+        gradients, aux = jax.jit(jax.grad(loss, has_aux=True))(variables["params"])
+        results.append((gradients, aux, jax.jit(partial(model.apply, train=False))(variables, images)))
+    for (path, wanted), got in zip(jax.tree.leaves_with_path(results[0]), jax.tree.leaves(results[1]), strict=True):
+        largest = np.abs(wanted).max()
+        np.testing.assert_allclose(got, wanted, atol=1e-4 * largest, err_msg=jax.tree_util.keystr(path))

@@ -1,0 +1,92 @@
+"""The compiled extension as JAX calls it."""
+
+import ctypes
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from femo_jax.ops.native.build import NativeError, build, find_onednn
+
+_HANDLERS = (
+    "ConvolutionForward",
+    "ConvolutionBackwardData",
+    "ConvolutionBackwardWeights",
+    "BatchNormalizationForward",
+    "BatchNormalizationBackward",
+    "PoolingForward",
+    "PoolingBackward",
+)
+
+__all__ = ["NativeError", "batch_norm_workspace", "call", "load", "trains_in_bfloat16"]
+
+
+def load() -> str:
+    """Builds the extension if need be, loads it, and makes its functions known to JAX; gives oneDNN's version.
+
+    Raises:
+      NativeError: see `femo_jax.ops.native.build`; or the libraries do not load here.
+    """
+    return _library()[1]
+
+
+@cache
+def _library() -> tuple[ctypes.CDLL, str]:
+    onednn = find_onednn()
+    path = build(onednn)
+    try:
+        # In this order each finds what it needs among the libraries loaded already, wherever they lie.
+        *_, library = [ctypes.CDLL(str(each)) for each in (*onednn.libraries, path)]
+    except OSError as error:
+        raise NativeError(
+            f"oneDNN does not load: {error}. Delete {path.parent} to have the extension built anew"
+        ) from error
+    for name in _HANDLERS:
+        jax.ffi.register_ffi_target(_target(name), jax.ffi.pycapsule(getattr(library, name)), platform="cpu")
+    library.TrainsInBfloat16.restype = ctypes.c_bool
+    library.BatchNormalizationWorkspace.restype = ctypes.c_int64
+    library.BatchNormalizationWorkspace.argtypes = [ctypes.c_int64] * 4 + [ctypes.c_bool] * 2
+    return library, onednn.version
+
+
+def trains_in_bfloat16() -> bool:
+    """Whether oneDNN has bfloat16 for this processor; raises NativeError as `load` does."""
+    return _library()[0].TrainsInBfloat16()
+
+
+def _target(name: str) -> str:
+    return f"femo.{name}"
+
+
+def call(name: str, output: Any, *arrays: jax.Array, **attributes: Any) -> Any:
+    """Calls a function of the extension inside JAX.
+
+    Args:
+      name: of the handler.
+      output: anything with the output's shape and dtype, or a tuple of such things.
+      *arrays: its inputs, of which the first decides the dtype of the work: float32 or bfloat16.
+      **attributes: numbers, in numpy's types, that the C++ side expects.
+
+    Raises:
+      NativeError: the extension cannot be built or loaded.
+      TypeError: another dtype.
+    """
+    load()
+    if arrays[0].dtype not in (jnp.float32, jnp.bfloat16):
+        raise TypeError(f"{name}: expected float32 or bfloat16, got {arrays[0].dtype}")
+
+    def result(each: Any) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct(each.shape, each.dtype)
+
+    results = tuple(map(result, output)) if isinstance(output, Sequence) else result(output)
+    return jax.ffi.ffi_call(_target(name), results)(*arrays, **attributes)
+
+
+def batch_norm_workspace(x: jax.Array, *, relu: bool) -> int:
+    """Bytes that the forward pass of batch normalisation of `x [n, h, w, c]` hands to the backward pass."""
+    size = _library()[0].BatchNormalizationWorkspace(*x.shape, x.dtype == jnp.bfloat16, relu)
+    if size < 0:
+        raise NativeError(f"oneDNN has no batch normalisation of {x.shape} {x.dtype}")
+    return size

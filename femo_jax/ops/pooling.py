@@ -1,0 +1,172 @@
+"""Maximum and mean over windows, channels last."""
+
+from collections.abc import Callable
+from functools import partial, reduce
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from femo_jax.ops.choice import Implementation
+from femo_jax.ops.geometry import Padding, output_sizes, pad_sizes, pair
+from femo_jax.ops.native.library import call
+
+
+class _Geometry(NamedTuple):
+    """What decides a pooling beside its array; hashable, as a static argument must be."""
+
+    sizes: tuple[int, int]
+    window: tuple[int, int]
+    strides: tuple[int, int]
+    pads: tuple[tuple[int, int], tuple[int, int]]
+    maximum: bool
+
+    @property
+    def outputs(self) -> tuple[int, int]:
+        """Height and width of the output."""
+        return output_sizes(self.sizes, self.window, self.strides, self.pads)
+
+    @property
+    def tiles(self) -> bool:
+        """Whether windows neither overlap nor leave the picture."""
+        return self.window == self.strides and not any(map(any, self.pads))
+
+    def attributes(self) -> dict:
+        """As the extension takes them."""
+        return {
+            "window": np.array(self.window, np.int64),
+            "strides": np.array(self.strides, np.int64),
+            "padding": np.array(self.pads, np.int64).ravel(),
+            "maximum": self.maximum,
+        }
+
+
+def max_pool(
+    x: jax.Array,
+    window: int | tuple[int, int] = 2,
+    *,
+    strides: int | tuple[int, int] | None = None,
+    padding: Padding = "VALID",
+    implementation: Implementation = "xla",
+) -> jax.Array:
+    """The largest pixel of each window.
+
+    Where several pixels of a window are largest, XLA shares the gradient among them and oneDNN gives it to the first.
+
+    >>> max_pool(jnp.arange(16.0).reshape(1, 4, 4, 1))[0, :, :, 0].tolist()
+    [[5.0, 7.0], [13.0, 15.0]]
+
+    Args:
+      x: `[n, h, w, c]`, float32 or bfloat16.
+      window: its height and width.
+      strides: steps along h and w; those of the window by default.
+      padding: SAME or VALID, see `femo_jax.ops.geometry.Padding`; padded pixels are never the largest.
+      implementation: of XLA or oneDNN.
+
+    Returns:
+      `[n, output h, output w, c]` in the dtype of `x`.
+
+    Raises:
+      ValueError: the window does not fit into the picture.
+      TypeError: another dtype, with oneDNN.
+    """
+    return _pool(x, window, strides, padding, True, implementation)
+
+
+def avg_pool(
+    x: jax.Array,
+    window: int | tuple[int, int] = 2,
+    *,
+    strides: int | tuple[int, int] | None = None,
+    padding: Padding = "VALID",
+    implementation: Implementation = "xla",
+) -> jax.Array:
+    """The mean of each window, over those of its pixels that lie in the picture; else like `max_pool`.
+
+    >>> avg_pool(jnp.arange(16.0).reshape(1, 4, 4, 1))[0, :, :, 0].tolist()
+    [[2.5, 4.5], [10.5, 12.5]]
+    """
+    return _pool(x, window, strides, padding, False, implementation)
+
+
+def _pool(
+    x: jax.Array,
+    window: int | tuple[int, int],
+    strides: int | tuple[int, int] | None,
+    padding: Padding,
+    maximum: bool,
+    implementation: Implementation,
+) -> jax.Array:
+    if x.ndim != 4:
+        raise ValueError(f"expected pictures [n, h, w, c], got {x.shape}")
+    extent = pair(window)
+    steps = extent if strides is None else pair(strides)
+    sizes = (x.shape[1], x.shape[2])
+    geometry = _Geometry(sizes, extent, steps, pad_sizes(sizes, extent, steps, padding), maximum)
+    if min(geometry.outputs) < 1:
+        raise ValueError(f"a window {extent} does not fit into pictures {x.shape} with padding {padding}")
+    if maximum and np.prod(extent) > 255:
+        # The place in a window does not fit into a byte any more, and oneDNN 3.2 then loses gradients in bfloat16.
+        return _xla(geometry, x)
+    return {"xla": _xla, "onednn": _onednn}[implementation](geometry, x)
+
+
+def _xla(geometry: _Geometry, x: jax.Array) -> jax.Array:
+    """By reshapes and shifted views: the gradient of `lax.reduce_window` is several times slower on a CPU."""
+    if geometry.tiles:
+        return _tiles(geometry, x)
+    if geometry.maximum:
+        return _shifted(geometry, x, jnp.maximum, -jnp.inf)
+    inside = _shifted(geometry, jnp.ones((1, *x.shape[1:3], 1), jnp.float32), jnp.add, 0.0)
+    return (_shifted(geometry, x.astype(jnp.float32), jnp.add, 0.0) / inside).astype(x.dtype)
+
+
+def _tiles(geometry: _Geometry, x: jax.Array) -> jax.Array:
+    (down, across), (batch, height, width, channels) = geometry.window, x.shape
+    x = x[:, : height // down * down, : width // across * across]
+    x = x.reshape(batch, height // down, down, width // across, across, channels)
+    if geometry.maximum:
+        # Not `x.max((2, 4))`: its gradient looks for the pixel that equals the maximum. Where XLA computes the pixel
+        # twice, here and for the maximum, it may round differently, and no pixel of the window gets a gradient.
+        rows = reduce(jnp.maximum, (x[:, :, row] for row in range(down)))
+        return reduce(jnp.maximum, (rows[:, :, :, column] for column in range(across)))
+    return x.mean(axis=(2, 4), dtype=jnp.float32).astype(x.dtype)
+
+
+def _shifted(
+    geometry: _Geometry, x: jax.Array, combine: Callable[[jax.Array, jax.Array], jax.Array], filling: float
+) -> jax.Array:
+    """One axis after the other, the views that a window's rows, then its columns, make."""
+    for axis, extent, stride, pads, size in zip(
+        (1, 2), geometry.window, geometry.strides, geometry.pads, geometry.outputs, strict=True
+    ):
+        padding = [(0, 0)] * 4
+        padding[axis] = pads
+        padded = jnp.pad(x, padding, constant_values=filling)
+        stop = (size - 1) * stride + 1
+        views = (lax.slice_in_dim(padded, shift, shift + stop, stride, axis) for shift in range(extent))
+        x = reduce(combine, views)
+    return x
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _onednn(geometry: _Geometry, x: jax.Array) -> jax.Array:
+    return _forward(geometry, x)[0]
+
+
+def _forward(geometry: _Geometry, x: jax.Array) -> tuple:
+    output = jax.ShapeDtypeStruct((x.shape[0], *geometry.outputs, x.shape[3]), x.dtype)
+    places = jax.ShapeDtypeStruct((output.size * geometry.maximum,), jnp.uint8)  # of the largest, a byte each
+    pooled, places = call("PoolingForward", (output, places), x, **geometry.attributes())
+    return pooled, places
+
+
+def _backward(geometry: _Geometry, places: jax.Array, gradient: jax.Array) -> tuple[jax.Array]:
+    batch, _, _, channels = gradient.shape
+    like = jax.ShapeDtypeStruct((batch, *geometry.sizes, channels), gradient.dtype)
+    return (call("PoolingBackward", like, gradient, places, **geometry.attributes()),)
+
+
+_onednn.defvjp(_forward, _backward)

@@ -1,0 +1,198 @@
+import importlib.metadata
+import itertools
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from femo_jax.ops.native.build import NativeError, OneDnn, build, find_onednn
+
+COMPILER = """#!{python}
+import pathlib, sys, time
+pathlib.Path({log!r}).open("a").write("started\\n")
+output = pathlib.Path(sys.argv[sys.argv.index("-o") + 1])
+output.write_bytes(b"half")
+time.sleep(0.5)
+output.write_bytes(b"a whole library")
+"""
+
+
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch):
+    """An empty cache folder."""
+    monkeypatch.setenv("FEMO_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def compiler(tmp_path, monkeypatch):
+    """A compiler that takes half a second over a file of one line, and the log of its starts."""
+    path, log = tmp_path / "compiler", tmp_path / "log"
+    path.write_text(COMPILER.format(python=sys.executable, log=str(log)))
+    path.chmod(0o755)
+    monkeypatch.setenv("CXX", str(path))
+    return log
+
+
+@pytest.fixture
+def wheels(tmp_path):
+    """Names of the files of oneDNN, which the compiler alone would look for."""
+    return OneDnn("3.2", tmp_path / "include", (tmp_path / "libdnnl.so.3",))
+
+
+def test_a_library_is_built_once(elsewhere, compiler, wheels):
+    library = build(wheels)
+    assert library.read_bytes() == b"a whole library"
+    assert library.is_relative_to(elsewhere)
+    assert build(wheels) == library
+    assert compiler.read_text() == "started\n"
+    assert list(library.parent.iterdir()) == [library]  # nothing half-written stays
+
+
+def test_other_versions_flags_and_compilers_have_libraries_of_their_own(
+    elsewhere, compiler, wheels, tmp_path, monkeypatch
+):
+    libraries = {build(wheels), build(wheels._replace(version="3.3")), build(wheels, ("-g",))}
+    monkeypatch.setattr("jax.__version__", "0.0.1")
+    libraries.add(build(wheels))
+    monkeypatch.setenv("CXX", f"{tmp_path / 'compiler'} -g")
+    libraries.add(build(wheels))
+    source = tmp_path / "more.cc"
+    source.write_text("int more() { return 1; }")
+    monkeypatch.setattr("femo_jax.ops.native.build.SOURCES", (source,))
+    libraries.add(build(wheels))
+    source.write_text("int more() { return 2; }")
+    libraries.add(build(wheels))
+    assert len(libraries) == 7
+
+
+def test_without_a_compiler(elsewhere, wheels, monkeypatch):
+    monkeypatch.setenv("CXX", "no-such-compiler -O3")
+    with pytest.raises(NativeError, match=r"there is no C\+\+ compiler 'no-such-compiler'; install one .*CXX"):
+        build(wheels)
+    assert not elsewhere.exists()
+
+
+@pytest.mark.parametrize("unset", ["", " "])
+def test_an_empty_name_is_none(unset, elsewhere, compiler, wheels, tmp_path, monkeypatch):
+    (tmp_path / "compiler").rename(tmp_path / "c++")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("CXX", unset)
+    assert build(wheels).exists()
+
+
+def test_a_compiler_that_fails(elsewhere, wheels, tmp_path, monkeypatch):
+    compiler = tmp_path / "compiler"
+    compiler.write_text("#!/bin/sh\nseq 100 >&2\nexit 1\n")
+    compiler.chmod(0o755)
+    monkeypatch.setenv("CXX", str(compiler))
+    with pytest.raises(NativeError, match=r"compiler' cannot build femo's extension:\n89\n(\d+\n)+100$"):
+        build(wheels)
+    assert not list(elsewhere.rglob("*.so"))
+
+
+def test_a_compiler_that_cannot_be_started(elsewhere, wheels, tmp_path, monkeypatch):
+    compiler = tmp_path / "compiler"
+    compiler.write_bytes(b"\x7fELF is no more than this")
+    compiler.chmod(0o755)
+    monkeypatch.setenv("CXX", str(compiler))
+    with pytest.raises(NativeError, match=r"compiler' does not start \(Exec format error\)") as raised:
+        build(wheels)
+    assert "FEMO_CACHE" not in str(raised.value)
+
+
+def test_a_cache_folder_that_cannot_be_written(elsewhere, compiler, wheels):
+    elsewhere.write_text("a file in its place")
+    with pytest.raises(NativeError, match=r"cache/native/\w+: cannot be written \(.*\); name another FEMO_CACHE"):
+        build(wheels)
+
+
+def test_processes_that_build_at_once_leave_one_good_library(elsewhere, compiler, wheels):
+    program = f"""
+from pathlib import Path
+from femo_jax.ops.native.build import OneDnn, build
+library = build(OneDnn({wheels.version!r}, Path({str(wheels.include)!r}), (Path({str(wheels.libraries[0])!r}),)))
+print(library, library.read_bytes())
+"""
+    command = [sys.executable, "-c", program]
+    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    said = {process.communicate(timeout=120)[0] for process in processes}
+    assert [process.returncode for process in processes] == [0] * 4
+    library = build(wheels)
+    assert said == {f"{library} {b'a whole library'}\n"}
+    assert list(library.parent.iterdir()) == [library]
+
+
+class Wheels:
+    """Installed packages, as `importlib.metadata` tells of them."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.files = {
+            "intel-cmplr-lib-rt": ["lib/libintlc.so.5", "lib/libimf.so"],
+            "tbb": ["lib/libtbb.so.12.1", "lib/libtbb.so.12"],
+            "onednn-cpu-tbb": ["lib/libdnnl.so.3"],
+            "onednn-devel-cpu-tbb": ["include/oneapi/dnnl/dnnl.hpp"],
+        }
+        for name in itertools.chain(*self.files.values()):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).touch()
+
+    def list(self, distribution):
+        if distribution not in self.files:
+            raise importlib.metadata.PackageNotFoundError(distribution)
+        if self.files[distribution] is None:  # installed without a list of files
+            return None
+        paths = [importlib.metadata.PackagePath(name) for name in self.files[distribution]]
+        for path in paths:
+            path.dist = self
+        return paths
+
+    def locate_file(self, path):
+        return self.folder / path
+
+
+@pytest.fixture
+def installed(tmp_path, monkeypatch):
+    packages = Wheels(tmp_path / "environment")
+    monkeypatch.setattr(importlib.metadata, "files", packages.list)
+    monkeypatch.setattr(importlib.metadata, "version", lambda distribution: f"version of {distribution}")
+    return packages
+
+
+def test_wheels_are_found_wherever_they_lie(installed):
+    lib = installed.folder / "lib"
+    assert find_onednn() == OneDnn(
+        "version of onednn-cpu-tbb",
+        installed.folder / "include",
+        (lib / "libintlc.so.5", lib / "libimf.so", lib / "libtbb.so.12", lib / "libdnnl.so.3"),
+    )
+
+
+@pytest.mark.parametrize("package", ["intel-cmplr-lib-rt", "tbb", "onednn-cpu-tbb", "onednn-devel-cpu-tbb"])
+def test_a_wheel_that_is_missing(package, installed):
+    del installed.files[package]
+    with pytest.raises(NativeError, match=rf"no package {package}\); install femo with the extra \"onednn\""):
+        find_onednn()
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_a_wheel_without_its_file(listed, installed):
+    if listed:
+        (installed.folder / "lib/libtbb.so.12").unlink()
+    else:
+        installed.files["tbb"] = None
+    with pytest.raises(NativeError, match=r"the package tbb has no libtbb\.so\.12; install femo .* anew"):
+        find_onednn()
+
+
+def test_the_real_compiler_says_what_is_wrong(elsewhere, tmp_path, monkeypatch):
+    if shutil.which("c++") is None:
+        pytest.skip("there is no C++ compiler c++")
+    monkeypatch.delenv("CXX", raising=False)
+    source = tmp_path / "broken.cc"
+    source.write_text("int broken() { return nothing; }\n")
+    monkeypatch.setattr("femo_jax.ops.native.build.SOURCES", (source,))
+    with pytest.raises(NativeError, match=r"broken\.cc:1:.*nothing"):
+        build(OneDnn("3.2", tmp_path, (tmp_path / "libdnnl.so.3",)))

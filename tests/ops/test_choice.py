@@ -1,0 +1,64 @@
+import subprocess
+import sys
+
+import jax
+import pytest
+
+from femo_jax.errors import ConfigError
+from femo_jax.ops import Choice, choose
+from femo_jax.ops.native import library
+from femo_jax.ops.native.build import NativeError
+
+
+@pytest.fixture
+def unavailable(monkeypatch):
+    """As if the extension could not be built."""
+
+    def load():
+        raise NativeError("no compiler")
+
+    monkeypatch.setattr("femo_jax.ops.choice.load", load)
+
+
+def test_onednn_where_it_is_to_be_had(onednn):
+    assert choose("auto") == Choice("onednn", f"version {library.load()}, JAX runs on one CPU device")
+    assert choose("onednn") == Choice("onednn", f"version {library.load()}, as asked")
+
+
+def test_xla_as_asked_asks_for_no_extension(unavailable):
+    assert choose("xla") == Choice("xla", "as asked")
+
+
+def test_auto_takes_xla_where_the_extension_is_not_to_be_had(unavailable):
+    assert choose("auto") == choose() == Choice("xla", "no compiler")
+
+
+def test_onednn_is_refused_where_the_extension_is_not_to_be_had(unavailable):
+    with pytest.raises(ConfigError, match=r"ops onednn: no compiler\. Choose xla or auto"):
+        choose("onednn")
+
+
+def test_other_platforms_have_xla(monkeypatch):
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    assert choose("auto") == Choice("xla", "JAX runs on gpu, and oneDNN is for a CPU")
+    with pytest.raises(ConfigError, match="JAX runs on gpu"):
+        choose("onednn")
+
+
+def test_several_devices_have_xla():
+    program = """
+import jax
+jax.config.update("jax_num_cpu_devices", 2)
+from femo_jax.errors import ConfigError
+from femo_jax.ops import choose
+print(choose("auto"))
+try:
+    choose("onednn")
+except ConfigError as error:
+    print(error)
+"""
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stderr
+    auto, refused = result.stdout.splitlines()
+    assert auto == "Choice(implementation='xla', reason='there are 2 devices, and oneDNN uses all cores from one')"
+    assert refused.startswith("ops onednn: there are 2 devices")

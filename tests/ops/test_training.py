@@ -1,0 +1,134 @@
+"""Runs of training with each implementation."""
+
+import dataclasses
+import json
+import os
+import re
+import subprocess
+import sys
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from femo_jax.data.augment import Augmentation
+from femo_jax.errors import ConfigError
+from femo_jax.models import create_model
+from femo_jax.ops.native.build import NativeError
+from femo_jax.train.checkpoints import load_for_inference
+from femo_jax.train.config import TrainConfig
+from femo_jax.train.loop import train
+from femo_jax.train.metrics import NEVER
+from femo_jax.train.optimizer import create_optimizer, create_schedule
+from femo_jax.train.progress import SilentReporter
+from femo_jax.train.state import create_train_state
+from femo_jax.train.steps import train_step
+
+CONFIG = TrainConfig(
+    model="femonet",
+    model_options={"widths": (8, 16, 24), "dropout": 0.1},
+    batch_size=32,
+    eval_batch_size=32,
+    learning_rate=0.05,
+    warmup_epochs=0.0,
+    schedule="constant",
+    augmentation=Augmentation(flip=True, rotation=5.0, translation=0.5),
+)
+
+
+def first_state(config, ops):
+    model = create_model(config.model, ops=ops, **config.model_options).clone(dtype=jnp.dtype(config.dtype))
+    tx = create_optimizer(config, create_schedule(config, steps_per_epoch=3))
+    return create_train_state(jax.random.key(config.seed), model, tx)
+
+
+def loss_curve(config, ops, split, steps=20):
+    """The loss of each step, on batches that take turns."""
+    state = first_state(config, ops)
+    take_step = jax.jit(partial(train_step, config=config))
+    losses, total = [], 0.0
+    for step in range(steps):
+        rows = np.arange(step * 32, step * 32 + 32) % len(split.labels)
+        batch = {"image": split.images[rows], "label": split.labels[rows]}
+        state = take_step(state, batch, jnp.ones(7))
+        assert int(state.metrics.first_bad_step) == NEVER
+        losses.append(float(state.metrics.loss) - total)
+        total = float(state.metrics.loss)
+    return np.array(losses) / 32
+
+
+def test_twenty_steps_agree_in_float32(onednn, train_tiles):
+    by_xla, by_onednn = (loss_curve(CONFIG, ops, train_tiles) for ops in ("xla", "onednn"))
+    np.testing.assert_allclose(by_onednn, by_xla, rtol=1e-3)
+    assert by_xla[-3:].mean() < 0.9 * by_xla[:3].mean()  # weights have moved
+
+
+def test_twenty_steps_in_bfloat16_stay_near(onednn, train_tiles):
+    """A step rounds activations to 8 bits, 0.4 %; over twenty steps the losses part by a few of such roundings."""
+    config = dataclasses.replace(CONFIG, dtype="bfloat16")
+    curve = loss_curve(config, "onednn", train_tiles)
+    np.testing.assert_allclose(curve, loss_curve(CONFIG, "xla", train_tiles), rtol=0.05)
+
+
+def test_a_loss_that_is_not_finite_is_seen(onednn, train_tiles):
+    """ReLU inside oneDNN's BatchNorm must not hide it."""
+    state = first_state(CONFIG, "onednn")
+    broken = jax.tree.map(lambda leaf: leaf.at[0].set(jnp.nan), state.params["Conv_0"])
+    state = state.replace(params=state.params | {"Conv_0": broken})
+    batch = {"image": train_tiles.images[:32], "label": train_tiles.labels[:32]}
+    state = jax.jit(partial(train_step, config=CONFIG))(state, batch, jnp.ones(7))
+    assert int(state.metrics.first_bad_step) == 0
+
+
+def test_a_run_of_one_goes_on_with_the_other(onednn, train_tiles, validation_tiles, tmp_path):
+    config = dataclasses.replace(CONFIG, epochs=1)
+    train(config, tmp_path, train_tiles, validation_tiles, SilentReporter(), ops="onednn")
+    # As if broken off in the second of two epochs: the same folder, asked for more.
+    record = (tmp_path / "config.json").read_text()
+    (tmp_path / "config.json").write_text(record.replace('"epochs": 1', '"epochs": 2'))
+    said = []
+
+    class Listens(SilentReporter):
+        def say(self, text):
+            said.append(text)
+
+    config = dataclasses.replace(CONFIG, epochs=2)
+    train(config, tmp_path, train_tiles, validation_tiles, Listens(), ops="xla")
+    assert said[0] == "layers by xla (as asked)"
+    assert "going on at step 3 of 6" in said[1]
+    loaded = load_for_inference(tmp_path)
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(loaded.variables))
+
+
+@pytest.mark.slow
+def test_without_the_extension_training_takes_xla_and_says_so(tmp_path):
+    environment = os.environ | {"CXX": "false", "FEMO_CACHE": str(tmp_path / "cache")}
+    config = tmp_path / "small.py"
+    config.write_text(
+        "from femo_jax.train.config import TrainConfig\n"
+        'config = TrainConfig(model_options={"widths": (6, 8)}, epochs=1, batch_size=64, eval_batch_size=64)\n'
+    )
+    workdir = tmp_path / "run"
+    command = [sys.executable, "-m", "femo_jax.cli.main", "train", config, "--data", "drawn", "--ops", "auto"]
+    result = subprocess.run(
+        [*command, "--workdir", workdir], capture_output=True, text=True, env=environment, timeout=300
+    )
+    assert result.returncode == 0, result.stderr
+    said = " ".join((result.stdout + result.stderr).split())
+    assert re.search(r"layers by xla \((the C\+\+ compiler 'false' cannot|oneDNN is not installed)", said)
+    assert (workdir / "metrics.jsonl").exists()
+    assert json.loads((workdir / "config.json").read_text())["environment"]["ops"] == "xla"
+
+
+def test_without_the_extension_onednn_is_refused_before_a_run_folder_is_made(
+    train_tiles, validation_tiles, tmp_path, monkeypatch
+):
+    def load():
+        raise NativeError("no compiler")
+
+    monkeypatch.setattr("femo_jax.ops.choice.load", load)
+    with pytest.raises(ConfigError, match="ops onednn: no compiler"):
+        train(CONFIG, tmp_path / "run", train_tiles, validation_tiles, SilentReporter(), ops="onednn")
+    assert not (tmp_path / "run").exists()
