@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import subprocess
 import tempfile
 import time
@@ -216,3 +217,11 @@ def cold_start_seconds(start: Start, mode: str, frames: Frames) -> float:
     with start.running() as worker:
         worker.ask("run", mode=mode, **{**first, "times": first["times"][:1]})
         return time.perf_counter() - started
+
+
+def machine() -> dict:
+    """What it was measured on."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    model = models[0] if models else platform.machine()
+    return {"processor": model, "cores": len(os.sched_getaffinity(0)), "system": platform.system()}

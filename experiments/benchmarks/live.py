@@ -8,7 +8,6 @@ alone is measured. About five minutes on two cores with fer; leave the machine a
 
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -19,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import tyro
 from frames import SHAPE, write_scenes
-from harness import Frames, Participant, Start, cold_start_seconds, count_faces, measure_frames, speed
+from harness import Frames, Participant, Start, cold_start_seconds, count_faces, machine, measure_frames, speed
 from report import draw_figure, print_report, ratios
 from rich.console import Console
 from rich.progress import Progress
@@ -152,14 +151,6 @@ def installed_mib(python: Path, name: str, package: str) -> float:
     if finished.returncode:
         raise FemoError(f"{' '.join(command)} failed:\n{finished.stderr[-2000:]}")
     return json.loads(finished.stdout)["mib"]
-
-
-def machine() -> dict:
-    """What it was measured on."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    model = models[0] if models else platform.machine()
-    return {"processor": model, "cores": len(os.sched_getaffinity(0)), "system": platform.system()}
 
 
 if __name__ == "__main__":

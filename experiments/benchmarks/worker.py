@@ -102,8 +102,13 @@ def read_frame(path: Path, shape: Sequence[int], index: int) -> np.ndarray:
 
 def serve(load: Callable[[], System]) -> None:
     """Loads the system and answers requests until standard input ends."""
+    serve_answers(lambda: Worker(load()).answer)
+
+
+def serve_answers(load: Callable[[], Callable[[dict], dict]]) -> None:
+    """Calls `load`, then gives each request to the function that it returned, until standard input ends."""
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # What libraries print must not mix with the replies.
-    worker = Worker(load())
+    answer = load()
     for line in sys.stdin:
-        print(json.dumps(worker.answer(json.loads(line))), file=replies, flush=True)
+        print(json.dumps(answer(json.loads(line))), file=replies, flush=True)
