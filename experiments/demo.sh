@@ -28,7 +28,7 @@ run femo predict "$out/astronaut.png" --json "$out/astronaut.json" --output "$ou
 run femo live "$out/astronaut.mp4" --output "$out/live.mp4" --log "$out/live.jsonl" --no-window
 
 run femo models
-run femo train "$config" --data "$data" --workdir "$out/run" --cpu-devices 2
+run femo train "$config" --data "$data" --workdir "$out/run"
 run femo evaluate "$out/run" --data "$data" --split validation --json "$out/evaluation.json" --figure "$out/evaluation.png"
 run femo export "$out/run" -o "$out/model.safetensors"
 run femo evaluate "$out/model.safetensors" --data "$data" --split validation --views flip --json "$out/flip.json"
