@@ -40,7 +40,7 @@ class Options:
     workdir: Path | None = None
     """Run folder for metrics, checkpoints and figures; by default runs/ and the name of the configuration."""
     cpu_devices: int = 1
-    """Devices to split the CPU into. Two train faster than one on two cores; the sums round differently."""
+    """Devices to split the CPU into. With XLA two train faster than one on two cores; oneDNN has one use them all."""
     ops: Ops = "auto"
     """What carries out convolution, BatchNorm and pooling: XLA, or oneDNN on a CPU, where it is faster; auto takes
     oneDNN where it can. Runs agree up to rounding."""

@@ -9,6 +9,8 @@ import pytest
 
 from femo_jax.data.splits import Split
 from femo_jax.errors import ConfigError, DivergenceError
+from femo_jax.evaluate.predict import predict_probabilities
+from femo_jax.model_file import logits_function
 from femo_jax.train.checkpoints import load_for_inference, restore_newest
 from femo_jax.train.loop import Interrupted, train
 from femo_jax.train.metric_log import read_records
@@ -98,6 +100,36 @@ def test_another_configuration_in_the_same_workdir_is_refused(unbroken, tiny_con
     other = dataclasses.replace(tiny_config, learning_rate=0.01, seed=5)
     with pytest.raises(ConfigError, match=r"learning_rate: 0\.05 before, 0\.01 now\n  .*seed: 0 before, 5 now"):
         train(other, unbroken, train_tiles, validation_tiles, SilentReporter())
+
+
+def test_bfloat16_trains_float32_weights_that_are_evaluated_in_float32(
+    implementation, tiny_config, train_tiles, validation_tiles, tmp_path
+):
+    """The accuracy in the log is that of the weights as they are exported."""
+    config = dataclasses.replace(tiny_config, dtype="bfloat16", epochs=6, learning_rate=0.1)
+    train(config, tmp_path, train_tiles, validation_tiles, SilentReporter(), ops=implementation)
+    model = load_for_inference(tmp_path)
+    assert {leaf.dtype for leaf in jax.tree.leaves(model.variables)} == {np.dtype(np.float32)}
+    probabilities = predict_probabilities(logits_function(model), validation_tiles.images)
+    assert probabilities.dtype == np.float32
+    accuracy = (probabilities.argmax(-1) == validation_tiles.labels).mean()
+    assert accuracy == pytest.approx(model.training["validation"]["accuracy"])
+    assert accuracy > 0.4
+
+
+def test_a_run_of_an_older_femo_goes_on(tiny_config, train_tiles, validation_tiles, tmp_path, unbroken):
+    """Its config.json lacks the fields that came later; they have their defaults."""
+    with pytest.raises(Interrupted):
+        train(tiny_config, tmp_path, train_tiles, validation_tiles, StopsAt(6))
+    path = tmp_path / "config.json"
+    record = json.loads(path.read_text())
+    del record["config"]["dtype"], record["environment"]["ops"]
+    path.write_text(json.dumps(record))
+    train(tiny_config, tmp_path, train_tiles, validation_tiles, SilentReporter())
+    assert_same_run(tmp_path, unbroken)
+    other = dataclasses.replace(tiny_config, dtype="bfloat16")
+    with pytest.raises(ConfigError, match="dtype: float32 before, bfloat16 now"):
+        train(other, tmp_path, train_tiles, validation_tiles, SilentReporter())
 
 
 def test_other_data_in_the_same_workdir_are_refused(unbroken, tiny_config, train_tiles, validation_tiles):
