@@ -1,8 +1,8 @@
 """The four-block CNN that most FER-2013 projects start from: 1.0 M parameters.
 
-femo train experiments/simple_cnn.py --data fer2013.zip --workdir runs/simple_cnn --cpu-devices 2
+femo train experiments/simple_cnn.py --data fer2013.zip --workdir runs/simple_cnn
 
-Measured: 63.64 % of PublicTest (64.59 % with the mirror image), 27 minutes on two busy cores, about 85 s an epoch.
+Measured: 64.36 % of PublicTest (64.67 % with the mirror image), 20 minutes on two busy cores, through oneDNN.
 """
 
 from femo_jax.data.augment import Augmentation

@@ -20,11 +20,12 @@ HEADER = """# Results on FER-2013
 One run each; validation is PublicTest (3,589 pictures), on which the best epoch was chosen, so its accuracy flatters
 a little, and differences under a point say nothing. PrivateTest was not touched. Each run was made with
 
-    femo train experiments/NAME.py --data fer2013.zip --workdir runs/NAME --cpu-devices 2
+    femo train experiments/NAME.py --data fer2013.zip --workdir runs/NAME
     femo evaluate runs/NAME --data fer2013.zip --views flip --json runs/NAME/flip.json
 
-on two cores of an AMD EPYC (x86-64 with AVX-512) that did other work as well, without a GPU; its configuration,
-metrics, report and figures are in [results/](results/), from which `python experiments/table.py` makes this table.
+on two cores of an AMD EPYC (x86-64 with AVX-512) that did other work as well, without a GPU; all but simple_cnn with
+`--cpu-devices 2`, and so through XLA, since oneDNN came later. Configuration, metrics, report and figures are in
+[results/](results/), from which `python experiments/table.py` makes this table.
 
 | run | parameters | mult-adds | epochs | minutes | best epoch | 95 % interval | last epoch | mirrored view | F1 | ECE |
 |---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|
