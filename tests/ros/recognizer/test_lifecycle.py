@@ -59,7 +59,7 @@ def test_every_transition_and_every_one_that_is_not_possible(waiting, camera, sc
     refuses(waiting, "unconfigured")
 
     assert waiting.change_state("configure")
-    assert waiting.process.log.count("Configured") == 2
+    waiting.process.wait_for_log("Configured", count=2)
     assert waiting.change_state("activate")
     assert len(waiting.faces_of(camera, scene.picture)) == 1
 
