@@ -10,6 +10,7 @@ from train_step_setting import BATCH_SIZE, CLASSES, SIZE, Prepared
 from femo_jax.data.augment import Augmentation, augment
 from femo_jax.data.pipeline import train_batches
 from femo_jax.data.splits import Split
+from femo_jax.emotions import NUM_EMOTIONS
 from femo_jax.models import create_model
 from femo_jax.ops import Ops, choose, conv2d
 from femo_jax.train.config import TrainConfig
@@ -67,9 +68,9 @@ def prepare_pipeline() -> Prepared:
     """The tf.data pipeline alone, from as many pictures as FER-2013 has for training."""
     from femo_jax.data.tf import tf  # takes seconds, which the other parts need not wait for
 
-    batches = train_batches(
-        _drawn_split(TRAINING_PICTURES), BATCH_SIZE, seed=0, start_step=0, num_steps=np.iinfo(np.int64).max
-    )
+    split = _drawn_split(TRAINING_PICTURES)
+    targets = np.eye(NUM_EMOTIONS, dtype=np.float32)[split.labels]
+    batches = train_batches(split, targets, BATCH_SIZE, seed=0, start_step=0, num_steps=np.iinfo(np.int64).max)
 
     def run(steps: int) -> float:
         for _ in range(steps):

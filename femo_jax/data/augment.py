@@ -32,10 +32,12 @@ class Augmentation:
     """Smallest and largest share of the picture that is erased."""
     mixup: float = 0.0
     """Alpha of mixup's Beta(alpha, alpha) distribution (arXiv:1710.09412)."""
+    cutmix: float = 0.0
+    """Alpha of CutMix's Beta(alpha, alpha) distribution (arXiv:1905.04899); with mixup, each takes half the steps."""
 
 
 def augment(key: jax.Array, images: jax.Array, config: Augmentation) -> jax.Array:
-    """All parts but mixup, in turn: `[b, 48, 48, 1]` in 0..1 -> the same shape and range."""
+    """All parts but mixup and CutMix, in turn: `[b, 48, 48, 1]` in 0..1 -> the same shape and range."""
     flip_key, affine_key, light_key, erase_key = jax.random.split(key, 4)
     if config.flip:
         images = random_flip(flip_key, images)
@@ -136,18 +138,57 @@ def random_erasing(key: jax.Array, images: jax.Array, probability: float, area: 
     return jnp.where((chosen & inside)[..., None], grey, images)
 
 
-def mixup(key: jax.Array, images: jax.Array, targets: jax.Array, alpha: float) -> tuple[jax.Array, jax.Array]:
-    """Blends each picture and its target with another of the batch (Zhang et al. 2017, arXiv:1710.09412).
+def mix(key: jax.Array, images: jax.Array, config: Augmentation) -> tuple[jax.Array, jax.Array]:
+    """Mixes each picture with another of the batch, by mixup or CutMix as configured.
 
-    Args:
-      key: a key for the whole batch, which draws one mixing weight.
-      images: `[b, h, w, 1] float32`.
-      targets: `[b, 7] float32` target distributions.
-      alpha: both parameters of the Beta distribution of the weight.
+    The batch is shuffled already: its reverse is as good a partner as a permutation.
 
     Returns:
-      Blended images and targets of the same shapes.
+      The mixed pictures, and the share `[] float32` of each that is its own; the rest is its partner's, the one at its
+      place in the reversed batch.
     """
-    weight = jax.random.beta(key, alpha, alpha)
-    # The batch is shuffled already: its reverse is as good a partner as a permutation.
-    return weight * images + (1 - weight) * images[::-1], weight * targets + (1 - weight) * targets[::-1]
+    which_key, key = jax.random.split(key)
+    if not config.cutmix:
+        return mixup(key, images, config.mixup)
+    if not config.mixup:
+        return cutmix(key, images, config.cutmix)
+    return jax.lax.cond(
+        jax.random.bernoulli(which_key),
+        lambda: mixup(key, images, config.mixup),
+        lambda: cutmix(key, images, config.cutmix),
+    )
+
+
+def mixup(key: jax.Array, images: jax.Array, alpha: float) -> tuple[jax.Array, jax.Array]:
+    """Blends each picture with its partner (Zhang et al. 2017, arXiv:1710.09412).
+
+    Args:
+      key: a key for the whole batch, which draws one share.
+      images: `[b, h, w, 1] float32`.
+      alpha: both parameters of the Beta distribution of the share.
+
+    Returns:
+      Blended pictures of the same shape, and the share of each that is its own.
+    """
+    share = jax.random.beta(key, alpha, alpha)
+    return share * images + (1 - share) * images[::-1], share
+
+
+def cutmix(key: jax.Array, images: jax.Array, alpha: float) -> tuple[jax.Array, jax.Array]:
+    """Puts a rectangle of its partner into each picture (Yun et al. 2019, arXiv:1905.04899).
+
+    Args:
+      key: a key for the whole batch, which draws one rectangle of the picture's proportions.
+      images: `[b, h, w, 1] float32`.
+      alpha: both parameters of the Beta distribution of the rectangle's area.
+
+    Returns:
+      Pictures of the same shape, and the share of each that is its own, counted in pixels.
+    """
+    _, height, width, _ = images.shape
+    area_key, place_key = jax.random.split(key)
+    half = jnp.sqrt(jax.random.beta(area_key, alpha, alpha)) / 2
+    centre_y, centre_x = jax.random.uniform(place_key, (2,))
+    y, x = (jnp.arange(height) + 0.5) / height, (jnp.arange(width) + 0.5) / width
+    inside = (jnp.abs(y - centre_y) < half)[:, None] & (jnp.abs(x - centre_x) < half)
+    return jnp.where(inside[None, :, :, None], images[::-1], images), 1 - inside.mean()

@@ -10,10 +10,19 @@ from femo_jax.errors import ConfigError
 
 
 class Batch(TypedDict):
-    """A training batch: `image [b, 48, 48, 1] uint8`, `label [b] int32`."""
+    """What every batch holds: `image [b, 48, 48, 1] uint8`, `label [b] int32`."""
 
     image: np.ndarray
     label: np.ndarray
+
+
+class TrainBatch(Batch):
+    """A training batch, with `target [b, 7] float32`, the distribution over the classes that is to be learned, and
+    `index [b] int32`, the places of the pictures in their split.
+    """
+
+    target: np.ndarray
+    index: np.ndarray
 
 
 class MaskedBatch(Batch):
@@ -35,6 +44,7 @@ def steps_per_epoch(size: int, batch_size: int) -> int:
 
 def train_batches(
     split: Split,
+    targets: np.ndarray,
     batch_size: int,
     *,
     seed: int,
@@ -42,8 +52,10 @@ def train_batches(
     num_steps: int,
     process_index: int = 0,
     process_count: int = 1,
-) -> Iterator[Batch]:
+) -> Iterator[TrainBatch]:
     """Yields the batches of steps `start_step` .. `num_steps - 1`, shuffled anew each epoch.
+
+    `targets [n, 7] float32` go with the pictures of the split.
 
     The order of an epoch depends on the seed and the epoch's number alone, so a run that starts at a later
     step sees what an unbroken one sees from there on. With several processes each gets its equal share of
@@ -60,7 +72,13 @@ def train_batches(
         raise ConfigError(f"batch_size is {batch_size}: not divisible by {process_count} processes")
     share = batch_size // process_count
     rows = slice(process_index * share, (process_index + 1) * share)
-    images, labels = tf.constant(split.images), tf.constant(split.labels)
+    arrays = {
+        "image": split.images,
+        "label": split.labels,
+        "target": targets,
+        "index": np.arange(len(split.labels), dtype=np.int32),
+    }
+    columns = {name: tf.constant(array) for name, array in arrays.items()}
 
     @tf.autograph.experimental.do_not_convert
     def epoch_indices(epoch):
@@ -71,7 +89,7 @@ def train_batches(
 
     @tf.autograph.experimental.do_not_convert
     def gather(indices):
-        return {"image": tf.gather(images, indices[rows]), "label": tf.gather(labels, indices[rows])}
+        return {name: tf.gather(column, indices[rows]) for name, column in columns.items()}
 
     first_epoch, skipped = divmod(start_step, per_epoch)
     dataset = (
@@ -85,7 +103,7 @@ def train_batches(
     options = tf.data.Options()
     options.threading.private_threadpool_size = 1  # leaves the cores to the training step
     options.deterministic = True
-    yield from cast(Iterator[Batch], dataset.with_options(options).as_numpy_iterator())
+    yield from cast(Iterator[TrainBatch], dataset.with_options(options).as_numpy_iterator())
 
 
 def evaluation_batches(split: Split, batch_size: int) -> Iterator[MaskedBatch]:

@@ -65,6 +65,7 @@ class BatchNorm(nn.Module):
       momentum: share of the running averages that a step keeps.
       epsilon: added to the variance.
       dtype: of the output; moments and parameters are float32.
+      scale_init: initialiser of the scale.
       ops: implementation in training. With running averages it is element-wise work, which XLA does.
     """
 
@@ -72,13 +73,14 @@ class BatchNorm(nn.Module):
     momentum: float = 0.9
     epsilon: float = 1e-5
     dtype: DTypeLike = jnp.float32
+    scale_init: Callable[..., jax.Array] = nn.initializers.ones
     ops: Implementation = "xla"
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
         """`[b, ..., c]` -> the same; by the batch's own moments in training, else by their running averages."""
         features = x.shape[-1:]
-        scale = self.param("scale", nn.initializers.ones, features)
+        scale = self.param("scale", self.scale_init, features)
         bias = self.param("bias", nn.initializers.zeros, features)
         mean = self.variable("batch_stats", "mean", jnp.zeros, features)
         var = self.variable("batch_stats", "var", jnp.ones, features)
@@ -92,6 +94,21 @@ class BatchNorm(nn.Module):
             mean.value = self.momentum * mean.value + (1 - self.momentum) * batch_mean
             var.value = self.momentum * var.value + (1 - self.momentum) * batch_var
         return y
+
+
+class DropPath(nn.Module):
+    """Stochastic depth (Huang et al. 2016, arXiv:1603.09382): drops a residual branch for some pictures in training.
+
+    Attributes:
+      rate: share of the pictures whose branch is dropped; the others' are scaled up to keep the mean.
+    """
+
+    rate: float
+
+    @nn.compact
+    def __call__(self, branch: jax.Array, *, train: bool) -> jax.Array:
+        """`[b, h, w, c]` -> the same, from the random stream `dropout`."""
+        return nn.Dropout(self.rate, broadcast_dims=(1, 2, 3), deterministic=not train)(branch)
 
 
 def space_to_depth2(x: jax.Array) -> jax.Array:

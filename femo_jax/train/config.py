@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from femo_jax.data.augment import Augmentation
 from femo_jax.errors import ConfigError
+from femo_jax.preprocess import IMAGE_SIZE
 
 
 @dataclass(frozen=True)
@@ -45,10 +46,26 @@ class TrainConfig:
     """Global norm to which gradients are clipped; 0 for none."""
     label_smoothing: float = 0.1
     """Share of each target spread over all classes (arXiv:1512.00567)."""
+    vote_share: float = 0.0
+    """Share of each target that is the likely label given FER+'s votes on the picture; 0 needs no votes."""
+    soft_labels: str = ""
+    """File of `femo soft-labels`: what trained networks say of the training pictures (arXiv:1503.02531)."""
+    soft_label_share: float = 0.0
+    """Share of each target that comes from `soft_labels`."""
+    self_distillation: float = 0.0
+    """Share of each target, at the end, that comes from the network's own earlier answers; it rises linearly from 0
+    (arXiv:2006.12000)."""
     class_weights: Literal["none", "balanced"] = "none"
     """Weight of a class in the loss: equal, or inverse to its count in the training split."""
     ema_decay: float = 0.998
     """Decay a step of the averaged weights that are evaluated and exported; 0 evaluates the raw weights."""
+    sam_radius: float = 0.0
+    """Length of the step uphill at whose end sharpness-aware minimisation (arXiv:2010.01412) takes the gradient, which
+    doubles the work; 0 for plain gradients."""
+    early_size: int = 32
+    """Side in pixels to which pictures are reduced in the early epochs (progressive resizing, arXiv:2104.00298)."""
+    early_epochs: int = 0
+    """Epochs at `early_size`, the first ones; later ones see the pictures whole."""
     augmentation: Augmentation = field(default_factory=Augmentation)
     """Strengths of the random changes to training pictures."""
     eval_batch_size: int = 512
@@ -67,11 +84,23 @@ class TrainConfig:
             ("warmup_epochs", 0.0, math.inf),
             ("clip_norm", 0.0, math.inf),
             ("label_smoothing", 0.0, 1.0),
+            ("vote_share", 0.0, 1.0),
+            ("soft_label_share", 0.0, 1.0 - self.vote_share),
+            ("self_distillation", 0.0, 1.0),
+            ("sam_radius", 0.0, math.inf),
+            ("early_size", 16, IMAGE_SIZE),
+            ("early_epochs", 0, self.epochs),
             ("ema_decay", 0.0, 1.0),
         ):
             value = getattr(self, name)
             if not low <= value <= high:
                 raise ConfigError(f"{name} is {value}: expected a value from {low} to {high}")
+        if self.self_distillation and (self.augmentation.mixup or self.augmentation.cutmix):
+            raise ConfigError("self_distillation needs each picture by itself: set mixup and cutmix to 0")
+        if bool(self.soft_labels) != bool(self.soft_label_share):
+            raise ConfigError(
+                f"soft_labels is {self.soft_labels!r} and soft_label_share {self.soft_label_share}: one needs the other"
+            )
 
 
 def load_config(path: Path) -> TrainConfig:

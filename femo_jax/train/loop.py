@@ -18,6 +18,7 @@ from femo_jax.emotions import NUM_EMOTIONS
 from femo_jax.errors import DivergenceError
 from femo_jax.models import create_model
 from femo_jax.ops import Ops, choose
+from femo_jax.preprocess import IMAGE_SIZE
 from femo_jax.signals import StopRequest, stop_request
 from femo_jax.train.checkpoints import restore_newest, save_best, save_newest
 from femo_jax.train.config import TrainConfig
@@ -30,6 +31,7 @@ from femo_jax.train.progress import Reporter
 from femo_jax.train.run_record import claim_workdir, describe_data
 from femo_jax.train.state import TrainState, create_train_state
 from femo_jax.train.steps import eval_step, train_step
+from femo_jax.train.targets import training_targets
 
 REPORT_EVERY = 20
 """Steps between two looks at the loss from outside the device."""
@@ -81,8 +83,16 @@ def train(
     reporter.say(f"layers by {choice.implementation} ({choice.reason})")
     model = create_model(config.model, ops=choice.implementation, **config.model_options)
     training_model = model if config.dtype == "float32" else model.clone(dtype=jnp.dtype(config.dtype))
-    state = create_train_state(jax.random.key(config.seed), training_model, create_optimizer(config, schedule))
-    claim_workdir(workdir, config, describe_data(train_split, validation_split), choice.implementation, write=first)
+    targets = training_targets(train_split, config)
+    state = create_train_state(
+        jax.random.key(config.seed),
+        training_model,
+        create_optimizer(config, schedule),
+        answers=targets if config.self_distillation else None,
+    )
+    claim_workdir(
+        workdir, config, describe_data(train_split, validation_split, config), choice.implementation, write=first
+    )
 
     state, records = _resume(workdir, state, first)
     if state.step:
@@ -95,10 +105,11 @@ def train(
     if config.class_weights == "balanced":
         class_weights = balanced_class_weights(train_split.labels)
     class_weights = replicate(class_weights, mesh)
-    take_step = jax.jit(partial(train_step, config=config), donate_argnums=0)
+    take_step = jax.jit(partial(train_step, config=config), donate_argnums=0, static_argnames="size")
     evaluate_batch = jax.jit(partial(eval_step, apply_fn=model.apply))
     batches = train_batches(
         train_split,
+        targets,
         config.batch_size,
         seed=config.seed,
         start_step=start_step,
@@ -112,9 +123,10 @@ def train(
         try:
             for epoch in range(start_step // per_epoch + 1, config.epochs + 1):
                 began = time.perf_counter()
+                size = config.early_size if epoch <= config.early_epochs else IMAGE_SIZE
                 steps = range(max(start_step, (epoch - 1) * per_epoch), epoch * per_epoch)
                 for step in steps:
-                    state = settle(take_step(state, shard_batch(next(batches), mesh), class_weights))
+                    state = settle(take_step(state, shard_batch(next(batches), mesh), class_weights, size=size))
                     done = step + 1
                     epoch_ends = done == steps.stop
                     looks = epoch_ends or done % REPORT_EVERY == 0

@@ -19,15 +19,24 @@ from femo_jax.train.config import TrainConfig, as_dict, differences
 _PACKAGES = ("femo-jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 
-def describe_data(train: Split, validation: Split) -> dict[str, Any]:
-    """Number of pictures and a digest of pictures and labels of each split."""
-    return {name: _describe(split) for name, split in (("train", train), ("validation", validation))}
+def describe_data(train: Split, validation: Split, config: TrainConfig) -> dict[str, Any]:
+    """Number of pictures and a digest of pictures and labels of each split, and of soft labels and votes if used."""
+    description: dict[str, Any] = {
+        name: {"n": len(split.labels), "sha256": _digest(split.images, split.labels.astype("<i4"))}
+        for name, split in (("train", train), ("validation", validation))
+    }
+    if config.vote_share and train.votes is not None:
+        description["votes"] = {"sha256": _digest(train.votes)}
+    if config.soft_labels:
+        description["soft_labels"] = {"sha256": hashlib.sha256(Path(config.soft_labels).read_bytes()).hexdigest()}
+    return description
 
 
-def _describe(split: Split) -> dict[str, Any]:
-    digest = hashlib.sha256(np.ascontiguousarray(split.images).tobytes())
-    digest.update(split.labels.astype("<i4").tobytes())
-    return {"n": len(split.labels), "sha256": digest.hexdigest()}
+def _digest(*arrays: np.ndarray) -> str:
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
 
 
 def claim_workdir(

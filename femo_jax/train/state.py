@@ -5,6 +5,7 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from flax.training import train_state
 
@@ -18,11 +19,14 @@ class TrainState(train_state.TrainState):
     Attributes:
       batch_stats: running mean and variance of the BatchNorm layers.
       ema: exponential moving average of `{"params", "batch_stats"}`, which is evaluated and exported.
+      answers: `[n, 7] float32` running mean of the network's own probabilities for each training picture, for
+        self-distillation; None without.
       metrics: sums over the steps of the current epoch.
     """
 
     batch_stats: Any
     ema: Any
+    answers: jax.Array | None
     metrics: Metrics
 
     @property
@@ -31,8 +35,10 @@ class TrainState(train_state.TrainState):
         return {"params": self.params, "batch_stats": self.batch_stats}
 
 
-def create_train_state(key: jax.Array, model: nn.Module, tx: optax.GradientTransformation) -> TrainState:
-    """A state at step 0 with weights drawn from `key`."""
+def create_train_state(
+    key: jax.Array, model: nn.Module, tx: optax.GradientTransformation, answers: np.ndarray | None = None
+) -> TrainState:
+    """A state at step 0 with weights drawn from `key`; with first `answers` where the network learns from its own."""
     images = jnp.zeros((1, IMAGE_SIZE, IMAGE_SIZE, 1), jnp.float32)
     variables = jax.jit(model.init, static_argnames="train")(key, images, train=False)
     # Copies: the step gives its old state's memory away, and one buffer cannot be given twice.
@@ -45,5 +51,6 @@ def create_train_state(key: jax.Array, model: nn.Module, tx: optax.GradientTrans
         opt_state=tx.init(variables["params"]),
         batch_stats=variables["batch_stats"],
         ema=ema,
+        answers=None if answers is None else jnp.asarray(answers),
         metrics=Metrics.zeros(),
     )

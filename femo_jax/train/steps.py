@@ -7,34 +7,47 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from femo_jax.data.augment import augment, mixup
-from femo_jax.preprocess import normalize
+from femo_jax.data.augment import augment, mix
+from femo_jax.preprocess import IMAGE_SIZE, normalize
 from femo_jax.train.config import TrainConfig
 from femo_jax.train.losses import cross_entropy, smooth_targets
 from femo_jax.train.metrics import NEVER, Metrics
+from femo_jax.train.self_distillation import distilled_targets, remember
 from femo_jax.train.state import TrainState
 
 
 def train_step(
-    state: TrainState, batch: dict[str, jax.Array], class_weights: jax.Array, *, config: TrainConfig
+    state: TrainState,
+    batch: dict[str, jax.Array],
+    class_weights: jax.Array,
+    *,
+    config: TrainConfig,
+    size: int = IMAGE_SIZE,
 ) -> TrainState:
     """One optimiser step; its randomness follows from `config.seed` and `state.step` alone.
 
     Args:
       state: the state before the step; jit it with donation.
-      batch: `image [b, 48, 48, 1] uint8` and `label [b] int32`.
+      batch: as `femo_jax.data.pipeline.TrainBatch`; `index` is used for self-distillation alone.
       class_weights: `[7] float32` weight of each class in the loss.
       config: static under jit.
+      size: side in pixels to which the pictures are reduced; static under jit.
 
     Returns:
       The state after the step, its metrics grown by this batch.
     """
     key = jax.random.fold_in(jax.random.key(config.seed), state.step)
-    augment_key, mixup_key, dropout_key = jax.random.split(key, 3)
+    augment_key, mix_key, dropout_key = jax.random.split(key, 3)
     images = augment(augment_key, batch["image"].astype(jnp.float32) / 255.0, config.augmentation)
-    targets = smooth_targets(batch["label"], config.label_smoothing)
-    if config.augmentation.mixup:
-        images, targets = mixup(mixup_key, images, targets, config.augmentation.mixup)
+    targets, labels = batch["target"], batch["label"]
+    if config.augmentation.mixup or config.augmentation.cutmix:
+        images, share = mix(mix_key, images, config.augmentation)
+        targets = share * targets + (1 - share) * targets[::-1]
+        labels = jnp.where(share < 0.5, labels[::-1], labels)
+    if size != IMAGE_SIZE:
+        images = jax.image.resize(images, (images.shape[0], size, size, 1), "linear")
+    if state.answers is not None:
+        targets = distilled_targets(targets, state.answers, batch["index"], state.step, config)
     weights = targets @ class_weights
 
     def loss_fn(params):
@@ -48,13 +61,16 @@ def train_step(
         losses = cross_entropy(logits, targets)
         return jnp.sum(losses * weights) / jnp.sum(weights), (losses, logits, updates["batch_stats"])
 
-    (loss, (losses, logits, batch_stats)), gradients = jax.value_and_grad(loss_fn, has_aux=True)(state.params)
+    value_and_gradient = jax.value_and_grad(loss_fn, has_aux=True)
+    (loss, (losses, logits, batch_stats)), gradients = value_and_gradient(state.params)
+    if config.sam_radius:
+        _, gradients = value_and_gradient(_uphill(state.params, gradients, config.sam_radius))
     updates, opt_state = state.tx.update(gradients, state.opt_state, state.params)
     params = optax.apply_updates(state.params, updates)
 
     gradient_norm = optax.tree.norm(gradients)
     finite = jnp.isfinite(loss) & jnp.isfinite(gradient_norm) & jnp.isfinite(logits).all()
-    correct = jnp.argmax(logits, -1) == jnp.argmax(targets, -1)
+    correct = jnp.argmax(logits, -1) == labels
     metrics = Metrics.of_pictures(losses, weights, correct, jnp.ones_like(correct)).replace(
         gradient_norm=gradient_norm,
         update_norm=optax.tree.norm(updates),
@@ -68,8 +84,15 @@ def train_step(
         opt_state=opt_state,
         batch_stats=batch_stats,
         ema=_average(state.ema, current, _ema_decay(config, state.step)),
+        answers=None if state.answers is None else remember(state.answers, batch["index"], logits),
         metrics=state.metrics.merge(metrics),
     )
+
+
+def _uphill(params: Any, gradients: Any, radius: float) -> Any:
+    """The weights `radius` further along the gradient, where sharpness-aware minimisation takes it anew."""
+    stride = radius / (optax.tree.norm(gradients) + 1e-12)
+    return jax.tree.map(lambda weight, gradient: weight + stride * gradient, params, gradients)
 
 
 def _ema_decay(config: TrainConfig, step: int | jax.Array) -> jax.Array:

@@ -80,13 +80,30 @@ def test_erasing_with_probability_zero_changes_nothing(images):
     assert jnp.array_equal(aug.random_erasing(KEY, images, 0.0, (0.02, 0.2)), images)
 
 
-def test_mixup_blends_pictures_and_targets_alike(images):
-    targets = jax.nn.one_hot(jnp.arange(32) % 7, 7)
-    mixed, mixed_targets = aug.mixup(KEY, images, targets, 1.0)
-    np.testing.assert_allclose(mixed_targets.sum(axis=1), 1.0, rtol=1e-5)
-    weight = mixed_targets[0, 0]
-    assert 0.0 < weight < 1.0
-    np.testing.assert_allclose(mixed, weight * images + (1 - weight) * images[::-1], atol=1e-5)
+def test_mixup_blends_with_the_reversed_batch(images):
+    mixed, share = aug.mixup(KEY, images, 1.0)
+    assert 0.0 < share < 1.0
+    np.testing.assert_allclose(mixed, share * images + (1 - share) * images[::-1], atol=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_cutmix_takes_a_rectangle_of_the_partner_and_counts_its_pixels(seed):
+    numbers = jnp.broadcast_to(jnp.arange(4.0)[:, None, None, None], (4, 48, 48, 1))
+    mixed, share = aug.cutmix(jax.random.key(seed), numbers, 1.0)
+    foreign = np.asarray(mixed != numbers)[..., 0]
+    assert 1 - foreign[0].mean() == pytest.approx(float(share), abs=1e-6)
+    rows, columns = np.any(foreign[0], axis=1), np.any(foreign[0], axis=0)
+    np.testing.assert_array_equal(foreign[0], np.outer(rows, columns))
+    np.testing.assert_array_equal(mixed[0][foreign[0]], 3.0)
+
+
+def test_of_both_each_takes_its_steps(images):
+    config = aug.Augmentation(mixup=1.0, cutmix=1.0)
+    whole = []
+    for seed in range(20):
+        mixed, _ = jax.jit(lambda key: aug.mix(key, images, config))(jax.random.key(seed))
+        whole.append(bool(jnp.all((mixed == images) | (mixed == images[::-1]))))
+    assert 0 < sum(whole) < 20
 
 
 def test_same_key_same_pictures_other_key_others(images):

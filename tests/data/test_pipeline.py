@@ -5,6 +5,8 @@ from femo_jax.data.pipeline import evaluation_batches, steps_per_epoch, train_ba
 from femo_jax.data.splits import Split
 from femo_jax.errors import ConfigError
 
+TARGETS = np.random.default_rng(0).dirichlet(np.ones(7), 103).astype(np.float32)
+
 
 @pytest.fixture(scope="module")
 def numbered():
@@ -16,7 +18,7 @@ def numbered():
 
 def order(split, **arguments):
     arguments = {"seed": 3, "start_step": 0, "num_steps": 30} | arguments
-    return [batch["label"].tolist() for batch in train_batches(split, 10, **arguments)]
+    return [batch["label"].tolist() for batch in train_batches(split, TARGETS, 10, **arguments)]
 
 
 def test_an_epoch_holds_each_picture_at_most_once(numbered):
@@ -27,10 +29,11 @@ def test_an_epoch_holds_each_picture_at_most_once(numbered):
         assert len(seen) == 100
 
 
-def test_pictures_keep_their_labels(numbered):
-    for batch in train_batches(numbered, 10, seed=0, start_step=0, num_steps=10):
+def test_pictures_keep_their_labels_and_targets(numbered):
+    for batch in train_batches(numbered, TARGETS, 10, seed=0, start_step=0, num_steps=10):
         assert batch["image"].dtype == np.uint8 and batch["image"].shape == (10, 48, 48, 1)
         np.testing.assert_array_equal(batch["image"][:, 0, 0, 0], batch["label"])
+        np.testing.assert_array_equal(batch["target"], TARGETS[batch["label"]])
 
 
 def test_epochs_and_seeds_differ_and_a_seed_repeats(numbered):

@@ -15,6 +15,7 @@ from femo_jax.train.checkpoints import load_for_inference, restore_newest
 from femo_jax.train.loop import Interrupted, train
 from femo_jax.train.metric_log import read_records
 from femo_jax.train.progress import SilentReporter
+from femo_jax.train.soft_labels import save_soft_labels
 
 CLOCK = ("seconds", "images_per_second")
 
@@ -167,3 +168,32 @@ def test_balanced_weights_run(tiny_config, train_tiles, validation_tiles, tmp_pa
     config = dataclasses.replace(tiny_config, epochs=1, class_weights="balanced")
     train(config, tmp_path, train_tiles, validation_tiles, SilentReporter())
     assert len(records(tmp_path)) == 2
+
+
+def test_early_epochs_see_smaller_pictures_and_a_stopped_run_goes_on(
+    tiny_config, train_tiles, validation_tiles, tmp_path
+):
+    """With self-distillation, whose memory has to be in the checkpoint, too."""
+    config = dataclasses.replace(tiny_config, early_epochs=1, early_size=24, self_distillation=0.5)
+    train(config, tmp_path / "whole", train_tiles, validation_tiles, SilentReporter())
+    with pytest.raises(Interrupted):
+        train(config, tmp_path / "stopped", train_tiles, validation_tiles, StopsAt(12))
+    train(config, tmp_path / "stopped", train_tiles, validation_tiles, SilentReporter())
+    assert_same_run(tmp_path / "whole", tmp_path / "stopped")
+    train(
+        dataclasses.replace(config, early_epochs=0), tmp_path / "large", train_tiles, validation_tiles, SilentReporter()
+    )
+    losses = [records(tmp_path / name)[0]["loss"] for name in ("whole", "large")]
+    assert losses[0] != losses[1]
+
+
+def test_other_soft_labels_in_the_same_workdir_are_refused(tiny_config, train_tiles, validation_tiles, tmp_path):
+    path = tmp_path / "soft.safetensors"
+    config = dataclasses.replace(tiny_config, epochs=1, soft_labels=str(path), soft_label_share=0.5)
+    for probabilities in (np.eye(7)[train_tiles.labels], np.full((96, 7), 1 / 7)):
+        save_soft_labels(path, train_tiles, probabilities, ["teacher"])
+        if (tmp_path / "run").exists():
+            with pytest.raises(ConfigError, match=r"soft_labels\.sha256"):
+                train(config, tmp_path / "run", train_tiles, validation_tiles, SilentReporter())
+        else:
+            train(config, tmp_path / "run", train_tiles, validation_tiles, SilentReporter())

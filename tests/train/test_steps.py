@@ -4,16 +4,29 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
+from femo_jax.data.augment import Augmentation
+from femo_jax.preprocess import normalize
 from femo_jax.train.steps import eval_step, train_step
 
 EQUAL = jnp.ones(7)
+STILL = Augmentation(flip=False, rotation=0, scale=0, translation=0, brightness=0, contrast=0)
+
+
+def labelled(images, labels):
+    """A training batch whose targets are the labels."""
+    return {
+        "image": jnp.asarray(images),
+        "label": jnp.asarray(labels),
+        "target": jax.nn.one_hot(jnp.asarray(labels), 7),
+    }
 
 
 @pytest.fixture(scope="module")
 def batch(train_tiles):
-    return {"image": jnp.asarray(train_tiles.images[:48]), "label": jnp.asarray(train_tiles.labels[:48])}
+    return labelled(train_tiles.images[:48], train_tiles.labels[:48])
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +52,7 @@ def test_one_step_changes_every_part_of_the_state(tiny_config, batch, steps, new
 
 
 def test_repeated_steps_learn_the_batch(tiny_config, batch, steps):
-    config = dataclasses.replace(tiny_config, label_smoothing=0.0, learning_rate=0.1)
+    config = dataclasses.replace(tiny_config, learning_rate=0.1)
     state = steps(config, batch, 120)
     means = eval_step(state, batch | {"mask": jnp.ones(48, bool)}).compute()
     assert means["accuracy"] > 0.9
@@ -65,9 +78,8 @@ def test_randomness_differs_from_step_to_step(tiny_config, batch, new_state):
 
 
 def test_a_class_without_weight_is_not_learned(tiny_config, batch, steps):
-    config = dataclasses.replace(tiny_config, label_smoothing=0.0)
     only_happy = jnp.zeros(7).at[3].set(1.0)
-    state = steps(config, batch, 30, only_happy)
+    state = steps(tiny_config, batch, 30, only_happy)
     logits = state.apply_fn(state.ema, (batch["image"] / 255.0 - 0.5) / 0.25, train=False)
     assert (jnp.argmax(logits, -1) == 3).all()
 
@@ -93,3 +105,87 @@ def test_evaluation_does_not_count_masked_pictures(tiny_config, batch, steps):
     masked, cut = eval_step(state, batch | {"mask": mask}).compute(), eval_step(state, first).compute()
     assert masked == pytest.approx(cut, rel=1e-5)
     assert int(eval_step(state, batch | {"mask": mask}).count) == 29
+
+
+def test_the_targets_are_what_is_learned_not_the_labels(tiny_config, batch, steps):
+    unsure = batch | {"target": jnp.tile(jnp.array([0.7, 0, 0, 0.3, 0, 0, 0]), (48, 1))}
+    state = steps(dataclasses.replace(tiny_config, learning_rate=0.1), unsure, 80)
+    logits = state.apply_fn(state.ema, (batch["image"] / 255.0 - 0.5) / 0.25, train=False)
+    np.testing.assert_allclose(jax.nn.softmax(logits).mean(axis=0)[jnp.array([0, 3])], [0.7, 0.3], atol=0.1)
+
+
+@pytest.mark.parametrize("kind", ["mixup", "cutmix"])
+def test_mixed_pictures_are_learned_from_mixed_targets(kind, tiny_config, batch, new_state):
+    """With two pictures of one class each, the loss of a mixed batch lies on the line between the two targets."""
+    config = dataclasses.replace(tiny_config, augmentation=Augmentation(**{kind: 1.0}))
+    state = new_state(config)
+    step = jax.jit(partial(train_step, config=config))
+    own, partner = jax.nn.one_hot(jnp.zeros(48, int), 7), jax.nn.one_hot(jnp.full(48, 3), 7)
+    half = jnp.concatenate([own[:24], partner[24:]])
+
+    def loss(target):
+        return float(step(state, batch | {"target": target}, EQUAL).metrics.loss)
+
+    # The pictures are the same in all four calls, and the loss is linear in the targets: with share s of its own,
+    # the first half's target is s own + (1 - s) partner, the second half's the other way round.
+    assert loss(half) + loss(jnp.flip(half, 0)) == pytest.approx(loss(own) + loss(partner), rel=1e-4)
+    assert loss(half) != pytest.approx(loss(jnp.flip(half, 0)), rel=1e-4)
+
+
+def test_a_smaller_size_is_what_the_network_sees(tiny_config, batch, new_state):
+    state = new_state(tiny_config)
+    sizes = []
+
+    def apply_fn(variables, images, **arguments):
+        sizes.append(images.shape)
+        return state.apply_fn(variables, images, **arguments)
+
+    after = train_step(state.replace(apply_fn=apply_fn), batch, EQUAL, config=tiny_config, size=32)
+    assert sizes == [(48, 32, 32, 1)]
+    assert int(after.step) == 1
+
+
+def test_sharpness_aware_steps_take_the_gradient_further_up(tiny_config, batch, new_state):
+    """On a loss that a dropout-free network gives, one step of each is compared with the gradient taken by hand."""
+    plain = dataclasses.replace(
+        tiny_config,
+        model_options={"widths": (6, 8), "dropout": 0.0},
+        augmentation=STILL,
+        weight_decay=0.0,
+        momentum=0.0,
+    )
+    state = new_state(plain)
+
+    def loss(params):
+        variables = {"params": params, "batch_stats": state.batch_stats}
+        logits, _ = state.apply_fn(variables, normalize(batch["image"]), train=True, mutable=["batch_stats"])
+        return -jnp.mean(jnp.sum(batch["target"] * jax.nn.log_softmax(logits), -1))
+
+    gradient = jax.grad(loss)(state.params)
+    stride = 0.5 / optax.tree.norm(gradient)
+    expected = jax.grad(loss)(jax.tree.map(lambda w, g: w + stride * g, state.params, gradient))
+    after = train_step(state, batch, EQUAL, config=dataclasses.replace(plain, sam_radius=0.5))
+    taken = jax.tree.map(lambda old, new: (old - new) / plain.learning_rate, state.params, after.params)
+    jax.tree.map(partial(np.testing.assert_allclose, atol=1e-4), taken, expected)
+    assert not np.allclose(expected["head"]["kernel"], gradient["head"]["kernel"], atol=1e-3)
+
+
+def test_self_distillation_learns_from_earlier_answers_more_and_more(tiny_config, batch, new_state, train_tiles):
+    config = dataclasses.replace(tiny_config, self_distillation=0.8, epochs=2, learning_rate=0.0)
+    steps_in_all = 2 * (96 // config.batch_size)
+    certain = jnp.tile(jnp.eye(7)[5], (96, 1))
+    start = new_state(config).replace(answers=certain)
+    batch = batch | {"index": jnp.arange(40, 88)}
+    step = jax.jit(partial(train_step, config=config))
+    at_start, at_end = (step(start.replace(step=jnp.asarray(done)), batch, EQUAL) for done in (0, steps_in_all))
+    plain = dataclasses.replace(config, self_distillation=0.0)
+    for done, after, share in ((0, at_start, 0.0), (steps_in_all, at_end, 0.8)):
+        targets = (1 - share) * batch["target"] + share * certain[:48]
+        same = train_step(
+            new_state(plain).replace(step=jnp.asarray(done)), batch | {"target": targets}, EQUAL, config=plain
+        )
+        assert float(after.metrics.loss) == pytest.approx(float(same.metrics.loss), rel=1e-5)
+    np.testing.assert_array_equal(at_end.answers[:40], certain[:40])
+    np.testing.assert_array_equal(at_end.answers[88:], certain[88:])
+    np.testing.assert_allclose(at_end.answers.sum(axis=1), 1.0, rtol=1e-5)
+    assert (at_end.answers[40:88, 5] < 1.0).all()
