@@ -10,11 +10,11 @@ from train_step_setting import BATCH_SIZE, CLASSES, SIZE, Prepared
 from femo_jax.data.augment import Augmentation, augment
 from femo_jax.data.pipeline import train_batches
 from femo_jax.data.splits import Split
-from femo_jax.emotions import NUM_EMOTIONS
 from femo_jax.models import create_model
 from femo_jax.ops import Ops, choose, conv2d
 from femo_jax.train.config import TrainConfig
 from femo_jax.train.devices import keep_freed_memory
+from femo_jax.train.losses import smooth_targets
 from femo_jax.train.optimizer import create_optimizer, create_schedule
 from femo_jax.train.state import create_train_state
 from femo_jax.train.steps import train_step
@@ -36,7 +36,11 @@ def prepare_full_step(ops: Ops, dtype: str) -> Prepared:
     state = create_train_state(jax.random.key(0), model, optimizer)
     step = jax.jit(lambda state, batch, weights: train_step(state, batch, weights, config=config), donate_argnums=0)
     split = _drawn_split(BATCH_SIZE)
-    batch = {"image": jnp.asarray(split.images), "label": jnp.asarray(split.labels)}
+    batch = {
+        "image": jnp.asarray(split.images),
+        "label": jnp.asarray(split.labels),
+        "target": smooth_targets(jnp.asarray(split.labels), config.label_smoothing),
+    }
     weights = jnp.ones(CLASSES)
 
     def run(steps: int) -> float:
@@ -69,7 +73,7 @@ def prepare_pipeline() -> Prepared:
     from femo_jax.data.tf import tf  # takes seconds, which the other parts need not wait for
 
     split = _drawn_split(TRAINING_PICTURES)
-    targets = np.eye(NUM_EMOTIONS, dtype=np.float32)[split.labels]
+    targets = np.asarray(smooth_targets(jnp.asarray(split.labels), 0.0))
     batches = train_batches(split, targets, BATCH_SIZE, seed=0, start_step=0, num_steps=np.iinfo(np.int64).max)
 
     def run(steps: int) -> float:

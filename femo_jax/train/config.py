@@ -30,14 +30,15 @@ class TrainConfig:
     """Passes over the training split."""
     batch_size: int = 128
     """Pictures of one optimiser step, over all devices and processes."""
-    optimizer: Literal["sgd", "adamw"] = "sgd"
-    """SGD with Nesterov momentum, or AdamW (arXiv:1711.05101)."""
+    optimizer: Literal["sgd", "adamw", "muon"] = "sgd"
+    """SGD with Nesterov momentum, AdamW (arXiv:1711.05101), or Muon for kernels of convolutions with AdamW for the
+    rest (arXiv:2502.16982)."""
     learning_rate: float = 0.1
     """Peak of the schedule."""
     momentum: float = 0.9
-    """Momentum of SGD, first-moment decay of AdamW."""
+    """Momentum of SGD and Muon, first-moment decay of AdamW."""
     weight_decay: float = 5e-4
-    """On kernels alone; added to the gradient with SGD, decoupled with AdamW."""
+    """On kernels alone; added to the gradient with SGD, decoupled with AdamW and Muon."""
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
     """Fall of the learning rate from its peak to 0, after the warm-up."""
     warmup_epochs: float = 1.0

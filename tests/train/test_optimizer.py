@@ -51,3 +51,19 @@ def test_clipping_bounds_the_global_norm():
     config = dataclasses.replace(CONFIG, weight_decay=0.0, momentum=0.0, learning_rate=1.0, clip_norm=0.5)
     updates = one_update(config, {"kernel": jnp.zeros((2, 2))}, {"kernel": jnp.full((2, 2), 100.0)})
     np.testing.assert_allclose(jnp.linalg.norm(updates["kernel"]), 0.5, rtol=1e-4)
+
+
+def test_muon_takes_equal_steps_in_all_directions_of_a_kernel_and_leaves_the_rest_to_adamw():
+    """A gradient of one dominant direction becomes an update whose singular values are alike."""
+    config = dataclasses.replace(CONFIG, optimizer="muon", learning_rate=0.1, weight_decay=0.0)
+    params = {"kernel": jnp.zeros((3, 3, 4, 6)), "bias": jnp.zeros(6)}
+    noise = jax.random.normal(jax.random.key(0), (36, 6))
+    gradient = {"kernel": (noise + 30.0 * noise[:, :1]).reshape(3, 3, 4, 6), "bias": jnp.full(6, -3.0)}
+    updates = one_update(config, params, gradient)
+    before, after = (
+        np.linalg.svd(np.asarray(tree["kernel"]).reshape(36, 6), compute_uv=False) for tree in (gradient, updates)
+    )
+    assert before[0] / before[-1] > 30
+    assert after[0] / after[-1] < 0.2 * before[0] / before[-1]
+    assert float(jnp.sqrt(jnp.mean(updates["kernel"] ** 2))) == pytest.approx(0.1 * 0.2, rel=0.4)
+    assert ((updates["bias"] > 0.05) & (updates["bias"] < 0.2)).all()
