@@ -9,7 +9,6 @@ two cores; leave the machine alone meanwhile. With FASTRTPS_DEFAULT_PROFILES_FIL
 
 import array
 import os
-import platform
 import random
 import signal
 import subprocess
@@ -27,7 +26,7 @@ import rclpy
 import tyro
 from diagnostic_msgs.msg import DiagnosticArray
 from femo_msgs.msg import FaceEmotionArray
-from harness import ProcessorTime
+from harness import ProcessorTime, machine
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import QoSProfile
 from rich.console import Console
@@ -232,7 +231,7 @@ def measure_memory(camera: Camera, subject: Subject, images: int) -> dict:
 def measure(options: Options, camera: Camera) -> dict:
     """All that the benchmark reports, as in its JSON file."""
     report: dict[str, Any] = {
-        "machine": {"processor": platform.processor() or platform.machine(), "cores": len(os.sched_getaffinity(0))},
+        "machine": machine(),
         "profile": os.environ.get("FASTRTPS_DEFAULT_PROFILES_FILE", ""),
     }
     if options.seconds:

@@ -1,6 +1,6 @@
 """The PyTorch side of train_step.py: the same networks and the same step, eager, channels last."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - as everybody calls it
@@ -40,18 +40,28 @@ class ConvNorm(nn.Module):
         return F.relu_(x) if self.relu else x
 
 
-class FemoNet(nn.Module):
-    """The layers of `femo_jax.models.femonet.FemoNet` with its default options."""
+class Network(nn.Module):
+    """What both networks are made of: two layers a stage, and a head behind the mean of each channel."""
 
-    def __init__(self, dropout: float = DROPOUT) -> None:
+    def __init__(self, channels: int, widths: Sequence[int], *, second_relu: bool, dropout: float) -> None:
         super().__init__()
         self.dropout = dropout
         self.layers = nn.ModuleList()
-        channels = 4
-        for width in WIDTHS:
-            self.layers += [ConvNorm(channels, width, relu=True), ConvNorm(width, width, relu=False)]
+        for width in widths:
+            self.layers += [ConvNorm(channels, width, relu=True), ConvNorm(width, width, relu=second_relu)]
             channels = width
         self.head = nn.Linear(channels, CLASSES)
+
+    def classify(self, x: torch.Tensor) -> torch.Tensor:
+        """`[b, channels, h, w]` of the last stage -> `[b, 7]` logits."""
+        return self.head(F.dropout(x.mean((2, 3)), self.dropout, self.training))
+
+
+class FemoNet(Network):
+    """The layers of `femo_jax.models.femonet.FemoNet` with its default options."""
+
+    def __init__(self, dropout: float = DROPOUT) -> None:
+        super().__init__(4, WIDTHS, second_relu=False, dropout=dropout)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """`[b, 1, 48, 48]` -> `[b, 7]` logits."""
@@ -60,28 +70,21 @@ class FemoNet(nn.Module):
             x = F.max_pool2d(x, 2) if number else x
             x = self.layers[number](x)
             x = F.relu_(x + self.layers[number + 1](x))
-        return self.head(F.dropout(x.mean((2, 3)), self.dropout, self.training))
+        return self.classify(x)
 
 
-class Vgg(nn.Module):
+class Vgg(Network):
     """The layers of `train_step_jax.Vgg`."""
 
     def __init__(self, dropout: float = DROPOUT) -> None:
-        super().__init__()
-        self.dropout = dropout
-        self.layers = nn.ModuleList()
-        channels = 1
-        for width in VGG_WIDTHS:
-            self.layers += [ConvNorm(channels, width, relu=True), ConvNorm(width, width, relu=True)]
-            channels = width
-        self.head = nn.Linear(channels, CLASSES)
+        super().__init__(1, VGG_WIDTHS, second_relu=True, dropout=dropout)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """`[b, 1, 48, 48]` -> `[b, 7]` logits."""
         x = images
         for number in range(0, len(self.layers), 2):
             x = F.max_pool2d(self.layers[number + 1](self.layers[number](x)), 2)
-        return self.head(F.dropout(x.mean((2, 3)), self.dropout, self.training))
+        return self.classify(x)
 
 
 NETWORKS = {"femonet": FemoNet, "vgg": Vgg}

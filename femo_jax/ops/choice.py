@@ -36,21 +36,23 @@ def choose(ops: Ops = "auto", dtype: str = "float32") -> Choice:
     """
     if ops == "xla":
         return Choice("xla", "as asked")
-    if jax.default_backend() != "cpu":
-        obstacle = f"JAX runs on {jax.default_backend()}, and oneDNN is for a CPU"
-    elif jax.device_count() > 1:
-        obstacle = f"there are {jax.device_count()} devices, and oneDNN uses all cores from one"
-    else:
-        try:
-            version = load()
-        except NativeError as error:
-            obstacle = str(error)
-        else:
-            obstacle = "" if dtype == "float32" or trains_in_bfloat16() else f"oneDNN has no {dtype} for this processor"
-        if not obstacle:
-            return Choice(
-                "onednn", f"version {version}, " + ("JAX runs on one CPU device" if ops == "auto" else "as asked")
-            )
+    obstacle = _obstacle(dtype)
+    if not obstacle:
+        why = "as asked" if ops == "onednn" else "JAX runs on one CPU device"
+        return Choice("onednn", f"version {load()}, {why}")
     if ops == "onednn":
         raise ConfigError(f"ops onednn: {obstacle}. Choose xla or auto, or mend this")
     return Choice("xla", obstacle)
+
+
+def _obstacle(dtype: str) -> str:
+    """What keeps oneDNN from training in a dtype here; empty where nothing does."""
+    if jax.default_backend() != "cpu":
+        return f"JAX runs on {jax.default_backend()}, and oneDNN is for a CPU"
+    if jax.device_count() > 1:
+        return f"there are {jax.device_count()} devices, and oneDNN uses all cores from one"
+    try:
+        load()
+    except NativeError as error:
+        return str(error)
+    return "" if dtype == "float32" or trains_in_bfloat16() else f"oneDNN has no {dtype} for this processor"

@@ -1,7 +1,6 @@
 """Two-dimensional convolution, channels last."""
 
 from functools import partial
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -9,25 +8,8 @@ import numpy as np
 from jax import lax
 
 from femo_jax.ops.choice import Implementation
-from femo_jax.ops.geometry import Padding, output_sizes, pad_sizes, pair
+from femo_jax.ops.geometry import Padding, Window, slide
 from femo_jax.ops.native.library import call
-
-
-class _Geometry(NamedTuple):
-    """What decides a convolution beside its arrays; hashable, as a static argument must be."""
-
-    strides: tuple[int, int]
-    pads: tuple[tuple[int, int], tuple[int, int]]
-    groups: int
-    relu: bool
-
-    def attributes(self) -> dict:
-        """As the extension takes them."""
-        return {
-            "strides": np.array(self.strides, np.int64),
-            "padding": np.array(self.pads, np.int64).ravel(),
-            "groups": np.int64(self.groups),
-        }
 
 
 def conv2d(
@@ -70,51 +52,54 @@ def conv2d(
         raise ValueError(f"a kernel {kernel.shape} in {groups} groups does not fit pictures {x.shape}, channels last")
     if bias is not None and bias.shape != kernel.shape[3:]:
         raise ValueError(f"expected a bias {kernel.shape[3:]}, got {bias.shape}")
-    steps = pair(strides)
-    pads = pad_sizes(x.shape[1:3], kernel.shape[:2], steps, padding)
-    if min(output_sizes(x.shape[1:3], kernel.shape[:2], steps, pads)) < 1:
-        raise ValueError(f"a kernel {kernel.shape} does not fit into pictures {x.shape} with padding {padding}")
+    window = slide(f"a kernel {kernel.shape}", kernel.shape[:2], x.shape, strides, padding)
     convolve = {"xla": _xla, "onednn": _onednn}[implementation]
-    return convolve(_Geometry(steps, pads, groups, relu), x, kernel, bias)
+    return convolve(window, groups, relu, x, kernel, bias)
 
 
-def _xla(geometry: _Geometry, x: jax.Array, kernel: jax.Array, bias: jax.Array | None) -> jax.Array:
+def _xla(window: Window, groups: int, relu: bool, x: jax.Array, kernel: jax.Array, bias: jax.Array | None) -> jax.Array:
     output = lax.conv_general_dilated(
         x,
         kernel.astype(x.dtype),
-        geometry.strides,
-        geometry.pads,
+        window.strides,
+        window.pads,
         dimension_numbers=("NHWC", "HWIO", "NHWC"),
-        feature_group_count=geometry.groups,
+        feature_group_count=groups,
     )
     if bias is not None:
         output += bias.astype(x.dtype)
-    return jax.nn.relu(output) if geometry.relu else output
+    return jax.nn.relu(output) if relu else output
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _onednn(geometry: _Geometry, x: jax.Array, kernel: jax.Array, bias: jax.Array | None) -> jax.Array:
-    sizes = output_sizes(x.shape[1:3], kernel.shape[:2], geometry.strides, geometry.pads)
-    output = jax.ShapeDtypeStruct((x.shape[0], *sizes, kernel.shape[3]), x.dtype)
+@partial(jax.custom_vjp, nondiff_argnums=(0, 1, 2))
+def _onednn(
+    window: Window, groups: int, relu: bool, x: jax.Array, kernel: jax.Array, bias: jax.Array | None
+) -> jax.Array:
+    output = jax.ShapeDtypeStruct((x.shape[0], *window.outputs, kernel.shape[3]), x.dtype)
     biases = () if bias is None else (bias.astype(jnp.float32),)
-    return call("ConvolutionForward", output, x, kernel, *biases, **geometry.attributes(), relu=geometry.relu)
+    return call("ConvolutionForward", output, x, kernel, *biases, **_attributes(window, groups), relu=relu)
 
 
-def _forward(geometry: _Geometry, x: jax.Array, kernel: jax.Array, bias: jax.Array | None) -> tuple:
-    output = _onednn(geometry, x, kernel, bias)
-    return output, (x, kernel, bias, output if geometry.relu else None)
+def _forward(window: Window, groups: int, relu: bool, x: jax.Array, kernel: jax.Array, bias: jax.Array | None) -> tuple:
+    output = _onednn(window, groups, relu, x, kernel, bias)
+    return output, (x, kernel, bias, output if relu else None)
 
 
-def _backward(geometry: _Geometry, saved: tuple, gradient: jax.Array) -> tuple:
+def _backward(window: Window, groups: int, relu: bool, saved: tuple, gradient: jax.Array) -> tuple:
     x, kernel, bias, output = saved
     if output is not None:
         gradient = jnp.where(output > 0, gradient, 0)
-    attributes = geometry.attributes()
+    attributes = _attributes(window, groups)
     return (
         call("ConvolutionBackwardData", x, gradient, kernel, **attributes),
         call("ConvolutionBackwardWeights", kernel, x, gradient, **attributes),
         None if bias is None else jnp.sum(gradient, (0, 1, 2), jnp.float32).astype(bias.dtype),
     )
+
+
+def _attributes(window: Window, groups: int) -> dict:
+    """As the extension takes them."""
+    return {**window.attributes(), "groups": np.int64(groups)}
 
 
 _onednn.defvjp(_forward, _backward)

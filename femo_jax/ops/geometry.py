@@ -1,13 +1,78 @@
 """Windows that slide over height and width: paddings, and sizes of outputs."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
+import numpy as np
 from jax import lax
 
 Padding = Literal["SAME", "VALID"]
 """As in XLA: SAME gives `ceil(size / stride)` outputs with padding shared out evenly, the odd pixel behind; VALID has
 no padding."""
+
+
+class Window(NamedTuple):
+    """A window and the pictures it slides over; hashable, as a static argument must be.
+
+    Attributes:
+      sizes: of the pictures, height and width, as in all that follows.
+      extent: of the window.
+      strides: its steps.
+      pads: pixels of padding, (above, below) and (left, right).
+    """
+
+    sizes: tuple[int, int]
+    extent: tuple[int, int]
+    strides: tuple[int, int]
+    pads: tuple[tuple[int, int], tuple[int, int]]
+
+    @property
+    def outputs(self) -> tuple[int, int]:
+        """Height and width of the output; below 1 where the window is larger than the padded picture."""
+        height, width = (
+            (size + sum(pad) - extent) // stride + 1
+            for size, extent, stride, pad in zip(self.sizes, self.extent, self.strides, self.pads, strict=True)
+        )
+        return height, width
+
+    @property
+    def tiles(self) -> bool:
+        """Whether its places neither overlap nor leave the picture."""
+        return self.extent == self.strides and not any(map(any, self.pads))
+
+    def attributes(self) -> dict[str, np.ndarray]:
+        """Steps and padding as the extension takes them."""
+        return {"strides": np.array(self.strides, np.int64), "padding": np.array(self.pads, np.int64).ravel()}
+
+
+def slide(
+    what: str,
+    extent: Sequence[int],
+    pictures: Sequence[int],
+    strides: int | Sequence[int],
+    padding: Padding,
+) -> Window:
+    """The window of a layer.
+
+    Args:
+      what: slides, in words for an error: "a kernel (3, 3, 1, 8)".
+      extent: its height and width.
+      pictures: their shape, `[n, h, w, c]`.
+      strides: steps along h and w.
+      padding: SAME or VALID.
+
+    Raises:
+      ValueError: a step is below 1, the padding is neither of the two, or the window does not fit into the pictures.
+    """
+    sizes, steps = (pictures[1], pictures[2]), pair(strides)
+    if padding not in ("SAME", "VALID"):
+        raise ValueError(f"expected padding SAME or VALID, got {padding!r}")
+    height, width = lax.padtype_to_pads(sizes, extent, steps, padding)
+    pads = (int(height[0]), int(height[1])), (int(width[0]), int(width[1]))
+    window = Window(sizes, (extent[0], extent[1]), steps, pads)
+    if min(window.outputs) < 1:
+        raise ValueError(f"{what} does not fit into pictures {pictures} with padding {padding}")
+    return window
 
 
 def pair(value: int | Sequence[int]) -> tuple[int, int]:
@@ -20,31 +85,3 @@ def pair(value: int | Sequence[int]) -> tuple[int, int]:
     if len(numbers) != 2 or min(numbers) < 1:
         raise ValueError(f"expected one number above 0, or two for height and width, got {value!r}")
     return numbers
-
-
-def pad_sizes(
-    sizes: Sequence[int], window: Sequence[int], strides: Sequence[int], padding: Padding
-) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Pixels of padding, (above, below) and (left, right).
-
-    Raises:
-      ValueError: the padding is neither of the two.
-    """
-    if padding not in ("SAME", "VALID"):
-        raise ValueError(f"expected padding SAME or VALID, got {padding!r}")
-    height, width = lax.padtype_to_pads(sizes, window, strides, padding)
-    return (int(height[0]), int(height[1])), (int(width[0]), int(width[1]))
-
-
-def output_sizes(
-    sizes: Sequence[int],
-    window: Sequence[int],
-    strides: Sequence[int],
-    pads: tuple[tuple[int, int], tuple[int, int]],
-) -> tuple[int, int]:
-    """Height and width of the output; below 1 where the window is larger than the padded picture."""
-    height, width = (
-        (size + sum(pad) - extent) // stride + 1
-        for size, extent, stride, pad in zip(sizes, window, strides, pads, strict=True)
-    )
-    return height, width

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from functools import partial, reduce
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,37 +9,8 @@ import numpy as np
 from jax import lax
 
 from femo_jax.ops.choice import Implementation
-from femo_jax.ops.geometry import Padding, output_sizes, pad_sizes, pair
+from femo_jax.ops.geometry import Padding, Window, pair, slide
 from femo_jax.ops.native.library import call
-
-
-class _Geometry(NamedTuple):
-    """What decides a pooling beside its array; hashable, as a static argument must be."""
-
-    sizes: tuple[int, int]
-    window: tuple[int, int]
-    strides: tuple[int, int]
-    pads: tuple[tuple[int, int], tuple[int, int]]
-    maximum: bool
-
-    @property
-    def outputs(self) -> tuple[int, int]:
-        """Height and width of the output."""
-        return output_sizes(self.sizes, self.window, self.strides, self.pads)
-
-    @property
-    def tiles(self) -> bool:
-        """Whether windows neither overlap nor leave the picture."""
-        return self.window == self.strides and not any(map(any, self.pads))
-
-    def attributes(self) -> dict:
-        """As the extension takes them."""
-        return {
-            "window": np.array(self.window, np.int64),
-            "strides": np.array(self.strides, np.int64),
-            "padding": np.array(self.pads, np.int64).ravel(),
-            "maximum": self.maximum,
-        }
 
 
 def max_pool(
@@ -93,7 +63,7 @@ def avg_pool(
 
 def _pool(
     x: jax.Array,
-    window: int | tuple[int, int],
+    extent: int | tuple[int, int],
     strides: int | tuple[int, int] | None,
     padding: Padding,
     maximum: bool,
@@ -101,33 +71,29 @@ def _pool(
 ) -> jax.Array:
     if x.ndim != 4:
         raise ValueError(f"expected pictures [n, h, w, c], got {x.shape}")
-    extent = pair(window)
-    steps = extent if strides is None else pair(strides)
-    sizes = (x.shape[1], x.shape[2])
-    geometry = _Geometry(sizes, extent, steps, pad_sizes(sizes, extent, steps, padding), maximum)
-    if min(geometry.outputs) < 1:
-        raise ValueError(f"a window {extent} does not fit into pictures {x.shape} with padding {padding}")
+    extent = pair(extent)
+    window = slide(f"a window {extent}", extent, x.shape, extent if strides is None else strides, padding)
     if maximum and np.prod(extent) > 255:
         # The place in a window does not fit into a byte any more, and oneDNN 3.2 then loses gradients in bfloat16.
-        return _xla(geometry, x)
-    return {"xla": _xla, "onednn": _onednn}[implementation](geometry, x)
+        return _xla(window, maximum, x)
+    return {"xla": _xla, "onednn": _onednn}[implementation](window, maximum, x)
 
 
-def _xla(geometry: _Geometry, x: jax.Array) -> jax.Array:
+def _xla(window: Window, maximum: bool, x: jax.Array) -> jax.Array:
     """By reshapes and shifted views: the gradient of `lax.reduce_window` is several times slower on a CPU."""
-    if geometry.tiles:
-        return _tiles(geometry, x)
-    if geometry.maximum:
-        return _shifted(geometry, x, jnp.maximum, -jnp.inf)
-    inside = _shifted(geometry, jnp.ones((1, *x.shape[1:3], 1), jnp.float32), jnp.add, 0.0)
-    return (_shifted(geometry, x.astype(jnp.float32), jnp.add, 0.0) / inside).astype(x.dtype)
+    if window.tiles:
+        return _tiles(window, maximum, x)
+    if maximum:
+        return _shifted(window, x, jnp.maximum, -jnp.inf)
+    inside = _shifted(window, jnp.ones((1, *x.shape[1:3], 1), jnp.float32), jnp.add, 0.0)
+    return (_shifted(window, x.astype(jnp.float32), jnp.add, 0.0) / inside).astype(x.dtype)
 
 
-def _tiles(geometry: _Geometry, x: jax.Array) -> jax.Array:
-    (down, across), (batch, height, width, channels) = geometry.window, x.shape
+def _tiles(window: Window, maximum: bool, x: jax.Array) -> jax.Array:
+    (down, across), (batch, height, width, channels) = window.extent, x.shape
     x = x[:, : height // down * down, : width // across * across]
     x = x.reshape(batch, height // down, down, width // across, across, channels)
-    if geometry.maximum:
+    if maximum:
         # Not `x.max((2, 4))`: its gradient looks for the pixel that equals the maximum. Where XLA computes the pixel
         # twice, here and for the maximum, it may round differently, and no pixel of the window gets a gradient.
         rows = reduce(jnp.maximum, (x[:, :, row] for row in range(down)))
@@ -136,11 +102,11 @@ def _tiles(geometry: _Geometry, x: jax.Array) -> jax.Array:
 
 
 def _shifted(
-    geometry: _Geometry, x: jax.Array, combine: Callable[[jax.Array, jax.Array], jax.Array], filling: float
+    window: Window, x: jax.Array, combine: Callable[[jax.Array, jax.Array], jax.Array], filling: float
 ) -> jax.Array:
     """One axis after the other, the views that a window's rows, then its columns, make."""
     for axis, extent, stride, pads, size in zip(
-        (1, 2), geometry.window, geometry.strides, geometry.pads, geometry.outputs, strict=True
+        (1, 2), window.extent, window.strides, window.pads, window.outputs, strict=True
     ):
         padding = [(0, 0)] * 4
         padding[axis] = pads
@@ -151,22 +117,27 @@ def _shifted(
     return x
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _onednn(geometry: _Geometry, x: jax.Array) -> jax.Array:
-    return _forward(geometry, x)[0]
+@partial(jax.custom_vjp, nondiff_argnums=(0, 1))
+def _onednn(window: Window, maximum: bool, x: jax.Array) -> jax.Array:
+    return _forward(window, maximum, x)[0]
 
 
-def _forward(geometry: _Geometry, x: jax.Array) -> tuple:
-    output = jax.ShapeDtypeStruct((x.shape[0], *geometry.outputs, x.shape[3]), x.dtype)
-    places = jax.ShapeDtypeStruct((output.size * geometry.maximum,), jnp.uint8)  # of the largest, a byte each
-    pooled, places = call("PoolingForward", (output, places), x, **geometry.attributes())
+def _forward(window: Window, maximum: bool, x: jax.Array) -> tuple:
+    output = jax.ShapeDtypeStruct((x.shape[0], *window.outputs, x.shape[3]), x.dtype)
+    places = jax.ShapeDtypeStruct((output.size * maximum,), jnp.uint8)  # of the largest, a byte each
+    pooled, places = call("PoolingForward", (output, places), x, **_attributes(window, maximum))
     return pooled, places
 
 
-def _backward(geometry: _Geometry, places: jax.Array, gradient: jax.Array) -> tuple[jax.Array]:
+def _backward(window: Window, maximum: bool, places: jax.Array, gradient: jax.Array) -> tuple[jax.Array]:
     batch, _, _, channels = gradient.shape
-    like = jax.ShapeDtypeStruct((batch, *geometry.sizes, channels), gradient.dtype)
-    return (call("PoolingBackward", like, gradient, places, **geometry.attributes()),)
+    like = jax.ShapeDtypeStruct((batch, *window.sizes, channels), gradient.dtype)
+    return (call("PoolingBackward", like, gradient, places, **_attributes(window, maximum)),)
+
+
+def _attributes(window: Window, maximum: bool) -> dict:
+    """As the extension takes them."""
+    return {**window.attributes(), "window": np.array(window.extent, np.int64), "maximum": maximum}
 
 
 _onednn.defvjp(_forward, _backward)

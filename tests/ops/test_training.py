@@ -20,6 +20,7 @@ from femo_jax.ops.native.build import NativeError
 from femo_jax.train.checkpoints import load_for_inference
 from femo_jax.train.config import TrainConfig
 from femo_jax.train.loop import train
+from femo_jax.train.losses import smooth_targets
 from femo_jax.train.metrics import NEVER
 from femo_jax.train.optimizer import create_optimizer, create_schedule
 from femo_jax.train.progress import SilentReporter
@@ -38,6 +39,11 @@ CONFIG = TrainConfig(
 )
 
 
+def batch_of(split, rows):
+    labels = split.labels[rows]
+    return {"image": split.images[rows], "label": labels, "target": np.asarray(smooth_targets(labels, 0.1))}
+
+
 def first_state(config, ops):
     model = create_model(config.model, ops=ops, **config.model_options).clone(dtype=jnp.dtype(config.dtype))
     tx = create_optimizer(config, create_schedule(config, steps_per_epoch=3))
@@ -51,7 +57,7 @@ def loss_curve(config, ops, split, steps=20):
     losses, total = [], 0.0
     for step in range(steps):
         rows = np.arange(step * 32, step * 32 + 32) % len(split.labels)
-        batch = {"image": split.images[rows], "label": split.labels[rows]}
+        batch = batch_of(split, rows)
         state = take_step(state, batch, jnp.ones(7))
         assert int(state.metrics.first_bad_step) == NEVER
         losses.append(float(state.metrics.loss) - total)
@@ -77,7 +83,7 @@ def test_a_loss_that_is_not_finite_is_seen(onednn, train_tiles):
     state = first_state(CONFIG, "onednn")
     broken = jax.tree.map(lambda leaf: leaf.at[0].set(jnp.nan), state.params["Conv_0"])
     state = state.replace(params=state.params | {"Conv_0": broken})
-    batch = {"image": train_tiles.images[:32], "label": train_tiles.labels[:32]}
+    batch = batch_of(train_tiles, np.arange(32))
     state = jax.jit(partial(train_step, config=CONFIG))(state, batch, jnp.ones(7))
     assert int(state.metrics.first_bad_step) == 0
 

@@ -15,22 +15,23 @@ using dnnl::batch_normalization_forward;
 using dnnl::normalization_flags;
 using Desc = dnnl::memory::desc;
 
+normalization_flags flags_of(bool relu) {
+  const normalization_flags flags = normalization_flags::use_scale | normalization_flags::use_shift;
+  return relu ? flags | normalization_flags::fuse_norm_relu : flags;
+}
+
 batch_normalization_forward::primitive_desc forward_desc(const Desc& activation, float epsilon, bool relu) {
-  normalization_flags flags = normalization_flags::use_scale | normalization_flags::use_shift;
-  if (relu) flags = flags | normalization_flags::fuse_norm_relu;
-  return {cpu(), dnnl::prop_kind::forward_training, activation, activation, epsilon, flags, caller_scratch()};
+  return {cpu(), dnnl::prop_kind::forward_training, activation, activation, epsilon, flags_of(relu), caller_scratch()};
 }
 
 batch_normalization_backward::primitive_desc backward_desc(const Desc& activation, float epsilon, bool relu) {
-  normalization_flags flags = normalization_flags::use_scale | normalization_flags::use_shift;
-  if (relu) flags = flags | normalization_flags::fuse_norm_relu;
   return {cpu(),
           dnnl::prop_kind::backward,
           activation,
           activation,
           activation,
           epsilon,
-          flags,
+          flags_of(relu),
           forward_desc(activation, epsilon, relu),
           caller_scratch()};
 }

@@ -152,6 +152,17 @@ ffi::Error backward_weights(ffi::AnyBuffer src, ffi::AnyBuffer diff_dst, ffi::Re
   });
 }
 
+// What either gradient takes and gives.
+auto gradient_binding() {
+  return ffi::Ffi::Bind()
+      .Arg<ffi::AnyBuffer>()
+      .Arg<ffi::AnyBuffer>()
+      .Ret<ffi::AnyBuffer>()
+      .Attr<Numbers>("strides")
+      .Attr<Numbers>("padding")
+      .Attr<int64_t>("groups");
+}
+
 }  // namespace
 
 // Whether this processor can train in bfloat16 with oneDNN.
@@ -176,22 +187,8 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(ConvolutionForward, forward,
                                   .Attr<int64_t>("groups")
                                   .Attr<bool>("relu"));
 
-XLA_FFI_DEFINE_HANDLER_SYMBOL(ConvolutionBackwardData, backward_data,
-                              ffi::Ffi::Bind()
-                                  .Arg<ffi::AnyBuffer>()
-                                  .Arg<ffi::AnyBuffer>()
-                                  .Ret<ffi::AnyBuffer>()
-                                  .Attr<Numbers>("strides")
-                                  .Attr<Numbers>("padding")
-                                  .Attr<int64_t>("groups"));
+XLA_FFI_DEFINE_HANDLER_SYMBOL(ConvolutionBackwardData, backward_data, gradient_binding());
 
-XLA_FFI_DEFINE_HANDLER_SYMBOL(ConvolutionBackwardWeights, backward_weights,
-                              ffi::Ffi::Bind()
-                                  .Arg<ffi::AnyBuffer>()
-                                  .Arg<ffi::AnyBuffer>()
-                                  .Ret<ffi::AnyBuffer>()
-                                  .Attr<Numbers>("strides")
-                                  .Attr<Numbers>("padding")
-                                  .Attr<int64_t>("groups"));
+XLA_FFI_DEFINE_HANDLER_SYMBOL(ConvolutionBackwardWeights, backward_weights, gradient_binding());
 
 }  // namespace femo
