@@ -11,7 +11,7 @@ from femo_jax.errors import ConfigError, ModelFileError
 from femo_jax.model_file import LoadedModel, load_model_file
 from femo_jax.models import create_model, model_cost
 from femo_jax.train.config import TrainConfig, as_dict, load_config
-from femo_jax.weights import model_path
+from femo_jax.weights import model_names, model_path, resolve_model
 
 ROOT = Path(__file__).parent.parent
 SHIPPED = sorted(path.stem for path in Path(weights.__file__).parent.glob("*.safetensors"))
@@ -23,12 +23,62 @@ def card_of(name: str) -> str:
 
 def test_femonet_ships_and_is_the_default():
     assert "femonet" in SHIPPED
-    assert model_path() == model_path("femonet")
+    assert model_path() == model_path("femonet") == model_path("default")
 
 
 def test_unknown_name_is_told_those_there_are():
     with pytest.raises(ConfigError, match=r"no model 'vgg' ships with femo; there are .*femonet"):
         model_path("vgg")
+
+
+@pytest.fixture
+def with_small(tmp_path, monkeypatch) -> Path:
+    """A folder of shipped models, both of them there."""
+    for name in ("femonet", "femonet-small"):
+        (tmp_path / f"{name}.safetensors").touch()
+    monkeypatch.setattr(weights, "__file__", str(tmp_path / "__init__.py"))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("name", "stem"),
+    [
+        (None, "femonet"),
+        ("default", "femonet"),
+        ("femonet", "femonet"),
+        ("small", "femonet-small"),
+        ("femonet-small", "femonet-small"),
+        (Path("small"), "femonet-small"),
+    ],
+)
+def test_a_bare_word_is_a_name(with_small, tmp_path, monkeypatch, name, stem):
+    monkeypatch.chdir(tmp_path)
+    assert resolve_model(name) == with_small / f"{stem}.safetensors"
+
+
+def test_a_file_or_folder_of_that_name_goes_before(with_small, tmp_path, monkeypatch):
+    (tmp_path / "runs" / "small").mkdir(parents=True)
+    (tmp_path / "runs" / "default").touch()
+    monkeypatch.chdir(tmp_path / "runs")
+    assert resolve_model("small") == Path("small")
+    assert resolve_model("default") == Path("default")
+    assert resolve_model("femonet") == with_small / "femonet.safetensors"
+
+
+@pytest.mark.parametrize("path", ["./small", "runs/femonet", "femonet.safetensors", "/nowhere/small", "small/"])
+def test_what_has_a_folder_or_a_suffix_is_a_path_even_where_nothing_is(with_small, tmp_path, monkeypatch, path):
+    (tmp_path / "runs").mkdir()
+    monkeypatch.chdir(tmp_path / "runs")
+    assert resolve_model(path) == Path(path)
+
+
+def test_names_are_those_of_the_files_that_are_there(with_small):
+    assert model_names() == ("default", "small", "femonet", "femonet-small")
+    (with_small / "femonet-small.safetensors").unlink()
+    assert model_names() == ("default", "femonet")
+    for name in ("small", "femonet-small", "smal"):
+        with pytest.raises(ConfigError, match=rf"no model '{name}' ships with femo; there are default, femonet\. Give"):
+            resolve_model(name)
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -80,7 +130,8 @@ def test_card_names_the_recipe_of_the_file(name):
     recipe = re.search(r"femo train (experiments/\w+\.py)", card_of(name))
     assert recipe
     # What femo could not choose yet when the file was made was what is the default now.
-    made_with = as_dict(TrainConfig()) | load_model_file(model_path(name)).training["config"]
+    defaults, config = as_dict(TrainConfig()), load_model_file(model_path(name)).training["config"]
+    made_with = defaults | config | {"augmentation": defaults["augmentation"] | config["augmentation"]}
     assert as_dict(load_config(ROOT / recipe[1])) == made_with
 
 

@@ -7,38 +7,60 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from femo_jax.evaluate.run import evaluate
+from femo_jax.evaluate.run import corruptions_figure, evaluate
 from femo_jax.evaluate.views import ViewsName
 from femo_jax.files import write_json
 
 
 def run(
-    model: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")],
+    model: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")],
     data: Annotated[str, tyro.conf.arg(metavar="PATH")],
     split: Literal["train", "validation", "test"] = "validation",
     views: ViewsName = "one",
     batch_size: int = 256,
     json: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None,
     figure: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None,
+    corruptions: tyro.conf.FlagCreatePairsOff[bool] = False,
+    mistakes: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None,
+    mistakes_count: Annotated[int, tyro.conf.arg(metavar="N")] = 40,
 ) -> None:
     """Evaluates a model: accuracy with its 95 % interval, macro-F1, calibration, and a table by class.
 
     Choose models on validation; the test split is for the last word alone.
 
     Args:
-      model: A workdir of `femo train`, whose best checkpoint is taken, or a model file.
+      model: A workdir of `femo train`, whose best checkpoint is taken, a model file, or the name of a model that ships
+        with femo (default, small).
       data: FER-2013 as csv, zip, tar.gz, folder or prepared folder, or `drawn` for drawn stand-in faces.
       split: train, validation (PublicTest) or test (PrivateTest).
       views: Versions of each picture over which probabilities are averaged: one, with its mirror image, or ten crops.
       batch_size: Pictures computed at a time.
       json: Write the report here as json.
-      figure: Draw confusion and reliability here (.png, .pdf or .svg).
+      figure: Draw confusion and reliability here (.png, .pdf or .svg); with --corruptions, bars of their accuracy in a
+        file beside it, NAME-corruptions.
+      corruptions: Also measure the accuracy on the pictures as a camera may show them: badly cropped, dark, blurred,
+        noisy, small, partly covered. Takes as long as two dozen evaluations.
+      mistakes: Draw the wrong predictions with the highest confidence here (.png, .pdf or .svg).
+      mistakes_count: How many of them to draw.
     """
-    report = evaluate(model, data, split, views, batch_size=batch_size, figure=figure)
+    with Console(stderr=True).status("evaluating") as status:
+        report = evaluate(
+            model,
+            data,
+            split,
+            views,
+            batch_size=batch_size,
+            figure=figure,
+            corruptions=corruptions,
+            mistakes=mistakes,
+            mistakes_count=mistakes_count,
+            tell=lambda words: status.update(f"evaluating: {words}"),
+        )
     if json is not None:
         write_json(json, report)
     print_report(report, Console())
-    for path in (json, figure):
+    bars = corruptions_figure(figure) if corruptions and figure is not None else None
+    for path in (json, figure, bars, mistakes):
         if path is not None:
             print(f"Written: {path}")
 
@@ -63,6 +85,22 @@ def print_report(report: dict[str, Any], console: Console) -> None:
         shares = (f"{100 * values[key]:.1f} %" for key in ("precision", "recall", "f1"))
         by_class.add_row(label, f"{values['n']:,}", *shares, _likeliest_error(report, index))
     console.print(by_class)
+    if "robustness" in report:
+        console.print(_corruptions_table(report["robustness"]))
+
+
+def _corruptions_table(robustness: dict[str, Any]) -> Table:
+    table = Table("faces", title="as a camera may show them")
+    for column in ("accuracy", "difference", "macro-F1", "confidence", "ECE"):
+        table.add_column(column, justify="right")
+    for name, figures in {"clean": robustness["clean"], **robustness["corrupted"]}.items():
+        difference = f"{100 * figures['difference']:+.2f}" if "difference" in figures else "-"
+        shares = (f"{100 * figures[key]:.2f} %" for key in ("macro_f1", "confidence", "ece"))
+        table.add_row(name, f"{100 * figures['accuracy']:.2f} %", difference, *shares, end_section=name == "clean")
+    table.add_section()
+    mean, difference = robustness["mean_accuracy"], robustness["mean_difference"]
+    table.add_row("mean corrupted", f"{100 * mean:.2f} %", f"{100 * difference:+.2f}", "", "", "")
+    return table
 
 
 def _likeliest_error(report: dict[str, Any], index: int) -> str:

@@ -57,8 +57,8 @@ class Options:
     """Frames a second to ask a camera for; pictures with a rate are taken for the frames of a clip."""
     give_up_after: Annotated[float, tyro.conf.arg(metavar="SECONDS")] = 30.0
     """A camera or stream without a frame for so long is given up; inf never is."""
-    model: _File = None
-    """A model file of `femo export`, in place of the model that ships with femo."""
+    model: Annotated[str | None, tyro.conf.arg(metavar="MODEL")] = None
+    """A model that ships with femo, by its name (default, small), or a model file of `femo export`."""
     faces: Literal["detect", "whole"] = "detect"
     """whole: each frame is a cropped face, and nothing is searched for."""
     detector: DetectorConfig = field(default_factory=DetectorConfig)

@@ -46,8 +46,8 @@ class Options:
     """Write a row a face; a picture without a face has none."""
     output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="FOLDER")] = None
     """Write annotated copies of the pictures to this folder."""
-    model: _File = None
-    """A model file of `femo export`, in place of the model that ships with femo."""
+    model: Annotated[str | None, tyro.conf.arg(metavar="MODEL")] = None
+    """A model that ships with femo, by its name (default, small), or a model file of `femo export`."""
     faces: Literal["detect", "whole"] = "detect"
     """whole: each picture is one cropped face, and nothing is searched for."""
     detector: DetectorConfig = field(default_factory=DetectorConfig)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +15,29 @@ from femo_jax.errors import ConfigError
 from femo_jax.evaluate.calibration import cross_fitted_ece, fit_temperature
 from femo_jax.evaluate.metrics import report
 from femo_jax.evaluate.predict import predict_probabilities
+from femo_jax.evaluate.robustness import robustness
 from femo_jax.evaluate.views import views_function
 from femo_jax.model_file import LoadedModel, load_model_file, logits_function
+from femo_jax.weights import resolve_model
 
 
-def load_model(path: str | os.PathLike[str]) -> LoadedModel:
-    """A model of a file of `femo export`, or the best checkpoint of a workdir.
+def load_model(model: str | os.PathLike[str]) -> LoadedModel:
+    """A model of a file of `femo export`, the best checkpoint of a workdir, or a model that ships with femo.
+
+    Args:
+      model: path or name, see `femo_jax.weights.resolve_model`.
 
     Raises:
+      ConfigError: there is no model of that name.
       ModelFileError: the file is missing, damaged or of another femo.
       CheckpointError: the workdir holds no usable checkpoint.
     """
-    if not Path(path).is_dir():
+    path = resolve_model(model)
+    if not path.is_dir():
         return load_model_file(path)
     from femo_jax.train.checkpoints import load_for_inference  # a model file needs no orbax
 
-    return load_for_inference(Path(path))
+    return load_for_inference(path)
 
 
 CROSS_FITTING = {"folds": 5, "seed": 0}
@@ -44,43 +52,96 @@ def evaluate(
     *,
     batch_size: int = 256,
     figure: str | os.PathLike[str] | None = None,
+    corruptions: bool = False,
+    mistakes: str | os.PathLike[str] | None = None,
+    mistakes_count: int = 40,
+    tell: Callable[[str], object] = lambda _: None,
 ) -> dict[str, Any]:
     """Evaluates a model on a split; each picture counts exactly once.
 
     Args:
-      model: a workdir, whose best checkpoint is taken, or a model file.
+      model: a workdir, whose best checkpoint is taken, a model file, or the name of a model that ships with femo.
       data: FER-2013 in any form that `femo_jax.data.prepare.load_split` takes.
       split: `train`, `validation` (PublicTest) or `test` (PrivateTest).
       views: a name of `femo_jax.evaluate.views.views_function`.
       batch_size: pictures computed at a time.
-      figure: where to draw confusion and reliability, or None.
+      figure: where to draw confusion and reliability, or None. What the corruptions do to the accuracy is drawn in a
+        file beside it, see `corruptions_figure`.
+      corruptions: also evaluate the split's pictures as a camera may show them, which takes as long as two dozen
+        evaluations.
+      mistakes: where to draw the wrong predictions with the highest confidence, or None.
+      mistakes_count: how many of them.
+      tell: is told what is computed, word by word.
 
     Returns:
-      `femo_jax.evaluate.metrics.report` with the keys `architecture`, `split` and `views` added.
+      `femo_jax.evaluate.metrics.report` with the keys `architecture`, `split` and `views` added, and
+      `robustness`, see `femo_jax.evaluate.robustness.robustness`, where `corruptions` are asked for.
 
     Raises:
-      FemoError: the model, the data, the split, the views or the figure's format are not what they should be.
+      FemoError: the model, the data, the split, the views or a figure's format are not what they should be.
     """
     # Wrong words are told before minutes of work, not after.
     views_function(views)
     if split not in SPLITS:
         raise ConfigError(f"unknown split {split!r}; expected one of {', '.join(SPLITS)}")
-    if figure is not None:
-        from femo_jax import plots  # matplotlib only where a figure is drawn
-
-        plots.check_format(figure)
+    _check_figures(figure, mistakes, mistakes_count)
     loaded = load_model(model)
+    network = logits_function(loaded)
+
+    def predict(images: np.ndarray) -> np.ndarray:
+        return predict_probabilities(network, images, batch_size, views)
+
+    tell(f"reading {split}")
     pictures = load_split(data, split)
-    probabilities = predict_probabilities(logits_function(loaded), pictures.images, batch_size, views)
-    if figure is not None:
-        title = f"{loaded.architecture} on {split}, views: {views}"
-        plots.plot_evaluation(probabilities, pictures.labels, figure, title)
-    return {
+    tell("clean pictures")
+    probabilities = predict(pictures.images)
+    result = {
         **report(probabilities, pictures.labels),
         "architecture": loaded.architecture,
         "split": split,
         "views": views,
     }
+    title = f"{loaded.architecture} on {split}, views: {views}"
+    if figure is not None:
+        from femo_jax.plots import plot_evaluation  # matplotlib only where a figure is drawn
+
+        plot_evaluation(probabilities, pictures.labels, figure, title)
+    if mistakes is not None:
+        from femo_jax.evaluate.mistakes import plot_mistakes, select_mistakes, sheet_title
+
+        surest = select_mistakes(probabilities, pictures.labels, pictures.votes, mistakes_count)
+        wrong = result["n"] - int(np.trace(result["confusion"]))
+        plot_mistakes(surest, pictures, mistakes, f"{title}: {sheet_title(surest, wrong)}")
+    if corruptions:
+        result["robustness"] = robustness(predict, pictures.images, pictures.labels, probabilities, tell=tell)
+        if figure is not None:
+            from femo_jax.evaluate.robustness_figure import plot_robustness
+
+            plot_robustness(result["robustness"], corruptions_figure(figure), title)
+    return result
+
+
+def corruptions_figure(figure: str | os.PathLike[str]) -> Path:
+    """The file beside `figure` in which the corruptions are drawn: `report.png` -> `report-corruptions.png`."""
+    path = Path(figure)
+    return path.with_name(f"{path.stem}-corruptions{path.suffix}")
+
+
+def _check_figures(
+    figure: str | os.PathLike[str] | None, mistakes: str | os.PathLike[str] | None, mistakes_count: int
+) -> None:
+    """Makes sure that the figures can be drawn and do not replace each other."""
+    if figure is None and mistakes is None:
+        return
+    from femo_jax.evaluate.mistakes import check_count
+    from femo_jax.plots import check_format
+
+    for path in (figure, mistakes):
+        if path is not None:
+            check_format(path)
+    check_count(mistakes_count)
+    if figure is not None and mistakes is not None and Path(mistakes) in (Path(figure), corruptions_figure(figure)):
+        raise ConfigError(f"{mistakes}: is drawn twice; give the mistakes another file than the figure.")
 
 
 def calibrate(loaded: LoadedModel, data: str | os.PathLike[str], split: str = "validation") -> LoadedModel:

@@ -24,7 +24,7 @@ from femo_jax.model_file import LoadedModel, class_probabilities, load_model_fil
 from femo_jax.models import create_model
 from femo_jax.models.fold import fold_batch_norm
 from femo_jax.preprocess import normalize
-from femo_jax.weights import model_path
+from femo_jax.weights import resolve_model
 
 if TYPE_CHECKING:
     from femo_jax.live.stream import EmotionStream
@@ -74,23 +74,24 @@ class EmotionRecognizer:
         *,
         batch_sizes: Sequence[int] = BATCH_SIZES,
     ) -> "EmotionRecognizer":
-        """Loads a model file of `femo export`, compiles it and warms it up.
+        """Loads a model, compiles it and warms it up.
 
         The compiled network is kept in JAX's persistent cache, by default in femo's cache folder.
 
         Args:
-          path: of the model file; None for the model that ships with femo.
+          path: of a model file of `femo export`, or the name of a model that ships with femo (`default`, `small`), see
+            `femo_jax.weights.resolve_model`; None for the default one.
           detector: one, or the settings of one; None for the default settings.
           batch_sizes: see `EmotionRecognizer`.
 
         Raises:
           ModelFileError: the file is missing, damaged or of another femo.
-          ConfigError: the detector's file is missing or not what it should be.
+          ConfigError: there is no model of that name, or the detector's file is missing or not what it should be.
           ValueError: the batch sizes are not positive integers.
         """
         if detector is None or isinstance(detector, DetectorConfig):
             detector = create_detector(detector or DetectorConfig())
-        return cls(load_model_file(model_path() if path is None else path), detector, batch_sizes=batch_sizes)
+        return cls(load_model_file(resolve_model(path)), detector, batch_sizes=batch_sizes)
 
     def __call__(self, image: np.ndarray | Picture) -> list[FaceEmotion]:
         """The faces of a single picture, in the detector's order; none is no error.

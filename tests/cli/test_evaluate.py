@@ -1,12 +1,16 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from femo_jax.cli import evaluate as command
 from femo_jax.cli.main import main
 from femo_jax.errors import DataError
+from femo_jax.evaluate.corruptions import CORRUPTIONS
 from femo_jax.evaluate.metrics import report
+from femo_jax.evaluate.robustness import robustness
 
 
 @pytest.fixture
@@ -43,6 +47,39 @@ def test_passes_on_what_was_asked(asked, tmp_path):
     (model, *rest), options = asked[0]
     assert str(model) == "model.safetensors" and rest == ["faces.zip", "validation", "one"]
     assert options["batch_size"] == 64 and str(options["figure"]) == "figure.png"
+
+
+def test_passes_on_names_corruptions_and_mistakes(asked, capsys):
+    assert main(["evaluate", "small", "--data", "x"]) == 0
+    options = ["--corruptions", "--figure", "out.png", "--mistakes", "wrong.png", "--mistakes-count", "12"]
+    assert main(["evaluate", "./small", "--data", "x", *options]) == 0
+    assert [arguments[0] for arguments, _ in asked] == ["small", "./small"]
+    without, with_them = (
+        (options["corruptions"], options["mistakes"], options["mistakes_count"]) for _, options in asked
+    )
+    assert without == (False, None, 40)
+    assert with_them == (True, Path("wrong.png"), 12)
+    printed = capsys.readouterr().out
+    for name in ("out.png", "out-corruptions.png", "wrong.png"):
+        assert f"Written: {name}\n" in printed
+
+
+def test_prints_the_corruptions_as_a_table(capsys):
+    labels = np.arange(700) % 7
+    probabilities = np.eye(7)[labels]
+    result = robustness(lambda images: probabilities[::-1], np.zeros((700, 48, 48, 1), np.uint8), labels, probabilities)
+    whole = {**report(probabilities, labels), "architecture": "simple_cnn", "split": "test", "views": "flip"}
+    command.print_report(whole, Console())
+    assert "as a camera may show them" not in capsys.readouterr().out
+    command.print_report(whole | {"robustness": result}, Console())
+    printed = capsys.readouterr().out
+    table = printed[printed.index("as a camera may show them") :]
+    rows = {line.split("│")[1].strip(): line for line in table.splitlines() if line.startswith("│")}
+    assert set(CORRUPTIONS) | {"clean", "mean corrupted"} == set(rows)
+    assert "100.00 %" in rows["clean"] and " - " in rows["clean"]
+    assert "14.29 %" in rows["darker x0.5"] and "-85.71" in rows["darker x0.5"]
+    assert "14.29 %" in rows["mean corrupted"] and "-85.71" in rows["mean corrupted"]
+    assert max(map(len, printed.splitlines())) <= 80
 
 
 def test_errors_exit_with_2_and_write_nothing(monkeypatch, tmp_path, capsys):

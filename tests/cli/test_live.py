@@ -102,6 +102,16 @@ def test_without_a_display_and_nothing_to_write_it_says_what_to_do(clip, capsys)
     )
 
 
+@pytest.mark.parametrize(
+    ("option", "asked"), [([], None), (["--model", "small"], "small"), (["--model", "./m"], "./m")]
+)
+def test_the_model_is_passed_on_as_it_was_named(clip, recognizer, monkeypatch, option, asked):
+    models = []
+    monkeypatch.setattr(command.EmotionRecognizer, "load", lambda model, _: models.append(model) or recognizer)
+    assert main(["live", str(clip), "--no-window", *option]) == 0
+    assert models == [asked]
+
+
 def test_whole_frames_are_faces(clip, tmp_path):
     log = tmp_path / "live.jsonl"
     assert main(["live", str(clip), "--log", str(log), "--faces", "whole"]) == 0

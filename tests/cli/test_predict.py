@@ -134,6 +134,16 @@ def test_copies_never_replace_the_pictures(folder, capsys):
     assert Path("bright.png").read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    ("option", "asked"), [([], None), (["--model", "small"], "small"), (["--model", "./m"], "./m")]
+)
+def test_the_model_is_passed_on_as_it_was_named(folder, recognizer, monkeypatch, option, asked):
+    models = []
+    monkeypatch.setattr(command.EmotionRecognizer, "load", lambda model, _: models.append(model) or recognizer)
+    assert main(["predict", "bright.png", *option]) == 0
+    assert models == [asked]
+
+
 def test_no_picture_at_all(capsys):
     assert main(["predict"]) == 2
     assert "femo predict PICTURE" in capsys.readouterr().err

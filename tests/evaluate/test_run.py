@@ -6,10 +6,12 @@ import jax
 import numpy as np
 import pytest
 
+from femo_jax import weights
 from femo_jax.data.splits import Split
 from femo_jax.errors import ConfigError, FemoError, ModelFileError
 from femo_jax.evaluate import run
 from femo_jax.evaluate.calibration import cross_fitted_ece, fit_temperature
+from femo_jax.evaluate.corruptions import CORRUPTIONS, corrupt
 from femo_jax.evaluate.metrics import report
 from femo_jax.evaluate.predict import predict_probabilities
 from femo_jax.model_file import LoadedModel, load_model_file, logits_function, rounded, save_model_file
@@ -69,9 +71,47 @@ def test_figure(model_path, asked, tmp_path):
     assert "simple_cnn on validation, views: flip" in (tmp_path / "figures" / "evaluation.svg").read_text()
 
 
+def test_a_model_may_be_given_by_its_name(model_path, asked, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(weights, "__file__", str(tmp_path / "__init__.py"))
+    model_path.rename(tmp_path / "femonet.safetensors")
+    assert run.evaluate("default", "drawn") == run.evaluate("femonet", "drawn")
+    with pytest.raises(ConfigError, match=r"no model 'small' ships with femo; there are default, femonet\."):
+        run.evaluate("small", "drawn")
+
+
+def test_corruptions_are_evaluated_where_they_are_asked_for(random_model, model_path, split, asked, tmp_path):
+    assert "robustness" not in run.evaluate(model_path, "drawn", figure=tmp_path / "plain.svg")
+    assert [path.name for path in tmp_path.glob("*.svg")] == ["plain.svg"]
+    told = []
+    figure = tmp_path / "evaluation.svg"
+    result = run.evaluate(model_path, "drawn", views="flip", figure=figure, corruptions=True, tell=told.append)
+    network = logits_function(random_model)
+    blurred = corrupt("blurred, sigma 2", split.images)
+    probabilities = predict_probabilities(network, blurred, views="flip")
+    found = result["robustness"]["corrupted"]["blurred, sigma 2"]
+    assert found["accuracy"] == report(probabilities, split.labels)["accuracy"]
+    assert found["confidence"] == pytest.approx(probabilities.max(axis=1).mean())
+    assert result["robustness"]["clean"]["accuracy"] == result["accuracy"]
+    assert told[1:] == ["clean pictures", *CORRUPTIONS]
+    drawn = run.corruptions_figure(figure)
+    assert drawn == tmp_path / "evaluation-corruptions.svg"
+    assert "simple_cnn on validation, views: flip" in drawn.read_text() and "blurred, sigma 2" in drawn.read_text()
+
+
+def test_mistakes_are_drawn(random_model, model_path, split, asked, tmp_path):
+    result = run.evaluate(model_path, "drawn", mistakes=tmp_path / "mistakes.svg", mistakes_count=3)
+    wrong = round(11 * (1 - result["accuracy"]))
+    assert f"the 3 surest of {wrong} wrong predictions" in (tmp_path / "mistakes.svg").read_text()
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
+        ({"mistakes": "mistakes.jpeg"}, FemoError, "mistakes.jpeg: unknown figure format"),
+        ({"mistakes": "mistakes.png", "mistakes_count": 0}, ConfigError, "0 mistakes are asked for; expected 1 to 400"),
+        ({"mistakes": "a.png", "figure": "a.png"}, ConfigError, "a.png: is drawn twice"),
+        ({"mistakes": "a-corruptions.png", "figure": "a.png"}, ConfigError, "a-corruptions.png: is drawn twice"),
         ({"split": "PublicTest"}, ConfigError, "unknown split 'PublicTest'; expected one of train, validation, test"),
         ({"views": "two"}, ConfigError, "unknown views 'two'"),
         ({"figure": "confusion.jpeg"}, FemoError, "unknown figure format"),

@@ -11,6 +11,7 @@ from skimage import data
 import femo_jax
 from femo_jax import EMOTIONS
 from femo_jax.errors import ConfigError, ModelFileError
+from femo_jax.live import recognizer as recognizer_module
 from femo_jax.live.boxes import Box, overlaps
 from femo_jax.live.config import DetectorConfig, StreamConfig, TrackConfig
 from femo_jax.live.detection.crop import CropGeometry, crop_faces
@@ -244,6 +245,23 @@ def test_a_real_face():
 def test_the_detector_may_be_given_by_its_settings(loaded, tmp_path):
     with pytest.raises(ConfigError, match=r"nowhere\.xml"):
         EmotionRecognizer.load(detector=DetectorConfig(model=tmp_path / "nowhere.xml"))
+
+
+def test_a_model_may_be_given_by_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    asked = []
+
+    def load_model_file(path):
+        asked.append(path)
+        raise ModelFileError("enough")
+
+    monkeypatch.setattr(recognizer_module, "load_model_file", load_model_file)
+    for name in (None, "default", "femonet"):
+        with pytest.raises(ModelFileError, match="enough"):
+            EmotionRecognizer.load(name, GivenBoxes())
+    assert asked == [model_path()] * 3
+    with pytest.raises(ConfigError, match=r"no model 'vgg' ships with femo; there are default, .*femonet"):
+        EmotionRecognizer.load("vgg", GivenBoxes())
 
 
 def test_a_model_file_that_is_missing(tmp_path):

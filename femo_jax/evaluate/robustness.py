@@ -1,0 +1,58 @@
+"""How much of a model's accuracy is left where faces look as a camera shows them."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from femo_jax.evaluate.corruptions import CORRUPTIONS, SEED, corrupt
+from femo_jax.evaluate.metrics import report
+
+
+def robustness(
+    predict: Callable[[np.ndarray], np.ndarray],
+    images: np.ndarray,
+    labels: np.ndarray,
+    clean: np.ndarray,
+    *,
+    seed: int = SEED,
+    tell: Callable[[str], object] = lambda _: None,
+) -> dict[str, Any]:
+    """Evaluates a model on the pictures of a split under each of `CORRUPTIONS`.
+
+    Args:
+      predict: pictures `[n, 48, 48, 1] uint8` -> probabilities `[n, 7]`.
+      images: the clean pictures.
+      labels: `[n] int`, class indices.
+      clean: `[n, 7]`, the probabilities of the clean pictures.
+      seed: of the corruptions' randomness.
+      tell: is told the name of each corruption when it begins.
+
+    Returns:
+      A dict, ready for JSON, with `seed`; `clean` and, by name in `corrupted`, each corruption: `accuracy`,
+      `macro_f1`, `confidence` (the mean one) and `ece` in 0..1, and `difference`, the accuracy less the clean one;
+      `mean_accuracy` over all corruptions and its `mean_difference`.
+
+    References:
+      Hendrycks and Dietterich, 2019, https://arxiv.org/abs/1903.12261
+    """
+    corrupted = {}
+    of_clean = _figures(clean, labels)
+    for name in CORRUPTIONS:
+        tell(name)
+        figures = _figures(predict(corrupt(name, images, seed)), labels)
+        corrupted[name] = figures | {"difference": figures["accuracy"] - of_clean["accuracy"]}
+    mean = float(np.mean([figures["accuracy"] for figures in corrupted.values()]))
+    return {
+        "seed": seed,
+        "clean": of_clean,
+        "corrupted": corrupted,
+        "mean_accuracy": mean,
+        "mean_difference": mean - of_clean["accuracy"],
+    }
+
+
+def _figures(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    whole = report(probabilities, labels)
+    confidence = float(probabilities.max(axis=1).mean())
+    return {"accuracy": whole["accuracy"], "macro_f1": whole["macro_f1"], "confidence": confidence, "ece": whole["ece"]}

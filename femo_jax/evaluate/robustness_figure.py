@@ -1,0 +1,50 @@
+"""The figure of a model's accuracy under each corruption."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from femo_jax.files import replacing
+from femo_jax.plots import check_format
+
+_LIGHT_BLUE, _ORANGE, _GREY, _LIGHT_GREY = "#56B4E9", "#D55E00", "#666666", "#BBBBBB"  # Okabe and Ito's palette (2008)
+
+
+def plot_robustness(result: Mapping[str, Any], path: str | os.PathLike[str], title: str) -> None:
+    """Draws the accuracy under each corruption as a bar, and the mean confidence as a mark that should be at its end.
+
+    Args:
+      result: of `femo_jax.evaluate.robustness.robustness`.
+      path: of the figure.
+      title: to which the mean accuracy under corruption is added.
+
+    Raises:
+      FemoError: the suffix is of no figure format, or the file cannot be written.
+    """
+    check_format(path)
+    rows = {"clean": result["clean"], **result["corrupted"]}
+    accuracy, confidence = (np.array([figures[key] for figures in rows.values()]) for key in ("accuracy", "confidence"))
+    places = list(range(len(rows)))
+    figure = Figure(figsize=(9, 1.4 + 0.27 * len(rows)), layout="constrained")
+    axes = figure.subplots()
+    axes.barh(places[1:], accuracy[1:], color=_LIGHT_BLUE, label="accuracy")
+    axes.barh(places[:1], accuracy[:1], color=_LIGHT_GREY)
+    axes.plot(confidence, places, "|", color=_ORANGE, markersize=11, markeredgewidth=2, label="mean confidence")
+    axes.axvline(accuracy[0], color=_GREY, linestyle="--", linewidth=1)
+    for place, value in zip(places, accuracy, strict=True):
+        difference = "" if place == 0 else f"  ({100 * (value - accuracy[0]):+.1f})"
+        axes.text(0.01, place, f"{100 * value:.1f} %{difference}", va="center", fontsize=9)
+    axes.set_yticks(places, list(rows))
+    axes.invert_yaxis()
+    axes.margins(y=0.01)
+    axes.set_xlim(0, 1)
+    axes.xaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %", decimals=0))
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.set_title(f"{title}: {100 * result['mean_accuracy']:.1f} % accuracy on corrupted faces, on average")
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
+    with replacing(path) as beside:
+        figure.savefig(beside, dpi=150)
