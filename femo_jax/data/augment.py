@@ -4,6 +4,7 @@ Pictures are `[batch, 48, 48, 1] float32` in 0..1; every picture of the batch dr
 """
 
 from dataclasses import dataclass
+from functools import reduce
 
 import jax
 import jax.numpy as jnp
@@ -26,6 +27,10 @@ class Augmentation:
     """Largest brightness offset, as a share of the full range."""
     contrast: float = 0.2
     """Largest relative change of contrast about the picture's mean."""
+    blur: float = 0.0
+    """Largest standard deviation of a Gaussian blur, in pixels."""
+    noise: float = 0.0
+    """Largest standard deviation of Gaussian noise, as a share of the full range."""
     erasing: float = 0.0
     """Probability that a rectangle of the picture is replaced by a random grey (arXiv:1708.04896)."""
     erasing_area: tuple[float, float] = (0.02, 0.2)
@@ -45,6 +50,11 @@ def augment(key: jax.Array, images: jax.Array, config: Augmentation) -> jax.Arra
         images = random_affine(affine_key, images, config.rotation, config.scale, config.translation)
     if config.brightness or config.contrast:
         images = random_light(light_key, images, config.brightness, config.contrast)
+    # Keys of their own, so that the parts above draw the same with and without these.
+    if config.blur:
+        images = random_blur(jax.random.fold_in(key, 1), images, config.blur)
+    if config.noise:
+        images = random_noise(jax.random.fold_in(key, 2), images, config.noise)
     if config.erasing:
         images = random_erasing(erase_key, images, config.erasing, config.erasing_area)
     return images
@@ -108,6 +118,31 @@ def random_light(key: jax.Array, images: jax.Array, brightness: float, contrast:
     factor = jax.random.uniform(contrast_key, shape, minval=1 - contrast, maxval=1 + contrast)
     mean = images.mean(axis=(1, 2, 3), keepdims=True)
     return jnp.clip((images - mean) * factor + mean + offset, 0.0, 1.0)
+
+
+BLUR_REACH = 4
+"""Pixels to either side that a blur takes in: twice the largest standard deviation that makes sense for 48 pixels."""
+
+
+def random_blur(key: jax.Array, images: jax.Array, blur: float) -> jax.Array:
+    """Blurs each picture by a Gaussian whose standard deviation is uniform in 0 .. `blur` pixels, edges continued."""
+    sigma = jax.random.uniform(key, (images.shape[0], 1, 1, 1), minval=1e-3, maxval=blur)
+    offsets = jnp.arange(-BLUR_REACH, BLUR_REACH + 1)
+    weights = jax.nn.softmax(-(offsets**2) / (2 * sigma**2))[..., None]  # [b, 1, 1, offsets, 1]
+    for axis in (1, 2):
+        padding = [(0, 0)] * 4
+        padding[axis] = (BLUR_REACH, BLUR_REACH)
+        padded, size = jnp.pad(images, padding, mode="edge"), images.shape[axis]
+        views = (jax.lax.slice_in_dim(padded, start, start + size, axis=axis) for start in range(len(offsets)))
+        images = reduce(jnp.add, (weights[:, :, :, number] * view for number, view in enumerate(views)))
+    return images
+
+
+def random_noise(key: jax.Array, images: jax.Array, noise: float) -> jax.Array:
+    """Adds Gaussian noise whose standard deviation is uniform in 0 .. `noise` for each picture; clips to 0..1."""
+    deviation_key, noise_key = jax.random.split(key)
+    deviation = jax.random.uniform(deviation_key, (images.shape[0], 1, 1, 1), maxval=noise)
+    return jnp.clip(images + deviation * jax.random.normal(noise_key, images.shape), 0.0, 1.0)
 
 
 def random_erasing(key: jax.Array, images: jax.Array, probability: float, area: tuple[float, float]) -> jax.Array:

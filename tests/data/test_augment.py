@@ -80,6 +80,26 @@ def test_erasing_with_probability_zero_changes_nothing(images):
     assert jnp.array_equal(aug.random_erasing(KEY, images, 0.0, (0.02, 0.2)), images)
 
 
+def test_blur_is_a_gaussian_of_at_most_the_asked_width(images):
+    """One bright pixel becomes a spot whose spread is that of the Gaussian."""
+    point = jnp.zeros((64, 48, 48, 1)).at[:, 24, 20].set(1.0)
+    spots = np.asarray(aug.random_blur(KEY, point, 1.5))[..., 0]
+    np.testing.assert_allclose(spots.sum(axis=(1, 2)), 1.0, rtol=1e-4)
+    rows, columns = np.arange(48) - 24, np.arange(48) - 20
+    spread = np.sqrt((spots.sum(axis=2) * rows**2).sum(axis=1))
+    np.testing.assert_allclose(np.sqrt((spots.sum(axis=1) * columns**2).sum(axis=1)), spread, atol=1e-3)
+    assert spread.min() < 0.3 and 1.2 < spread.max() < 1.5
+    np.testing.assert_allclose(aug.random_blur(KEY, jnp.full((2, 48, 48, 1), 0.4), 1.5), 0.4, rtol=1e-5)
+
+
+def test_noise_differs_in_strength_and_stays_in_range(images):
+    grey = jnp.full((64, 48, 48, 1), 0.5)
+    spread = np.asarray(aug.random_noise(KEY, grey, 0.1)).std(axis=(1, 2, 3))
+    assert spread.min() < 0.02 and 0.08 < spread.max() < 0.105
+    noisy = aug.random_noise(KEY, images, 0.3)
+    assert noisy.min() >= 0.0 and noisy.max() <= 1.0
+
+
 def test_mixup_blends_with_the_reversed_batch(images):
     mixed, share = aug.mixup(KEY, images, 1.0)
     assert 0.0 < share < 1.0
