@@ -1,6 +1,5 @@
 """`femo predict`: the emotions of the faces in pictures."""
 
-import glob
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -14,13 +13,13 @@ from rich.progress import track
 from rich.table import Table
 
 from femo_jax.cli.console import say
-from femo_jax.errors import ConfigError, SourceError
+from femo_jax.cli.pictures import find_named, read_named
+from femo_jax.errors import ConfigError
 from femo_jax.files import write_json
 from femo_jax.live.config import DetectorConfig, DrawConfig
 from femo_jax.live.output.predictions import AnnotatedFolder, Prediction, write_csv
 from femo_jax.live.picture import Picture
 from femo_jax.live.recognizer import EmotionRecognizer
-from femo_jax.live.sources.pictures import find_pictures, read_picture
 from femo_jax.live.stills import recognize_stills
 
 _File = Annotated[Path | None, tyro.conf.arg(metavar="FILE")]
@@ -62,12 +61,12 @@ class Options:
 def run(options: Options) -> int:
     """Recognises the pictures and writes what was asked for; 1 where some could not be read."""
     unreadable: list[str] = []
-    paths = _find(options.pictures, unreadable)
+    paths = find_named(options.pictures, unreadable)
     copies = AnnotatedFolder(options.output, paths, options.draw) if options.output is not None else None
     recognizer = EmotionRecognizer.load(options.model, options.detector)
 
     predictions = []
-    for batch in _batches(_read(paths, unreadable)):
+    for batch in _batches(read_named(_with_bar(paths), unreadable)):
         results = recognize_stills(recognizer, [picture for _, picture in batch], whole=options.faces == "whole")
         for (path, picture), result in zip(batch, results, strict=True):
             predictions.append(Prediction(path, result))
@@ -80,29 +79,10 @@ def run(options: Options) -> int:
     return 1 if unreadable else 0
 
 
-def _find(places: Sequence[str], unreadable: list[str]) -> list[Path]:
-    """The pictures that a person named, each once."""
-    paths: list[Path] = []
-    for place in places:
-        path = Path(place)
-        try:
-            several = path.is_dir() or (glob.has_magic(place) and not path.exists())
-            paths += find_pictures(place) if several else [path]
-        except SourceError as error:
-            say(str(error))
-            unreadable.append(place)
-    return list(dict.fromkeys(paths))
-
-
-def _read(paths: Sequence[Path], unreadable: list[str]) -> Iterator[tuple[Path, Picture]]:
-    """Reads the pictures, with a bar for the person who waits."""
+def _with_bar(paths: Sequence[Path]) -> Iterable[Path]:
+    """The paths, with a bar for the person who waits."""
     console = Console(stderr=True)
-    for path in track(paths, "recognising", console=console, transient=True, disable=not console.is_terminal):
-        try:
-            yield path, Picture(read_picture(path))
-        except SourceError as error:
-            say(str(error))
-            unreadable.append(str(path))
+    return track(paths, "recognising", console=console, transient=True, disable=not console.is_terminal)
 
 
 def _batches(pictures: Iterable[tuple[Path, Picture]]) -> Iterator[list[tuple[Path, Picture]]]:

@@ -1,0 +1,144 @@
+import builtins
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import get_args
+
+import cv2
+import numpy as np
+import pytest
+
+from femo_jax.cli import explain as command
+from femo_jax.cli.main import main
+from femo_jax.emotions import EMOTIONS
+from femo_jax.live.boxes import Box
+from femo_jax.live.detection.crop import CropGeometry
+from femo_jax.live.recognizer import EmotionRecognizer
+
+
+class TwoFaces:
+    """A detector that finds two faces in bright pictures and none in dark ones."""
+
+    geometry = CropGeometry(scale=1.0, shift=0.0)
+
+    def detect(self, picture):
+        return [Box(0, 0, 40, 40), Box(40, 10, 40, 40)] if picture.grey[0, 0] > 100 else []
+
+
+@pytest.fixture(scope="module")
+def recognizer(random_model):
+    return EmotionRecognizer(replace(random_model, temperature=1e3), TwoFaces(), batch_sizes=(2,))
+
+
+@pytest.fixture(autouse=True)
+def quick(recognizer, monkeypatch):
+    """No model is loaded."""
+    monkeypatch.setattr(command.EmotionRecognizer, "load", lambda *_: recognizer)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """The current folder: bright.png with two faces, dark.png without, broken.png."""
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    cv2.imwrite("bright.png", rng.integers(150, 255, (60, 80, 3), np.uint8))
+    cv2.imwrite("dark.png", rng.integers(0, 50, (60, 80, 3), np.uint8))
+    Path("broken.png").write_bytes(Path("bright.png").read_bytes()[:50])
+    return tmp_path
+
+
+def explained(output):
+    """The explanations of each face in JSON."""
+    return [face["explanations"] for picture in json.loads(output)["pictures"] for face in picture["faces"]]
+
+
+def test_every_emotion_can_be_named():
+    assert get_args(command.Label) == EMOTIONS
+
+
+def test_a_figure_and_the_numbers(folder, capsys, recognizer):
+    arguments = ["bright.png", "dark.png", "bright.png", "-o", "new/figure.pdf", "--json", "-", "--steps", "4"]
+    assert main(["explain", *arguments]) == 0
+    said = capsys.readouterr()
+    assert Path("new/figure.pdf").stat().st_size > 10_000
+    record = json.loads(said.out)
+    assert (record["grad_cam_layer"], record["layer_cam_layer"]) == ([3, 3, 4], [12, 12, 4])
+    assert (record["baseline"], record["steps"]) == ("grey", 4)
+    assert [picture["path"] for picture in record["pictures"]] == ["bright.png", "dark.png"]
+    faces = record["pictures"][0]["faces"]
+    assert [face["box"] for face in faces] == [[0, 0, 40, 40], [40, 10, 40, 40]]
+    for face, expected in zip(faces, recognizer(cv2.imread("bright.png")), strict=True):
+        (explanation,) = face["explanations"]
+        assert explanation["label"] == face["label"] == expected.label
+        assert np.shape(explanation["grad_cam"]) == (3, 3)
+        assert np.shape(explanation["layer_cam"]) == (12, 12)
+        missed = explanation["attributed"] - (explanation["logit"] - explanation["baseline_logit"])
+        assert explanation["gap"] == pytest.approx(missed, abs=1e-3)
+    assert "femo: pictures: 2, faces: 2, unreadable: 0\n" in said.err
+    assert "sums miss the differences of the logits by at most" in said.err
+
+
+def test_each_face_is_explained_by_its_own_crop(folder, capsys, recognizer):
+    image = cv2.imread("bright.png")
+    image[:, :44] = 200  # a crop is interpolated, and so sees a little more
+    cv2.imwrite("bright.png", image)
+    cv2.imwrite("left.png", image[:40, :40])
+    found = []
+    for arguments in (["bright.png"], ["left.png", "--faces", "whole"]):
+        assert main(["explain", *arguments, "--steps", "2", "--json", "-"]) == 0
+        found.append(explained(capsys.readouterr().out))
+    (left, right), (alone,) = found
+    assert left[0]["logit"] == pytest.approx(alone[0]["logit"], rel=1e-5)
+    assert left[0]["logit"] != pytest.approx(right[0]["logit"], rel=1e-5)
+
+
+def test_emotions_can_be_chosen(folder, capsys, recognizer):
+    probabilities = recognizer.whole(cv2.imread("dark.png")).probabilities
+    likely = [EMOTIONS[index] for index in np.argsort(-probabilities)]
+    for options, labels in (([], likely[:1]), (["--top", "3"], likely[:3]), (["--emotion", likely[5]], [likely[5]])):
+        assert main(["explain", "dark.png", "--faces", "whole", "--steps", "1", "--json", "-", *options]) == 0
+        (explanations,) = explained(capsys.readouterr().out)
+        assert [explanation["label"] for explanation in explanations] == labels
+    assert Path("explain.png").stat().st_size > 10_000
+
+
+def test_no_face_and_what_cannot_be_read(folder, capsys):
+    assert main(["explain", "dark.png"]) == 1
+    assert main(["explain", "broken.png", "nothing-*.png", "bright.png", "--steps", "1", "-o", "bright.svg"]) == 1
+    errors = capsys.readouterr().err
+    assert "femo: pictures: 1, faces: 0, unreadable: 0\n" in errors
+    assert "femo: broken.png: " in errors
+    assert "femo: pictures: 1, faces: 2, unreadable: 2\n" in errors
+    assert not Path("explain.png").exists()
+    assert Path("bright.svg").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "femo explain PICTURE"),
+        (["bright.png", "--top", "8"], "--top is 8; expected 1 to 7"),
+        (["bright.png", "--top", "2", "--emotion", "happy"], "--emotion and --top exclude each other"),
+        (["bright.png", "--layer", "7"], "there are 48, 24, 12, 6, 3"),
+        (["bright.png", "-o", "figure.bmp"], "unknown figure format"),
+    ],
+)
+def test_what_cannot_be_explained(folder, capsys, arguments, words):
+    assert main(["explain", *arguments]) == 2
+    assert words in " ".join(capsys.readouterr().err.split())
+
+
+def test_matplotlib_is_missed_by_name(folder, capsys, monkeypatch):
+    monkeypatch.delitem(sys.modules, "femo_jax.explain.figure", raising=False)
+    monkeypatch.delattr("femo_jax.explain.figure", raising=False)
+    real = builtins.__import__
+
+    def without(name, *rest):
+        if name.split(".")[0] == "matplotlib":
+            raise ModuleNotFoundError(f"No module named {name!r}", name="matplotlib")
+        return real(name, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    assert main(["explain", "bright.png"]) == 2
+    assert "matplotlib is not installed, which figures need: pip install 'femo-jax[train]'" in capsys.readouterr().err
