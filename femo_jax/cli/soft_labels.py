@@ -1,0 +1,43 @@
+"""`femo soft-labels`: what trained networks say of the training pictures, for another network to learn from."""
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import tyro
+
+from femo_jax.data.prepare import load_split
+from femo_jax.evaluate.predict import predict_probabilities
+from femo_jax.evaluate.run import load_model
+from femo_jax.evaluate.views import ViewsName
+from femo_jax.model_file import logits_function
+from femo_jax.train.soft_labels import save_soft_labels
+
+
+def run(
+    models: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")],
+    data: Annotated[str, tyro.conf.arg(metavar="PATH")],
+    output: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="FILE")] = Path("soft_labels.safetensors"),
+    views: ViewsName = "flip",
+) -> None:
+    """Writes the mean probabilities of one or several networks on the training split, for `femo train --soft-labels`.
+
+    Args:
+      models: Workdirs, whose best checkpoints are taken, or model files.
+      data: FER-2013 in any form, as it is given to `femo train`.
+      output: The file, by custom .safetensors.
+      views: Of each picture, over which the probabilities are averaged.
+    """
+    loaded = [load_model(model) for model in models]
+    split = load_split(data, "train")
+    each = [predict_probabilities(logits_function(model), split.images, views=views) for model in loaded]
+    probabilities = np.mean(each, axis=0)
+    save_soft_labels(output, split, probabilities, [Path(model).name for model in models])
+    accuracy = (probabilities.argmax(axis=1) == split.labels).mean()
+    print(f"Written: {output} ({len(models)} models, {len(split.labels):,} pictures, {accuracy:.1%} as labelled)")
+
+
+def main(argv: list[str]) -> int:
+    """Runs `femo soft-labels`; returns the exit code."""
+    tyro.cli(run, prog="femo soft-labels", args=argv)
+    return 0

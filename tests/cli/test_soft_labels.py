@@ -1,0 +1,32 @@
+import numpy as np
+
+from femo_jax.cli import soft_labels as command
+from femo_jax.cli.main import main
+from femo_jax.evaluate.predict import predict_probabilities
+from femo_jax.model_file import logits_function, save_model_file
+from femo_jax.train.soft_labels import load_soft_labels
+
+
+def test_writes_the_mean_of_the_networks_on_the_training_split(
+    random_model, train_tiles, tmp_path, monkeypatch, capsys
+):
+    asked = []
+
+    def load_split(data, split):
+        asked.append((data, split))
+        return train_tiles
+
+    monkeypatch.setattr(command, "load_split", load_split)
+    other = random_model.variables["params"]["head"]["kernel"] + 10 * np.eye(7, dtype=np.float32)[5]
+    params = random_model.variables["params"] | {"head": random_model.variables["params"]["head"] | {"kernel": other}}
+    turned = type(random_model)("simple_cnn", random_model.options, random_model.variables | {"params": params})
+    files = [tmp_path / "one.safetensors", tmp_path / "two.safetensors"]
+    for file, model in zip(files, (random_model, turned), strict=True):
+        save_model_file(file, model, "float32")
+    target = tmp_path / "soft.safetensors"
+    assert main(["soft-labels", *map(str, files), "--data", "faces.zip", "-o", str(target), "--views", "one"]) == 0
+    assert asked == [("faces.zip", "train")]
+    each = [predict_probabilities(logits_function(model), train_tiles.images) for model in (random_model, turned)]
+    assert not np.allclose(*each, atol=1e-3)
+    np.testing.assert_allclose(load_soft_labels(target, train_tiles), np.mean(each, axis=0), atol=1e-6)
+    assert "2 models, 96 pictures" in capsys.readouterr().out
