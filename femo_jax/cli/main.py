@@ -17,7 +17,10 @@ from femo_jax.files import cache_folder
 COMMANDS = {
     "live": "emotions of the faces of a camera, a clip or pictures, as they come",
     "predict": "emotions of the faces in pictures: a table, JSON, csv, copies",
+    "explain": "what the network looks at in a face: Grad-CAM, Integrated Gradients",
     "train": "train a network from a configuration in experiments/",
+    "soft-labels": "what trained networks say of the training pictures, for another to learn from",
+    "sweep": "train a grid of configurations and compare them in one table and figure",
     "evaluate": "accuracy, calibration and confusion of a run or a model file",
     "plot": "curves of one or several runs in one figure",
     "export": "turn a run into one portable model file",
@@ -46,7 +49,8 @@ def main(argv: list[str] | None = None) -> int:
     try:
         with warnings.catch_warnings():
             warnings.showwarning = lambda message, *_: say(f"warning: {message}")
-            return importlib.import_module(f"femo_jax.cli.{name}").main(rest)
+            module = name.replace("-", "_")
+            return importlib.import_module(f"femo_jax.cli.{module}").main(rest)
     except FemoError as error:
         say(str(error))
         return 2

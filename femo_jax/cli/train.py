@@ -11,6 +11,8 @@ import tyro
 from rich.console import Console
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
+from femo_jax.cli.console import say
+from femo_jax.data.splits import Split
 from femo_jax.errors import ConfigError
 from femo_jax.ops import Ops
 from femo_jax.train.config import TrainConfig, load_config
@@ -32,18 +34,24 @@ class Distributed:
 
 
 @dataclass(frozen=True)
-class Options:
-    """Trains a network; started again with the same workdir, it goes on where it was broken off."""
+class RunOptions:
+    """How runs are carried out, whatever they are to compute."""
 
     data: str
     """FER-2013 in any of its forms (csv, tar.gz, zip, folder), a folder of `femo data prepare`, or `drawn`."""
-    workdir: Path | None = None
-    """Run folder for metrics, checkpoints and figures; by default runs/ and the name of the configuration."""
     cpu_devices: int = 1
     """Devices to split the CPU into. With XLA two train faster than one on two cores; oneDNN has one use them all."""
     ops: Ops = "auto"
     """What carries out convolution, BatchNorm and pooling: XLA, or oneDNN on a CPU, where it is faster; auto takes
     oneDNN where it can. Runs agree up to rounding."""
+
+
+@dataclass(frozen=True)
+class Options(RunOptions):
+    """Trains a network; started again with the same workdir, it goes on where it was broken off."""
+
+    workdir: Path | None = None
+    """Run folder for metrics, checkpoints and figures; by default runs/ and the name of the configuration."""
     tensorboard: bool = False
     """Also write TensorBoard event files to the workdir."""
     distributed: Distributed = field(default_factory=Distributed)
@@ -89,30 +97,49 @@ def _json_object(type_info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] 
 
 
 def _run(options: Options, workdir: Path) -> int:
-    keep_freed_memory()
-    jax.config.update("jax_num_cpu_devices", options.cpu_devices)
+    prepare_devices(options.cpu_devices)
     group = options.distributed
     if group.coordinator:
         jax.distributed.initialize(group.coordinator, group.num_processes, group.process_id)
 
     # After jax.distributed: these start the backend. TensorFlow comes with the data.
     from femo_jax.data.prepare import load_split
+    from femo_jax.train.loop import Interrupted
+
+    train_split, validation_split = load_split(options.data, "train"), load_split(options.data, "validation")
+    try:
+        train_run(options.config, workdir, train_split, validation_split, options.ops, options.tensorboard)
+    except Interrupted as interrupted:
+        say(str(interrupted))
+        return 128 + interrupted.signum
+    return 0
+
+
+def prepare_devices(cpu_devices: int) -> None:
+    """Settles what has to be settled before JAX starts its backend."""
+    keep_freed_memory()
+    jax.config.update("jax_num_cpu_devices", cpu_devices)
+
+
+def train_run(
+    config: TrainConfig,
+    workdir: Path,
+    train_split: Split,
+    validation_split: Split,
+    ops: Ops,
+    tensorboard: bool = False,
+) -> None:
+    """Trains one run to its end, telling of it on the console, and writes its report; errors as of `train`."""
     from femo_jax.evaluate.run_report import write_run_report
-    from femo_jax.train.loop import Interrupted, train
+    from femo_jax.train.loop import train
     from femo_jax.train.progress import ConsoleReporter, SilentReporter
     from femo_jax.train.tensorboard import record_writer
 
     first = jax.process_index() == 0
-    train_split, validation_split = load_split(options.data, "train"), load_split(options.data, "validation")
     console = Console()
-    reporter = ConsoleReporter(console, options.config.epochs) if first else SilentReporter()
-    try:
-        with record_writer(workdir if options.tensorboard and first else None) as on_record:
-            train(options.config, workdir, train_split, validation_split, reporter, on_record, options.ops)
-    except Interrupted as interrupted:
-        Console(stderr=True).print(f"femo: {interrupted}", highlight=False)
-        return 128 + interrupted.signum
+    reporter = ConsoleReporter(console, config.epochs) if first else SilentReporter()
+    with record_writer(workdir if tensorboard and first else None) as on_record:
+        train(config, workdir, train_split, validation_split, reporter, on_record, ops)
     if first:
         for file in write_run_report(workdir, validation_split):
             console.print(f"wrote {file}", highlight=False, soft_wrap=True)
-    return 0

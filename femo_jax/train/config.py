@@ -145,6 +145,13 @@ def as_dict(config: TrainConfig) -> dict[str, Any]:
     return _json_value(dataclasses.asdict(config))
 
 
+def with_defaults(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A configuration as an older femo wrote it: what that did not write yet had the value that is the default now."""
+    defaults = as_dict(TrainConfig())
+    augmentation = {**defaults["augmentation"], **record.get("augmentation", {})}
+    return {**defaults, **record, "augmentation": augmentation}
+
+
 def _json_value(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _json_value(item) for key, item in value.items()}

@@ -14,7 +14,7 @@ from femo_jax.errors import ConfigError
 from femo_jax.files import write_json
 from femo_jax.ops import Implementation
 from femo_jax.train.checkpoints import CONFIG_FILE, read_run_record
-from femo_jax.train.config import TrainConfig, as_dict, differences
+from femo_jax.train.config import TrainConfig, as_dict, differences, with_defaults
 
 _PACKAGES = ("femo-jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
@@ -53,7 +53,7 @@ def claim_workdir(
     asked = {"config": as_dict(config), "data": data}
     if (workdir / CONFIG_FILE).exists():
         record = read_run_record(workdir)
-        there = {"config": as_dict(TrainConfig()) | record["config"], "data": record.get("data")}
+        there = {"config": with_defaults(record["config"]), "data": record.get("data")}
         found = differences(there, asked)
         if found:
             raise ConfigError(

@@ -12,6 +12,7 @@ def test_a_run_leaves_what_the_readme_lists(trained):
         "config.json",
         "metrics.jsonl",
         "report.json",
+        "flip.json",
         "curves.png",
         "confusion.png",
         "checkpoints",
