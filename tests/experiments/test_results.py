@@ -1,0 +1,41 @@
+"""The page of results says what the committed runs say."""
+
+import numpy as np
+import pytest
+import results_figures
+import table
+
+from femo_jax.train.config import as_dict, load_config, with_defaults
+from femo_jax.train.run_record import read_run_record
+
+
+def test_the_committed_page_is_that_of_the_committed_runs():
+    assert table.page(*table.read_all()) == (table.HERE / "results.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("root", [table.RESULTS, table.ABLATIONS], ids=["networks", "ablations"])
+def test_each_row_comes_from_a_committed_configuration(root):
+    """Of today's defaults, but for the seed; `--cpu-devices` and the like are no part of it."""
+    labels = table.run_folders(root)
+    assert labels
+    for label, seeds in labels.items():
+        config = as_dict(load_config(table.HERE / root.relative_to(table.RESULTS) / f"{label}.py"))
+        for seed, run in seeds.items():
+            assert with_defaults(read_run_record(run)["config"]) == config | {"seed": seed}, run
+
+
+def test_minutes_to_an_accuracy_are_those_of_the_first_epoch_that_reached_it(tmp_path):
+    for seed, accuracies in enumerate([(0.2, 0.6, 0.5), (0.4, 0.8, 0.7)]):
+        lines = [
+            f'{{"epoch": {epoch}, "split": "{split}", "seconds": {seconds}, "accuracy": {accuracy}}}\n'
+            for epoch, accuracy in enumerate(accuracies, start=1)
+            for split, seconds in (("train", 50 + 60 * seed), ("validation", 10))
+        ]
+        (tmp_path / str(seed)).mkdir()
+        (tmp_path / str(seed) / "metrics.jsonl").write_text("".join(lines))
+    times = results_figures.read_times([tmp_path / "0", tmp_path / "1"])
+    np.testing.assert_allclose(times.minutes, [1.5, 3.0, 4.5])
+    np.testing.assert_allclose(times.accuracy, [0.3, 0.7, 0.6])
+    assert times.minutes_to(0.6) == 3.0
+    assert times.minutes_to(0.9) is None
+    assert table.time_table({"net": times}).splitlines()[-1] == "| net | 3.0 | 3.0 | 3.0 | 3.0 |"
