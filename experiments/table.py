@@ -3,12 +3,15 @@
 python experiments/table.py
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from results_figures import MILESTONES, Times, draw_cost, draw_times, read_times
 from rich.console import Console
 
+from femo_jax.emotions import EMOTIONS
 from femo_jax.evaluate.summary import Row, markdown, read_rows, run_folders
 from femo_jax.files import write_text
 
@@ -61,6 +64,26 @@ augmentation. One seed, unless there are more.
 """
 
 
+ROBUSTNESS = """
+## Faces as a camera shows them
+
+PublicTest under each corruption, one view, by the models that ship:
+
+    femo evaluate MODEL --data fer2013 --corruptions --json experiments/results/robustness/MODEL.json
+
+"""
+
+LABELS = """
+## Labels over clips
+
+Share of the raw label, and of the label that is shown, over the faces of two clips of people on a stage and in a crowd,
+without labels of their own: they tell whether faces are "always angry", and no error rate.
+
+    python experiments/label_distribution.py CLIP CLIP --model MODEL --json experiments/results/labels/MODEL.json
+
+"""
+
+
 def link(row: Row, root: Path) -> str:
     """The label as a link to its runs."""
     return f"[{row.label}]({(root / row.label).relative_to(HERE)}/)"
@@ -76,11 +99,50 @@ def time_table(times: Mapping[str, Times]) -> str:
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
+def robustness_table(reports: Mapping[str, dict[str, Any]]) -> str:
+    """Accuracy of each model under each corruption, and what it costs, as a Markdown table."""
+    models = {name: report["robustness"] for name, report in reports.items()}
+    lines = [["faces", *(f"{name}{part}" for name in models for part in ("", ", difference"))]]
+    lines.append(["---", *["---:"] * 2 * len(models)])
+    lines.append(["clean", *(text for of in models.values() for text in (_percent(of["clean"]["accuracy"]), "-"))])
+    for kind in next(iter(models.values()))["corrupted"]:
+        figures = [of["corrupted"][kind] for of in models.values()]
+        lines.append(
+            [kind, *(text for of in figures for text in (_percent(of["accuracy"]), _points(of["difference"])))]
+        )
+    means = [(_percent(of["mean_accuracy"]), _points(of["mean_difference"])) for of in models.values()]
+    lines.append(["mean corrupted", *(text for pair in means for text in pair)])
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def label_table(distributions: Mapping[str, dict[str, Any]]) -> str:
+    """Shares of the labels over all clips together, by model, as a Markdown table."""
+    lines = [["model", "", *EMOTIONS], ["---", "---", *["---:"] * len(EMOTIONS)]]
+    for name, clips in distributions.items():
+        for way in ("raw", "shown"):
+            lines.append([name, way, *(f"{100 * share:.0f} %" for share in clips["together"][way].values())])
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2f} %"
+
+
+def _points(share: float) -> str:
+    return f"{100 * share:+.2f}"
+
+
 def page(rows: Sequence[Row], times: Mapping[str, Times]) -> str:
     """The whole page, the best row of each table first."""
     networks = markdown(rows, lambda row: link(row, RESULTS))
     ablations = markdown(read_rows(ABLATIONS), lambda row: link(row, ABLATIONS))
-    return OPENING + networks + COST + time_table(times) + ABLATION + ablations
+    robustness, labels = (_by_model(RESULTS / folder) for folder in ("robustness", "labels"))
+    camera = ROBUSTNESS + robustness_table(robustness) + LABELS + label_table(labels)
+    return OPENING + networks + COST + time_table(times) + ABLATION + ablations + camera
+
+
+def _by_model(folder: Path) -> dict[str, dict[str, Any]]:
+    return {path.stem: json.loads(path.read_text("utf-8")) for path in sorted(folder.glob("*.json"))}
 
 
 def read_all() -> tuple[list[Row], dict[str, Times]]:

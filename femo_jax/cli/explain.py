@@ -10,7 +10,7 @@ import numpy as np
 import tyro
 
 from femo_jax.cli.console import say
-from femo_jax.cli.pictures import find_named, read_named
+from femo_jax.cli.pictures import Places, find_named, read_named
 from femo_jax.emotions import EMOTIONS
 from femo_jax.errors import ConfigError, FemoError
 from femo_jax.explain.faces import STEPS, Baseline, Explainer
@@ -33,11 +33,7 @@ Label = Literal["angry", "disgust", "fear", "happy", "neutral", "sad", "surprise
 class Options:
     """Draws what the network looks at in each face: probabilities, Grad-CAM, LayerCAM and Integrated Gradients."""
 
-    pictures: Annotated[
-        tuple[str, ...],
-        tyro.conf.Positional,
-        tyro.conf.arg(metavar="PICTURE [PICTURE ...]", help_behavior_hint=""),
-    ]
+    pictures: Places
     """Files, folders, or patterns such as 'holiday/**/*.jpg'."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="FIGURE")] = Path("explain.png")
     """The figure: .png, .pdf or .svg."""

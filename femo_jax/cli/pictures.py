@@ -3,11 +3,21 @@
 import glob
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Annotated
+
+import tyro
 
 from femo_jax.cli.console import say
 from femo_jax.errors import SourceError
 from femo_jax.live.picture import Picture
 from femo_jax.live.sources.pictures import find_pictures, read_picture
+
+Places = Annotated[
+    tuple[str, ...],
+    tyro.conf.Positional,
+    tyro.conf.arg(metavar="PICTURE [PICTURE ...]", help_behavior_hint=""),
+]
+"""The type of an option that takes files, folders and patterns."""
 
 
 def find_named(places: Sequence[str], unreadable: list[str]) -> list[Path]:

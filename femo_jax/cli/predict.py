@@ -13,7 +13,7 @@ from rich.progress import track
 from rich.table import Table
 
 from femo_jax.cli.console import say
-from femo_jax.cli.pictures import find_named, read_named
+from femo_jax.cli.pictures import Places, find_named, read_named
 from femo_jax.errors import ConfigError
 from femo_jax.files import write_json
 from femo_jax.live.config import DetectorConfig, DrawConfig
@@ -33,11 +33,7 @@ _BATCH_PIXELS = 2**24  # so that large pictures do not fill the memory
 class Options:
     """Finds the faces in pictures and says what emotion each shows."""
 
-    pictures: Annotated[
-        tuple[str, ...],
-        tyro.conf.Positional,
-        tyro.conf.arg(metavar="PICTURE [PICTURE ...]", help_behavior_hint=""),
-    ]
+    pictures: Places
     """Files, folders, or patterns such as 'holiday/**/*.jpg'."""
     json: _File = None
     """Write a list of the pictures, each with its faces; - prints it."""
