@@ -28,7 +28,7 @@ def card(name: str, path: Path) -> str:
     cost = model_cost(create_model(model.architecture, **model.options))
     config, evaluation, calibration = (model.training[key] for key in ("config", "evaluation", "calibration"))
     low, high = (100 * share for share in evaluation["accuracy_interval"])
-    nll, ece = calibration["nll"], calibration["ece"]
+    nll, ece, chance = calibration["nll"], calibration["ece"], calibration["ece_by_chance"]
     recipe = RECIPES[name]
     recalls = "\n".join(f"| {label} | {100 * recall:.1f} % |" for label, recall in evaluation["recall"].items())
     return CARD.format(
@@ -55,6 +55,8 @@ def card(name: str, path: Path) -> str:
         cross_fitted=_wrapped(
             f"Cross-fitted, with each picture judged by a temperature that it did not help to fit"
             f" ({calibration['folds']} folds), the calibration error is {100 * calibration['cross_fitted_ece']:.2f} %."
+            f" Were every confidence right, chance alone would make it {100 * chance['mean']:.1f} % in the mean"
+            f" ({100 * chance['low']:.1f} to {100 * chance['high']:.1f} %) with so few pictures."
             " So of the faces that get a confidence of 70 %, about 70 % carry the label that the network gives them, if"
             " they are like those of FER-2013."
         ),

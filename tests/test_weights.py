@@ -103,7 +103,7 @@ def stated_figures(model: LoadedModel, bytes_of_file: int) -> list[str]:
     """What a card must say of its model, digit by digit."""
     evaluation, calibration = model.training["evaluation"], model.training["calibration"]
     low, high = (100 * share for share in evaluation["accuracy_interval"])
-    nll, ece = calibration["nll"], calibration["ece"]
+    nll, ece, chance = calibration["nll"], calibration["ece"], calibration["ece_by_chance"]
     cost = model_cost(create_model(model.architecture, **model.options))
     return [
         f"{cost.parameters:,} parameters, {cost.multiply_adds / 1e6:.1f} M multiply-adds",
@@ -115,6 +115,7 @@ def stated_figures(model: LoadedModel, bytes_of_file: int) -> list[str]:
         f"| negative log-likelihood | {nll['before']:.4f} nats | {nll['after']:.4f} nats |",
         f"| expected calibration error, 15 bins | {100 * ece['before']:.2f} % | {100 * ece['after']:.2f} % |",
         f"({calibration['folds']} folds), the calibration error is {100 * calibration['cross_fitted_ece']:.2f} %",
+        f"({100 * chance['low']:.1f} to {100 * chance['high']:.1f} %) with so few pictures",
     ]
 
 

@@ -37,12 +37,13 @@ def run(
 
 def _print_calibration(model: LoadedModel) -> None:
     evaluation, calibration = model.training["evaluation"], model.training["calibration"]
-    nll, ece = calibration["nll"], calibration["ece"]
+    nll, ece, chance = calibration["nll"], calibration["ece"], calibration["ece_by_chance"]
     print(f"Temperature {model.temperature:.4f}, fitted on {calibration['split']} ({calibration['n']:,} pictures)")
     print(f"  accuracy                    {100 * evaluation['accuracy']:.2f} %")
     print(f"  negative log-likelihood     {nll['before']:.4f} -> {nll['after']:.4f} nats")
     print(f"  expected calibration error  {100 * ece['before']:.2f} % -> {100 * ece['after']:.2f} %")
     print(f"  the same, cross-fitted      {100 * calibration['cross_fitted_ece']:.2f} % ({calibration['folds']} folds)")
+    print(f"  of a perfect calibration    {100 * chance['mean']:.2f} % (by chance, from so few pictures)")
 
 
 def main(argv: list[str]) -> int:

@@ -38,10 +38,8 @@ def reliability(probabilities: np.ndarray, labels: np.ndarray, bins: int = ECE_B
       labels: `[n]` class indices.
       bins: number of bins of equal width over 0..1.
     """
-    confidence = probabilities.max(axis=1).astype(np.float64)
     right = probabilities.argmax(axis=1) == labels
-    edges = np.linspace(0.0, 1.0, bins + 1)
-    bin_of = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, bins - 1)
+    confidence, bin_of, edges = _binned_confidence(probabilities, bins)
     count = np.bincount(bin_of, minlength=bins)
     divisor = np.maximum(count, 1)
     return Reliability(
@@ -50,6 +48,13 @@ def reliability(probabilities: np.ndarray, labels: np.ndarray, bins: int = ECE_B
         confidence=np.bincount(bin_of, weights=confidence, minlength=bins) / divisor,
         accuracy=np.bincount(bin_of, weights=right, minlength=bins) / divisor,
     )
+
+
+def _binned_confidence(probabilities: np.ndarray, bins: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The confidence of each picture `[n] float64`, the bin `[n]` that it falls in, and the edges of all bins."""
+    confidence = probabilities.max(axis=1).astype(np.float64)
+    edges = np.linspace(0.0, 1.0, bins + 1)
+    return confidence, np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, bins - 1), edges
 
 
 def expected_calibration_error(binned: Reliability) -> float:
@@ -115,3 +120,33 @@ def cross_fitted_ece(logits: np.ndarray, labels: np.ndarray, folds: int = 5, see
         temperature = fit_temperature(logits[~held_out], labels[~held_out])
         probabilities[held_out] = softmax(logits[held_out] / temperature, axis=1)
     return expected_calibration_error(reliability(probabilities, labels))
+
+
+class ChanceError(NamedTuple):
+    """The calibration error of a model without any, over draws of the labels: its mean, and a 90 % interval."""
+
+    mean: float
+    low: float
+    high: float
+
+
+def ece_by_chance(probabilities: np.ndarray, draws: int = 1000, seed: int = 0) -> ChanceError:
+    """The expected calibration error that is left where every probability is right, for want of pictures.
+
+    In a bin of a few hundred pictures accuracy differs from confidence by chance alone, and the error counts every
+    difference, whatever its sign. Below this no model of such confidences comes but by luck.
+
+    Args:
+      probabilities: `[n, classes]` of a softmax; they are taken for right.
+      draws: how often whether the pictures are right is drawn from them.
+      seed: of the draws.
+    """
+    confidence, bin_of, _ = _binned_confidence(probabilities, ECE_BINS)
+    rng = np.random.default_rng(seed)
+    errors = np.empty(draws)
+    for draw in range(draws):
+        right = rng.random(len(confidence)) < confidence
+        difference = np.bincount(bin_of, weights=right - confidence)
+        errors[draw] = np.abs(difference).sum() / len(confidence)
+    low, high = np.quantile(errors, (0.05, 0.95))
+    return ChanceError(float(errors.mean()), float(low), float(high))

@@ -12,7 +12,7 @@ from scipy.special import softmax
 from femo_jax.data.prepare import load_split
 from femo_jax.data.splits import SPLITS
 from femo_jax.errors import ConfigError
-from femo_jax.evaluate.calibration import cross_fitted_ece, fit_temperature
+from femo_jax.evaluate.calibration import cross_fitted_ece, ece_by_chance, fit_temperature
 from femo_jax.evaluate.metrics import report
 from femo_jax.evaluate.predict import predict_probabilities
 from femo_jax.evaluate.robustness import robustness
@@ -155,7 +155,8 @@ def calibrate(loaded: LoadedModel, data: str | os.PathLike[str], split: str = "v
     Returns:
       The model with `temperature`, and two entries more in `training`, as JSON has them: `evaluation` (`split`, `n`,
       `accuracy`, `accuracy_interval`, `macro_f1`, `recall` by label) and `calibration` (`split`, `n`, `nll` and `ece`
-      with `before` and `after`, and the `cross_fitted_ece` with its `folds` and `seed`).
+      with `before` and `after`, the `cross_fitted_ece` with its `folds` and `seed`, and `ece_by_chance`, see
+      `femo_jax.evaluate.calibration`).
 
     Raises:
       FemoError: the data are not what they should be, or the network gives NaN.
@@ -166,7 +167,8 @@ def calibrate(loaded: LoadedModel, data: str | os.PathLike[str], split: str = "v
     logits = np.log(np.maximum(probabilities, np.finfo(np.float32).tiny))
     temperature = fit_temperature(logits, pictures.labels)
     before = report(probabilities, pictures.labels)
-    after = report(softmax(logits / temperature, axis=1), pictures.labels)
+    calibrated = softmax(logits / temperature, axis=1)
+    after = report(calibrated, pictures.labels)
     evaluation = {
         "split": split,
         **{key: before[key] for key in ("n", "accuracy", "accuracy_interval", "macro_f1")},
@@ -177,6 +179,7 @@ def calibrate(loaded: LoadedModel, data: str | os.PathLike[str], split: str = "v
         "n": before["n"],
         **{key: {"before": before[key], "after": after[key]} for key in ("nll", "ece")},
         "cross_fitted_ece": cross_fitted_ece(logits, pictures.labels, **CROSS_FITTING),
+        "ece_by_chance": ece_by_chance(calibrated)._asdict(),
         **CROSS_FITTING,
     }
     training = {**loaded.training, "evaluation": evaluation, "calibration": calibration}

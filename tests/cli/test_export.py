@@ -53,6 +53,7 @@ def test_calibrates(model, tmp_path, capsys, monkeypatch, validation_tiles):
         f"{measured['nll']['before']:.4f} -> {measured['nll']['after']:.4f} nats",
         f"{100 * measured['ece']['before']:.2f} % -> {100 * measured['ece']['after']:.2f} %",
         f"{100 * measured['cross_fitted_ece']:.2f} % (5 folds)",
+        f"{100 * measured['ece_by_chance']['mean']:.2f} % (by chance",
     ):
         assert said in printed
 

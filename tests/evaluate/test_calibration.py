@@ -6,6 +6,7 @@ from femo_jax.evaluate import calibration
 from femo_jax.evaluate.calibration import (
     TEMPERATURES,
     cross_fitted_ece,
+    ece_by_chance,
     expected_calibration_error,
     fit_temperature,
     reliability,
@@ -129,3 +130,21 @@ def test_shapes_that_do_not_fit(logits, labels):
 def test_too_few_folds_or_pictures(folds):
     with pytest.raises(ValueError, match=f"got {folds} folds, 3 pictures"):
         cross_fitted_ece(np.zeros((3, 7)), np.zeros(3, int), folds=folds)
+
+
+def test_error_by_chance_is_what_labels_drawn_from_the_probabilities_give(logits):
+    probabilities = softmax(logits, axis=1)
+    rng = np.random.default_rng(5)
+    errors = []
+    for _ in range(200):
+        labels = (probabilities.cumsum(axis=1) > rng.random((len(probabilities), 1))).argmax(axis=1)
+        errors.append(expected_calibration_error(reliability(probabilities, labels)))
+    chance = ece_by_chance(probabilities, seed=1)
+    assert chance.mean == pytest.approx(np.mean(errors), rel=0.05)
+    assert (chance.low, chance.high) == pytest.approx(tuple(np.quantile(errors, (0.05, 0.95))), rel=0.12)
+    assert ece_by_chance(probabilities, seed=1) == chance
+
+
+def test_error_by_chance_grows_where_pictures_are_few(logits):
+    probabilities = softmax(logits, axis=1)
+    assert ece_by_chance(probabilities[: len(probabilities) // 16]).mean > 3 * ece_by_chance(probabilities).mean
