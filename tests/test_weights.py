@@ -21,9 +21,15 @@ def card_of(name: str) -> str:
     return model_path(name).with_suffix(".md").read_text(encoding="utf-8")
 
 
-def test_femonet_ships_and_is_the_default():
-    assert "femonet" in SHIPPED
+def test_two_models_ship_and_femonet_is_the_default():
+    assert SHIPPED == ["femonet", "femonet-small"]
     assert model_path() == model_path("femonet") == model_path("default")
+    assert model_path("small") == model_path("femonet-small")
+
+
+def test_the_small_model_has_less_than_a_million_parameters():
+    model = load_model_file(model_path("small"))
+    assert model_cost(create_model(model.architecture, **model.options)).parameters < 1_000_000
 
 
 def test_unknown_name_is_told_those_there_are():

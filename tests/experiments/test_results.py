@@ -6,6 +6,7 @@ import results_figures
 import table
 
 from femo_jax.train.config import as_dict, load_config, with_defaults
+from femo_jax.train.overrides import override
 from femo_jax.train.run_record import read_run_record
 
 
@@ -13,13 +14,18 @@ def test_the_committed_page_is_that_of_the_committed_runs():
     assert table.page(*table.read_all()) == (table.HERE / "results.md").read_text("utf-8")
 
 
-@pytest.mark.parametrize("root", [table.RESULTS, table.ABLATIONS], ids=["networks", "ablations"])
-def test_each_row_comes_from_a_committed_configuration(root):
+@pytest.mark.parametrize(
+    ("root", "configs"),
+    [(table.RESULTS, table.HERE), (table.ABLATIONS, table.HERE / "ablations"), (table.GRIDS, table.HERE)],
+    ids=["networks", "ablations", "grids"],
+)
+def test_each_row_comes_from_a_committed_configuration(root, configs):
     """Of today's defaults, but for the seed; `--cpu-devices` and the like are no part of it."""
     labels = table.run_folders(root)
     assert labels
     for label, seeds in labels.items():
-        config = as_dict(load_config(table.HERE / root.relative_to(table.RESULTS) / f"{label}.py"))
+        name, *changes = label.split(",")
+        config = as_dict(override(load_config(configs / f"{name}.py"), dict(change.split("=") for change in changes)))
         for seed, run in seeds.items():
             assert with_defaults(read_run_record(run)["config"]) == config | {"seed": seed}, run
 

@@ -28,7 +28,8 @@ class NodeConfig:
     """What concerns the node itself."""
 
     model: Path | None = None
-    """Model file, as `femo export` writes it; empty: the model that comes with femo."""
+    """A model that ships with femo, by its name (default, small), or a model file of `femo export`; empty: the default
+    one."""
     image_transport: Literal["raw", "compressed"] = "raw"
     """Subscribe to topic `image` as it is, or to `image/compressed` (jpeg or png)."""
     image_qos: Literal["auto", "sensor_data", "reliable"] = "auto"
