@@ -41,7 +41,9 @@ demo: setup ros
 	experiments/demo.sh
 
 test: setup ros
-	. $(VENV)/ros/env.sh && $(BIN)/python -m pytest
+	. $(VENV)/ros/env.sh && { \
+	  $(BIN)/python -m pytest -n 2 --dist loadfile tests --ignore=tests/ros; rest=$$?; \
+	  $(BIN)/python -m pytest tests/ros ros2_ws/src && exit $$rest; }
 
 lint: setup
 	$(BIN)/ruff check .
