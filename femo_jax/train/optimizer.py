@@ -4,9 +4,9 @@ from typing import Any
 
 import jax
 import optax
-import optax.contrib
 
 from femo_jax.train.config import TrainConfig
+from femo_jax.train.muon import scale_by_muon
 
 
 def create_schedule(config: TrainConfig, steps_per_epoch: int) -> optax.Schedule:
@@ -40,33 +40,21 @@ def _adamw(config: TrainConfig, schedule: optax.Schedule) -> optax.GradientTrans
 
 
 def _muon(config: TrainConfig, schedule: optax.Schedule) -> optax.GradientTransformation:
-    """Updates of a root mean square of 0.2, as AdamW's usually are, so that one learning rate serves both.
-
-    Weight decay is on Muon's kernels alone.
-    """
-    return optax.contrib.muon(
-        schedule,
-        ns_steps=MUON_ITERATIONS,
-        beta=config.momentum,
-        weight_decay=config.weight_decay,
-        weight_decay_mask=_kernels,
-        adam_b1=config.momentum,
-        muon_weight_dimension_numbers=_matrices,
-        consistent_rms=0.2,
+    """Muon for kernels of convolutions, on which alone weight decay is; AdamW's rule for all else."""
+    muon = optax.chain(
+        scale_by_muon(config.momentum),
+        optax.add_decayed_weights(config.weight_decay),
+        optax.scale_by_learning_rate(schedule),
     )
+    adam = optax.adamw(schedule, b1=config.momentum, weight_decay=0.0, nesterov=True)
+    return optax.partition({"muon": muon, "adam": adam}, _parts)
 
 
 _RULES = {"sgd": _sgd, "adamw": _adamw, "muon": _muon}
 
-MUON_ITERATIONS = 3
-"""Of Newton and Schulz in a step: not five, which cost a third of a step on a CPU, and do no better on so small
-networks (as in cifar10-airbench)."""
 
-
-def _matrices(params: Any) -> Any:
-    """Kernels of convolutions as matrices of inputs by outputs; None for all else, which is not Muon's."""
-    matrix = optax.contrib.MuonDimensionNumbers(reduction_axis=(0, 1, 2), output_axis=3)
-    return jax.tree.map(lambda array: matrix if array.ndim == 4 else None, params)
+def _parts(params: Any) -> Any:
+    return jax.tree.map(lambda array: "muon" if array.ndim == 4 else "adam", params)
 
 
 def _kernels(params: Any) -> Any:
