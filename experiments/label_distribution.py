@@ -20,8 +20,8 @@ from rich.table import Table
 
 from femo_jax.emotions import EMOTIONS, Emotion
 from femo_jax.errors import FemoError
-from femo_jax.files import replacing, write_json
-from femo_jax.plots import check_format
+from femo_jax.files import write_json
+from femo_jax.plots import check_format, save_figure
 
 
 @dataclass(frozen=True)
@@ -75,8 +75,7 @@ def plot(results: Mapping[str, dict], path: Path) -> None:
     axes.set_xlabel("share of the time of faces")
     axes.spines[["top", "right"]].set_visible(False)
     figure.legend(loc="outside upper center", ncols=len(Emotion), frameon=False)
-    with replacing(path) as beside:
-        figure.savefig(beside, dpi=150)
+    save_figure(figure, path)
 
 
 def main(options: DistributionOptions) -> None:

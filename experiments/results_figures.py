@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from femo_jax.evaluate.summary import Row, deviation, mean
-from femo_jax.files import replacing
+from femo_jax.plots import BLUE, ORANGE, save_figure
 from femo_jax.train.metric_log import METRICS_FILE, read_records
 
 MILESTONES = (0.60, 0.65, 0.68, 0.70)
@@ -68,18 +68,18 @@ def draw_cost(rows: Sequence[Row], path: Path) -> None:
     for row in rows:
         accuracy = mean(row.mirrored_accuracy)
         axes.errorbar(
-            row.multiply_adds, accuracy, yerr=deviation(row.mirrored_accuracy) or 0, fmt="o", color="#0072B2", capsize=3
+            row.multiply_adds, accuracy, yerr=deviation(row.mirrored_accuracy) or 0, fmt="o", color=BLUE, capsize=3
         )
         axes.annotate(
             row.label, (row.multiply_adds, accuracy), (0, 8), textcoords="offset points", fontsize=8, ha="center"
         )
     for network in PUBLISHED:
         point = network.multiply_adds, network.accuracy
-        axes.plot(*point, "s", color="#D55E00", markerfacecolor="#D55E00" if network.clean else "none")
+        axes.plot(*point, "s", color=ORANGE, markerfacecolor=ORANGE if network.clean else "none")
         axes.annotate(network.name, point, (-6, -3), textcoords="offset points", fontsize=8, ha="right")
-    axes.plot([], [], "o", color="#0072B2", label="femo: PublicTest, mirrored view, mean and deviation over seeds")
-    axes.plot([], [], "s", color="#D55E00", label="published: PrivateTest, chosen on PublicTest")
-    axes.plot([], [], "s", color="#D55E00", markerfacecolor="none", label="published: PrivateTest, chosen on it")
+    axes.plot([], [], "o", color=BLUE, label="femo: PublicTest, mirrored view, mean and deviation over seeds")
+    axes.plot([], [], "s", color=ORANGE, label="published: PrivateTest, chosen on PublicTest")
+    axes.plot([], [], "s", color=ORANGE, markerfacecolor="none", label="published: PrivateTest, chosen on it")
     axes.legend(loc="lower right", fontsize=8)
     axes.margins(0.08, 0.1)
     axes.set_xscale("log")
@@ -109,5 +109,4 @@ def _finish(figure: Figure, path: Path) -> None:
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
-    with replacing(path) as beside:
-        figure.savefig(beside, dpi=150)
+    save_figure(figure, path)

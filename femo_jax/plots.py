@@ -24,10 +24,11 @@ from femo_jax.train.metric_log import METRICS_FILE, read_records
 
 FORMATS = (".png", ".pdf", ".svg")
 
-_BLUE, _LIGHT_BLUE, _ORANGE, _GREY = "#0072B2", "#56B4E9", "#D55E00", "#666666"
-# Okabe and Ito's palette (2008) without its yellow, which is faint as a line on white.
-_RUN_COLOURS = (_BLUE, _ORANGE, "#009E73", "#CC79A7", _LIGHT_BLUE, "#E69F00", "#000000")
-_DOTS_PER_INCH = 150
+BLUE, LIGHT_BLUE, ORANGE, GREY = "#0072B2", "#56B4E9", "#D55E00", "#666666"
+"""Colours of femo's figures: three of Okabe and Ito's palette (2008), and a grey for what stands beside them."""
+
+# The same palette without its yellow, which is faint as a line on white.
+_RUN_COLOURS = (BLUE, ORANGE, "#009E73", "#CC79A7", LIGHT_BLUE, "#E69F00", "#000000")
 _LEGEND_CHARACTERS = 130  # that fit beside each other under the curves
 
 
@@ -39,6 +40,16 @@ def check_format(path: str | os.PathLike[str]) -> None:
     """
     if Path(path).suffix.lower() not in FORMATS:
         raise FemoError(f"{path}: unknown figure format; choose a name that ends in {', '.join(FORMATS)}.")
+
+
+def save_figure(figure: Figure, path: str | os.PathLike[str], dpi: int = 150) -> None:
+    """Writes a figure to `path` as a whole or not at all, at `dpi` dots an inch where the format has dots.
+
+    Raises:
+      FemoError: the file cannot be written; its old contents are kept.
+    """
+    with replacing(path) as beside:
+        figure.savefig(beside, dpi=dpi)
 
 
 # Curves of runs
@@ -129,14 +140,14 @@ def plot_curves(runs: Sequence[str | os.PathLike[str]], path: str | os.PathLike[
     accuracy.set_ylabel("pictures classified right")
     accuracy.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %", decimals=0))
     loss.set_ylabel("cross-entropy [nats]")
-    training = Line2D([], [], color=_GREY, linewidth=1.2, linestyle="--", label="training, as augmented")
-    validation = Line2D([], [], color=_GREY, linewidth=1.8, label="validation")
+    training = Line2D([], [], color=GREY, linewidth=1.2, linestyle="--", label="training, as augmented")
+    validation = Line2D([], [], color=GREY, linewidth=1.8, label="validation")
     loss.legend(handles=[training, validation], frameon=False)
     longest = max(len(str(handle.get_label())) for handle in handles)
     columns = max(1, min(len(handles), _LEGEND_CHARACTERS // (longest + 8)))
     figure.set_size_inches(10, 4.2 + 0.22 * -(-len(handles) // columns))
     figure.legend(handles=handles, loc="outside lower center", ncols=columns, frameon=False)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def _run_names(runs: Sequence[Path]) -> list[str]:
@@ -184,7 +195,7 @@ def plot_confusion(
     check_format(path)
     figure = Figure(figsize=(7.2, 6.4), layout="constrained")
     _draw_confusion(figure.subplots(), np.asarray(confusion), title)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def plot_reliability(
@@ -205,7 +216,7 @@ def plot_reliability(
     figure = Figure(figsize=(5.6, 6.6), layout="constrained")
     chart, histogram = figure.subplots(2, 1, height_ratios=(3, 1))
     _draw_reliability(chart, histogram, probabilities, labels, title)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def plot_evaluation(
@@ -219,7 +230,7 @@ def plot_evaluation(
     _draw_confusion(axes["A"], confusion, "Confusion")
     _draw_reliability(axes["B"], axes["C"], probabilities, labels, "Reliability")
     figure.suptitle(title, fontsize="x-large")
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def _draw_confusion(axes: Axes, confusion: np.ndarray, title: str) -> None:
@@ -245,19 +256,19 @@ def _draw_reliability(chart: Axes, histogram: Axes, probabilities: np.ndarray, l
     binned = reliability(np.asarray(probabilities), np.asarray(labels))
     left, width, filled = binned.edges[:-1], np.diff(binned.edges), binned.count > 0
     bars: dict[str, Any] = {"align": "edge", "edgecolor": "white"}
-    chart.bar(left, binned.accuracy, width, color=_LIGHT_BLUE, label="pictures classified right", **bars)
+    chart.bar(left, binned.accuracy, width, color=LIGHT_BLUE, label="pictures classified right", **bars)
     gap = (binned.confidence - binned.accuracy)[filled]
-    look: dict[str, Any] = {"facecolor": "none", "hatch": "////", "edgecolor": _ORANGE, "align": "edge"}
+    look: dict[str, Any] = {"facecolor": "none", "hatch": "////", "edgecolor": ORANGE, "align": "edge"}
     chart.bar(
         left[filled], gap, width[filled], bottom=binned.accuracy[filled], label="gap to the mean confidence", **look
     )
-    chart.plot([0, 1], [0, 1], "--", color=_GREY, label="perfectly calibrated")
+    chart.plot([0, 1], [0, 1], "--", color=GREY, label="perfectly calibrated")
     chart.set_ylim(0, 1)
     chart.tick_params(labelbottom=False)
     chart.set_ylabel("pictures classified right")
     chart.set_title(f"{title}: expected calibration error {100 * expected_calibration_error(binned):.1f} %")
     chart.legend(loc="upper left", frameon=False)
-    histogram.bar(left, binned.count, width, color=_GREY, **bars)
+    histogram.bar(left, binned.count, width, color=GREY, **bars)
     histogram.set_ylabel("pictures")
     histogram.set_xlabel("confidence (probability of the predicted class)")
     percent = PercentFormatter(1.0, symbol=" %", decimals=0)
@@ -268,8 +279,3 @@ def _draw_reliability(chart: Axes, histogram: Axes, probabilities: np.ndarray, l
         part.grid(alpha=0.3)
         part.set_axisbelow(True)
         part.spines[["top", "right"]].set_visible(False)
-
-
-def _save(figure: Figure, path: str | os.PathLike[str]) -> None:
-    with replacing(path) as beside:
-        figure.savefig(beside, dpi=_DOTS_PER_INCH)

@@ -31,7 +31,7 @@ def write_run(workdir: Path, validation: list[float], end: str = "") -> Path:
 def drawn(monkeypatch) -> list:
     """The figures that are drawn from here on, kept instead of written."""
     figures = []
-    monkeypatch.setattr(plots, "_save", lambda figure, path: figures.append(figure))
+    monkeypatch.setattr(plots, "save_figure", lambda figure, path: figures.append(figure))
     return figures
 
 

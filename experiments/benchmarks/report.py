@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
-from femo_jax.files import replacing
+from femo_jax.plots import save_figure
 
 NOT_INSTALLED = "fer is not installed: femo was measured alone. `make fer` installs it; then run this again."
 
@@ -125,8 +125,7 @@ def draw_figure(report: dict, path: str | os.PathLike[str]) -> None:
     _bars(memory, "peak memory, MiB", [*systems], memories, COLOURS[::2])
     installed = [system["installed_mib"] for system in systems.values()]
     _bars(sizes, "installed, MiB", [*systems], installed, COLOURS[::2])
-    with replacing(path) as beside:
-        figure.savefig(beside, dpi=120)
+    save_figure(figure, path, dpi=120)
 
 
 def _bars(

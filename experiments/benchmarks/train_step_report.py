@@ -9,7 +9,7 @@ from report import DISTURBED
 from rich.console import Console
 from rich.table import Table
 
-from femo_jax.files import replacing
+from femo_jax.plots import save_figure
 
 TITLES = {
     "stock_f32": "stock JAX f32",
@@ -128,8 +128,7 @@ def draw_figure(report: Mapping, path: str | os.PathLike[str]) -> None:
     figure = Figure(figsize=(1.5 + 5.5 * len(shown), 5.0), layout="constrained")
     for axes, network in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown, strict=True):
         _draw_network(axes, report, network)
-    with replacing(path) as beside:
-        figure.savefig(beside, dpi=120)
+    save_figure(figure, path, dpi=120)
 
 
 def _draw_network(axes: Axes, report: Mapping, network: str) -> None:

@@ -12,8 +12,7 @@ from femo_jax.data.ferplus import VOTES
 from femo_jax.data.splits import Split
 from femo_jax.emotions import EMOTIONS
 from femo_jax.errors import ConfigError
-from femo_jax.files import replacing
-from femo_jax.plots import check_format
+from femo_jax.plots import BLUE, GREY, check_format, save_figure
 
 COUNT = 40
 """Mistakes on a sheet, unless another number is asked for."""
@@ -25,7 +24,6 @@ _AS_FEMO_SAYS = {"happiness": "happy", "sadness": "sad", "anger": "angry"}
 _COLUMNS = 8
 _ENLARGED = 192  # pixels a side: four times FER-2013's
 _CAPTION = 0.36  # height below a face, relative to its own
-_BLUE, _GREY = "#0072B2", "#666666"  # Okabe and Ito's palette (2008)
 
 
 class Mistake(NamedTuple):
@@ -133,13 +131,12 @@ def plot_mistakes(mistakes: Sequence[Mistake], split: Split, path: str | os.Path
         name = str(split.names[mistake.index]).rsplit("/", 1)[-1]
         lines = (
             (f"{mistake.label} → {mistake.predicted} {100 * mistake.confidence:.0f} %", 10, "black"),
-            (majority, 9, _BLUE),
-            (name, 7, _GREY),
+            (majority, 9, BLUE),
+            (name, 7, GREY),
         )
         below = 1.03
         for line, size, colour in lines:
             if line:
                 axes.text(_ENLARGED / 2, below * _ENLARGED, line, ha="center", va="top", fontsize=size, color=colour)
                 below += 0.11
-    with replacing(path) as beside:
-        figure.savefig(beside, dpi=100)
+    save_figure(figure, path, dpi=100)

@@ -8,10 +8,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from femo_jax.files import replacing
-from femo_jax.plots import check_format
+from femo_jax.plots import GREY, LIGHT_BLUE, ORANGE, check_format, save_figure
 
-_LIGHT_BLUE, _ORANGE, _GREY, _LIGHT_GREY = "#56B4E9", "#D55E00", "#666666", "#BBBBBB"  # Okabe and Ito's palette (2008)
+_LIGHT_GREY = "#BBBBBB"
 
 
 def plot_robustness(result: Mapping[str, Any], path: str | os.PathLike[str], title: str) -> None:
@@ -31,10 +30,10 @@ def plot_robustness(result: Mapping[str, Any], path: str | os.PathLike[str], tit
     places = list(range(len(rows)))
     figure = Figure(figsize=(9, 1.4 + 0.27 * len(rows)), layout="constrained")
     axes = figure.subplots()
-    axes.barh(places[1:], accuracy[1:], color=_LIGHT_BLUE, label="accuracy")
+    axes.barh(places[1:], accuracy[1:], color=LIGHT_BLUE, label="accuracy")
     axes.barh(places[:1], accuracy[:1], color=_LIGHT_GREY)
-    axes.plot(confidence, places, "|", color=_ORANGE, markersize=11, markeredgewidth=2, label="mean confidence")
-    axes.axvline(accuracy[0], color=_GREY, linestyle="--", linewidth=1)
+    axes.plot(confidence, places, "|", color=ORANGE, markersize=11, markeredgewidth=2, label="mean confidence")
+    axes.axvline(accuracy[0], color=GREY, linestyle="--", linewidth=1)
     for place, value in zip(places, accuracy, strict=True):
         difference = "" if place == 0 else f"  ({100 * (value - accuracy[0]):+.1f})"
         axes.text(0.01, place, f"{100 * value:.1f} %{difference}", va="center", fontsize=9)
@@ -46,5 +45,4 @@ def plot_robustness(result: Mapping[str, Any], path: str | os.PathLike[str], tit
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_title(f"{title}: {100 * result['mean_accuracy']:.1f} % accuracy on corrupted faces, on average")
     figure.legend(loc="outside lower center", ncols=2, frameon=False)
-    with replacing(path) as beside:
-        figure.savefig(beside, dpi=150)
+    save_figure(figure, path)

@@ -13,10 +13,8 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from femo_jax.errors import FemoError
 from femo_jax.evaluate.summary import Row, deviation
-from femo_jax.files import replacing
-from femo_jax.plots import Curve, check_format, read_curves
+from femo_jax.plots import Curve, check_format, read_curves, save_figure
 
-_DOTS_PER_INCH = 150
 _MANY = 10  # labels; more than that have no colours of their own that an eye could tell apart
 _EARLY = 0.3  # share of the epochs whose steep rise may lie below the figure
 
@@ -55,8 +53,7 @@ def plot_summary(
         axes.set_axisbelow(True)
         axes.spines[["top", "right"]].set_visible(False)
     figure.suptitle(f"{title}: {common}" if common else title)
-    with replacing(path) as beside:
-        figure.savefig(beside, dpi=_DOTS_PER_INCH)
+    save_figure(figure, path)
 
 
 def _colours(labels: int) -> list[Any]:

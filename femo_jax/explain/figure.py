@@ -15,8 +15,7 @@ from matplotlib.figure import Figure
 from femo_jax.emotions import EMOTIONS, Emotion
 from femo_jax.errors import ConfigError
 from femo_jax.explain.faces import Explainer, Explanation
-from femo_jax.files import replacing
-from femo_jax.plots import check_format
+from femo_jax.plots import GREY, check_format, save_figure
 
 MAX_ROWS = 100
 """Faces that one figure takes: it is 4 metres high then."""
@@ -26,7 +25,7 @@ _LABELS, _BARS = 0.68, 1.3  # width of the emotions' names and of the bars
 _HEAD, _SCALES, _MARGIN = 0.34, 0.5, 0.12
 _CAPTION_LINE, _CHARACTERS = 0.15, 19.0  # inches a line, characters an inch
 _LONGEST_NAME = 26
-_DARK, _GREY = "#222222", "#666666"
+_DARK = "#222222"
 _DOTS_PER_INCH = 200
 
 _OPACITY = 0.75
@@ -113,9 +112,8 @@ def draw_faces(faces: Sequence[ExplainedFace], explainer: Explainer, path: str |
             _draw_pixels(panels[2], face.crop, explanation)
     for column, left in enumerate(lefts[2:]):
         _draw_scale(axes_at(left, foot + _SCALES - 0.22, _PANEL, 0.08), signed=column % 3 == 2)
-    figure.text(_MARGIN / width, foot / height, "\n".join(caption), va="top", fontsize=7, color=_GREY, linespacing=1.4)
-    with replacing(path) as beside:
-        figure.savefig(beside, dpi=_DOTS_PER_INCH)
+    figure.text(_MARGIN / width, foot / height, "\n".join(caption), va="top", fontsize=7, color=GREY, linespacing=1.4)
+    save_figure(figure, path, dpi=_DOTS_PER_INCH)
 
 
 def _draw_crop(axes: Axes, face: ExplainedFace) -> None:
@@ -143,7 +141,7 @@ def _draw_bars(axes: Axes, face: ExplainedFace) -> None:
     axes.set_xticks([])
     axes.invert_yaxis()
     axes.spines[["top", "right", "bottom"]].set_visible(False)
-    axes.spines["left"].set_color(_GREY)
+    axes.spines["left"].set_color(GREY)
 
 
 def _draw_cells(axes: Axes, crop: np.ndarray, cells: np.ndarray, label: str) -> None:
@@ -176,7 +174,7 @@ def _finish(axes: Axes, title: str) -> None:
     axes.set_xticks([])
     axes.set_yticks([])
     for spine in axes.spines.values():
-        spine.set_color(_GREY)
+        spine.set_color(GREY)
         spine.set_linewidth(0.5)
 
 
