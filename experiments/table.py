@@ -12,7 +12,7 @@ from results_figures import MILESTONES, Times, draw_cost, draw_times, read_times
 from rich.console import Console
 
 from femo_jax.emotions import EMOTIONS
-from femo_jax.evaluate.summary import Row, markdown, read_rows, run_folders
+from femo_jax.evaluate.summary import Row, markdown, markdown_table, read_rows, run_folders
 from femo_jax.files import write_text
 
 HERE = Path(__file__).resolve().parent
@@ -99,20 +99,18 @@ def link(row: Row, root: Path) -> str:
 
 def time_table(times: Mapping[str, Times]) -> str:
     """Minutes to each milestone as a Markdown table."""
-    lines = [["label", *(f"{100 * milestone:.0f} %" for milestone in MILESTONES)]]
-    lines.append(["---", *["---:"] * len(MILESTONES)])
+    lines = []
     for name, of in times.items():
         reached = [of.minutes_to(milestone) for milestone in MILESTONES]
         lines.append([name, *("-" if minutes is None else f"{minutes:.1f}" for minutes in reached)])
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+    return markdown_table(["label", *(f"{100 * milestone:.0f} %" for milestone in MILESTONES)], lines)
 
 
 def robustness_table(reports: Mapping[str, dict[str, Any]]) -> str:
     """Accuracy of each model under each corruption, and what it costs, as a Markdown table."""
     models = {name: report["robustness"] for name, report in reports.items()}
-    lines = [["faces", *(f"{name}{part}" for name in models for part in ("", ", difference"))]]
-    lines.append(["---", *["---:"] * 2 * len(models)])
-    lines.append(["clean", *(text for of in models.values() for text in (_percent(of["clean"]["accuracy"]), "-"))])
+    headings = ["faces", *(f"{name}{part}" for name in models for part in ("", ", difference"))]
+    lines = [["clean", *(text for of in models.values() for text in (_percent(of["clean"]["accuracy"]), "-"))]]
     for kind in next(iter(models.values()))["corrupted"]:
         figures = [of["corrupted"][kind] for of in models.values()]
         lines.append(
@@ -120,16 +118,17 @@ def robustness_table(reports: Mapping[str, dict[str, Any]]) -> str:
         )
     means = [(_percent(of["mean_accuracy"]), _points(of["mean_difference"])) for of in models.values()]
     lines.append(["mean corrupted", *(text for pair in means for text in pair)])
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+    return markdown_table(headings, lines)
 
 
 def label_table(distributions: Mapping[str, dict[str, Any]]) -> str:
     """Shares of the labels over all clips together, by model, as a Markdown table."""
-    lines = [["model", "", *EMOTIONS], ["---", "---", *["---:"] * len(EMOTIONS)]]
-    for name, clips in distributions.items():
-        for way in ("raw", "shown"):
-            lines.append([name, way, *(f"{100 * share:.0f} %" for share in clips["together"][way].values())])
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+    lines = [
+        [name, way, *(f"{100 * share:.0f} %" for share in clips["together"][way].values())]
+        for name, clips in distributions.items()
+        for way in ("raw", "shown")
+    ]
+    return markdown_table(["model", "", *EMOTIONS], lines, text_columns=2)
 
 
 def _percent(share: float) -> str:

@@ -4,7 +4,7 @@ import dataclasses
 import json
 import re
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -193,8 +193,19 @@ def markdown(rows: Sequence[Row], name: Callable[[Row], str] = lambda row: row.l
       rows: of `read_rows`.
       name: what stands in the first column, for instance a link to the runs.
     """
-    lines = [["label", *COLUMNS], ["---", *["---:"] * len(COLUMNS)]]
-    lines += [[name(row).replace("|", "\\|"), *(cell(row) for cell in COLUMNS.values())] for row in rows]
+    cells = [[name(row).replace("|", "\\|"), *(cell(row) for cell in COLUMNS.values())] for row in rows]
+    return markdown_table(["label", *COLUMNS], cells)
+
+
+def markdown_table(headings: Sequence[str], rows: Iterable[Sequence[str]], text_columns: int = 1) -> str:
+    """A Markdown table: a line for the headings and one for each row.
+
+    Args:
+      headings: of the columns.
+      rows: the cells of each, as many as there are headings; a `|` in a cell is to be escaped.
+      text_columns: so many columns hold words, from the left; those after them hold figures, set flush right.
+    """
+    lines = [headings, ["---"] * text_columns + ["---:"] * (len(headings) - text_columns), *rows]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
