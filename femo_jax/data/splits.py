@@ -1,5 +1,6 @@
 """One split of a data set, decoded and held in memory."""
 
+import hashlib
 from typing import NamedTuple
 
 import numpy as np
@@ -22,3 +23,11 @@ class Split(NamedTuple):
     labels: np.ndarray
     names: np.ndarray
     votes: np.ndarray | None = None
+
+
+def digest_of(*arrays: np.ndarray) -> str:
+    """SHA-256, in hexadecimal, of the bytes of arrays one after the other, each in C order."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
 
-from femo_jax.data.splits import Split
+from femo_jax.data.splits import Split, digest_of
 from femo_jax.errors import ConfigError
 from femo_jax.files import write_json
 from femo_jax.ops import Implementation
@@ -22,21 +21,14 @@ _PACKAGES = ("femo-jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "
 def describe_data(train: Split, validation: Split, config: TrainConfig) -> dict[str, Any]:
     """Number of pictures and a digest of pictures and labels of each split, and of soft labels and votes if used."""
     description: dict[str, Any] = {
-        name: {"n": len(split.labels), "sha256": _digest(split.images, split.labels.astype("<i4"))}
+        name: {"n": len(split.labels), "sha256": digest_of(split.images, split.labels.astype("<i4"))}
         for name, split in (("train", train), ("validation", validation))
     }
     if config.vote_share and train.votes is not None:
-        description["votes"] = {"sha256": _digest(train.votes)}
+        description["votes"] = {"sha256": digest_of(train.votes)}
     if config.soft_labels:
         description["soft_labels"] = {"sha256": hashlib.sha256(Path(config.soft_labels).read_bytes()).hexdigest()}
     return description
-
-
-def _digest(*arrays: np.ndarray) -> str:
-    digest = hashlib.sha256()
-    for array in arrays:
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()
 
 
 def claim_workdir(

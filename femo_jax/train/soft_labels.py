@@ -1,6 +1,5 @@
 """Soft labels: probabilities that trained networks give to the pictures of a split, as a file to learn from."""
 
-import hashlib
 import json
 import os
 from collections.abc import Sequence
@@ -9,7 +8,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from femo_jax.data.splits import Split
+from femo_jax.data.splits import Split, digest_of
 from femo_jax.emotions import EMOTIONS
 from femo_jax.errors import DataError
 from femo_jax.files import replacing
@@ -19,7 +18,11 @@ def save_soft_labels(
     path: str | os.PathLike[str], split: Split, probabilities: np.ndarray, models: Sequence[str]
 ) -> None:
     """Writes `probabilities [n, 7] float32` of the pictures of a split, and the names of the models they come from."""
-    metadata = {"pictures": _digest(split), "classes": json.dumps(EMOTIONS), "models": json.dumps(list(models))}
+    metadata = {
+        "pictures": digest_of(split.images),
+        "classes": json.dumps(EMOTIONS),
+        "models": json.dumps(list(models)),
+    }
     with replacing(path) as beside:
         beside.write_bytes(save({"probabilities": probabilities.astype(np.float32)}, metadata))
 
@@ -37,12 +40,8 @@ def load_soft_labels(path: str | os.PathLike[str], split: Split) -> np.ndarray:
         raise DataError(
             f"{path}: the soft labels cannot be read ({error}). Make them with `femo soft-labels`"
         ) from error
-    if metadata.get("pictures") != _digest(split) or len(probabilities) != len(split.labels):
+    if metadata.get("pictures") != digest_of(split.images) or len(probabilities) != len(split.labels):
         raise DataError(f"{path}: these soft labels belong to other pictures. Make them anew with `femo soft-labels`")
     if metadata.get("classes") != json.dumps(EMOTIONS):
         raise DataError(f"{path}: its classes are {metadata.get('classes')}, expected {json.dumps(EMOTIONS)}")
     return probabilities
-
-
-def _digest(split: Split) -> str:
-    return hashlib.sha256(np.ascontiguousarray(split.images).tobytes()).hexdigest()
