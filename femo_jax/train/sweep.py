@@ -19,7 +19,7 @@ from femo_jax.preprocess import IMAGE_SIZE
 from femo_jax.train.config import TrainConfig
 from femo_jax.train.devices import check_divides, data_mesh
 from femo_jax.train.overrides import override
-from femo_jax.train.targets import training_targets
+from femo_jax.train.targets import check_targets
 
 _LONGEST_LABEL = 200  # of the 255 bytes of a file name
 
@@ -134,7 +134,7 @@ def check_run(run: Run, ops: Ops, train_split: Split) -> None:
         check_divides(config.batch_size, mesh, "batch_size")
         check_divides(config.eval_batch_size, mesh, "eval_batch_size")
         choose(ops, config.dtype)
-        training_targets(train_split, config)
+        check_targets(train_split, config)
         network = create_model(config.model, **config.model_options)
     except FemoError as error:
         raise ConfigError(f"{run.label}: {error}") from error

@@ -26,19 +26,35 @@ def training_targets(split: Split, config: TrainConfig) -> np.ndarray:
       ConfigError: the configuration asks for votes and the data have none.
       DataError: the soft labels are missing, damaged or of other pictures.
     """
+    votes, soft_labels = _votes_and_soft_labels(split, config)
     targets = np.asarray(smooth_targets(jnp.asarray(split.labels), config.label_smoothing))
     label_share = 1.0 - config.vote_share - config.soft_label_share
     targets = label_share * targets
-    if config.vote_share:
-        if split.votes is None:
-            raise ConfigError(
-                f"vote_share is {config.vote_share}, but the data have no votes. Prepare them with"
-                " `femo data prepare ... --ferplus ferplus.csv`, and give the prepared folder as --data"
-            )
-        targets = targets + config.vote_share * labels_given_votes(split.votes, split.labels)
-    if config.soft_labels:
-        targets = targets + config.soft_label_share * load_soft_labels(config.soft_labels, split)
+    if votes is not None:
+        targets = targets + config.vote_share * labels_given_votes(votes, split.labels)
+    if soft_labels is not None:
+        targets = targets + config.soft_label_share * soft_labels
     return targets.astype(np.float32)
+
+
+def check_targets(split: Split, config: TrainConfig) -> None:
+    """Makes sure that there is what `training_targets` needs, without its work.
+
+    Raises:
+      ConfigError, DataError: as `training_targets`.
+    """
+    _votes_and_soft_labels(split, config)
+
+
+def _votes_and_soft_labels(split: Split, config: TrainConfig) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """What the configuration asks for, None where it does not."""
+    if config.vote_share and split.votes is None:
+        raise ConfigError(
+            f"vote_share is {config.vote_share}, but the data have no votes. Prepare them with"
+            " `femo data prepare ... --ferplus ferplus.csv`, and give the prepared folder as --data"
+        )
+    votes = split.votes if config.vote_share else None
+    return votes, load_soft_labels(config.soft_labels, split) if config.soft_labels else None
 
 
 def labels_given_votes(votes: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -72,6 +72,7 @@ def test_runs_that_cannot_be_are_refused(names, grid, seeds, said):
         ({"model_options": {"wings": 2}}, "net: .*wings"),
         ({"model_options": {"widths": (4, 0)}}, "net: femonet cannot be built"),
         ({"vote_share": 0.5}, "net: .*votes"),
+        ({"soft_labels": "nowhere", "soft_label_share": 0.5}, "net: nowhere: the soft labels cannot be read"),
     ],
 )
 def test_a_run_that_could_not_begin_is_refused(tiny_config, train_tiles, changes, said):
