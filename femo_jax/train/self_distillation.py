@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 
+from femo_jax.data.pipeline import steps_per_epoch
 from femo_jax.train.config import TrainConfig
 
 DECAY = 0.6
@@ -24,7 +25,7 @@ def distilled_targets(
     Returns:
       `[b, 7] float32`.
     """
-    num_steps = config.epochs * (len(answers) // config.batch_size)
+    num_steps = config.epochs * steps_per_epoch(len(answers), config.batch_size)
     share = config.self_distillation * step / num_steps
     return (1 - share) * targets + share * answers[index]
 
