@@ -10,7 +10,7 @@ from femo_jax import weights
 from femo_jax.errors import ConfigError, ModelFileError
 from femo_jax.model_file import LoadedModel, load_model_file
 from femo_jax.models import create_model, model_cost
-from femo_jax.train.config import TrainConfig, as_dict, load_config
+from femo_jax.train.config import as_dict, load_config, with_defaults
 from femo_jax.weights import model_names, model_path, resolve_model
 
 ROOT = Path(__file__).parent.parent
@@ -136,9 +136,7 @@ def test_card_states_the_figures_of_the_file(name):
 def test_card_names_the_recipe_of_the_file(name):
     recipe = re.search(r"femo train (experiments/\w+\.py)", card_of(name))
     assert recipe
-    # What femo could not choose yet when the file was made was what is the default now.
-    defaults, config = as_dict(TrainConfig()), load_model_file(model_path(name)).training["config"]
-    made_with = defaults | config | {"augmentation": defaults["augmentation"] | config["augmentation"]}
+    made_with = with_defaults(load_model_file(model_path(name)).training["config"])
     assert as_dict(load_config(ROOT / recipe[1])) == made_with
 
 
