@@ -7,6 +7,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
+from femo_jax.evaluate.mistakes import COUNT
 from femo_jax.evaluate.run import corruptions_figure, evaluate
 from femo_jax.evaluate.views import ViewsName
 from femo_jax.files import write_json
@@ -22,7 +23,7 @@ def run(
     figure: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None,
     corruptions: tyro.conf.FlagCreatePairsOff[bool] = False,
     mistakes: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None,
-    mistakes_count: Annotated[int, tyro.conf.arg(metavar="N")] = 40,
+    mistakes_count: Annotated[int, tyro.conf.arg(metavar="N")] = COUNT,
 ) -> None:
     """Evaluates a model: accuracy with its 95 % interval, macro-F1, calibration, and a table by class.
 

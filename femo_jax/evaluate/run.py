@@ -14,6 +14,7 @@ from femo_jax.data.splits import SPLITS
 from femo_jax.errors import ConfigError
 from femo_jax.evaluate.calibration import cross_fitted_ece, ece_by_chance, fit_temperature
 from femo_jax.evaluate.metrics import report
+from femo_jax.evaluate.mistakes import COUNT, check_count, select_mistakes, sheet_title
 from femo_jax.evaluate.predict import predict_probabilities
 from femo_jax.evaluate.robustness import robustness
 from femo_jax.evaluate.views import views_function
@@ -54,7 +55,7 @@ def evaluate(
     figure: str | os.PathLike[str] | None = None,
     corruptions: bool = False,
     mistakes: str | os.PathLike[str] | None = None,
-    mistakes_count: int = 40,
+    mistakes_count: int = COUNT,
     tell: Callable[[str], object] = lambda _: None,
 ) -> dict[str, Any]:
     """Evaluates a model on a split; each picture counts exactly once.
@@ -107,7 +108,7 @@ def evaluate(
 
         plot_evaluation(probabilities, pictures.labels, figure, title)
     if mistakes is not None:
-        from femo_jax.evaluate.mistakes import plot_mistakes, select_mistakes, sheet_title
+        from femo_jax.evaluate.mistakes_figure import plot_mistakes
 
         surest = select_mistakes(probabilities, pictures.labels, pictures.votes, mistakes_count)
         wrong = result["n"] - int(np.trace(result["confusion"]))
@@ -133,7 +134,6 @@ def _check_figures(
     """Makes sure that the figures can be drawn and do not replace each other."""
     if figure is None and mistakes is None:
         return
-    from femo_jax.evaluate.mistakes import check_count
     from femo_jax.plots import check_format
 
     for path in (figure, mistakes):
