@@ -106,7 +106,7 @@ def _sweep(options: Options, runs: Sequence[Run], stop: StopRequest) -> int:
                 failed.setdefault(run.label, {})[run.config.seed] = str(error)
                 say(f"{folder}: failed, {error}")
             _write_summary(options.workdir, failed)
-        rows = _write_summary(options.workdir, failed)
+        rows = _write_summary(options.workdir, failed)  # for a sweep with nothing left to train
     _print_table(rows, console)
     console.print(f"wrote sweep.md, sweep.json and sweep.png in {options.workdir}", highlight=False, soft_wrap=True)
     return 1 if failed else 0
@@ -114,7 +114,7 @@ def _sweep(options: Options, runs: Sequence[Run], stop: StopRequest) -> int:
 
 def _check(options: Options, runs: Sequence[Run], train_split: Split, validation_split: Split) -> None:
     """Finds now what would end the sweep after hours; what is wrong is raised as ConfigError or CheckpointError."""
-    from femo_jax.train.run_record import claim_workdir, describe_data, read_run_record
+    from femo_jax.train.run_record import check_workdir, describe_data, read_run_record
 
     begun = run_folders(options.workdir)
     data = {}
@@ -123,7 +123,7 @@ def _check(options: Options, runs: Sequence[Run], train_split: Split, validation
         data = describe_data(train_split, validation_split, run.config)
         # Also of seeds that are not asked for now, since they stand in the same row.
         for seed, folder in begun.get(run.label, {}).items():
-            claim_workdir(folder, dataclasses.replace(run.config, seed=seed), data, "xla", write=False)
+            check_workdir(folder, dataclasses.replace(run.config, seed=seed), data)
     for folder in (folder for seeds in begun.values() for folder in seeds.values()):
         if read_run_record(folder)["data"]["validation"] != data["validation"]:
             raise ConfigError(f"{folder}: a run on other data than {options.data} is here. Choose another --workdir")

@@ -34,27 +34,40 @@ def describe_data(train: Split, validation: Split, config: TrainConfig) -> dict[
 def claim_workdir(
     workdir: Path, config: TrainConfig, data: dict[str, Any], ops: Implementation, *, write: bool
 ) -> None:
-    """Writes `config.json` into a new run folder; in an old one, makes sure that it is the same run.
+    """Writes `config.json` into a new run folder, where `write`; in an old one, makes sure that it is the same run.
+
+    Raises:
+      ConfigError, CheckpointError: as `check_workdir`.
+    """
+    if (workdir / CONFIG_FILE).exists():
+        check_workdir(workdir, config, data)
+    elif write:
+        write_json(workdir / CONFIG_FILE, _asked(config, data) | {"environment": _environment() | {"ops": ops}})
+
+
+def check_workdir(workdir: Path, config: TrainConfig, data: dict[str, Any]) -> None:
+    """Makes sure that the run in a folder is the one of this configuration and data.
 
     The run may have gone on with another implementation of the layers: they agree up to rounding. What an older femo
     did not write had the value that is the default now.
 
     Raises:
-      ConfigError: the folder belongs to another configuration or data set; the message says what differs.
+      ConfigError: it is of another configuration or data set; the message says what differs.
+      CheckpointError: there is no `config.json`, or it is damaged.
     """
-    asked = {"config": as_dict(config), "data": data}
-    if (workdir / CONFIG_FILE).exists():
-        record = read_run_record(workdir)
-        there = {"config": with_defaults(record["config"]), "data": record.get("data")}
-        found = differences(there, asked)
-        if found:
-            raise ConfigError(
-                f"{workdir}: a run with another configuration is here:\n  "
-                + "\n  ".join(found)
-                + "\nChoose another --workdir, or start with what that run had to go on with it"
-            )
-    elif write:
-        write_json(workdir / CONFIG_FILE, asked | {"environment": _environment() | {"ops": ops}})
+    record = read_run_record(workdir)
+    there = {"config": with_defaults(record["config"]), "data": record.get("data")}
+    found = differences(there, _asked(config, data))
+    if found:
+        raise ConfigError(
+            f"{workdir}: a run with another configuration is here:\n  "
+            + "\n  ".join(found)
+            + "\nChoose another --workdir, or start with what that run had to go on with it"
+        )
+
+
+def _asked(config: TrainConfig, data: dict[str, Any]) -> dict[str, Any]:
+    return {"config": as_dict(config), "data": data}
 
 
 def _environment() -> dict[str, Any]:
