@@ -72,12 +72,7 @@ def train_batches(
         raise ConfigError(f"batch_size is {batch_size}: not divisible by {process_count} processes")
     share = batch_size // process_count
     rows = slice(process_index * share, (process_index + 1) * share)
-    arrays = {
-        "image": split.images,
-        "label": split.labels,
-        "target": targets,
-        "index": np.arange(len(split.labels), dtype=np.int32),
-    }
+    arrays = {"image": split.images, "label": split.labels, "target": targets}
     columns = {name: tf.constant(array) for name, array in arrays.items()}
 
     @tf.autograph.experimental.do_not_convert
@@ -89,7 +84,8 @@ def train_batches(
 
     @tf.autograph.experimental.do_not_convert
     def gather(indices):
-        return {name: tf.gather(column, indices[rows]) for name, column in columns.items()}
+        mine = indices[rows]
+        return {name: tf.gather(column, mine) for name, column in columns.items()} | {"index": tf.cast(mine, tf.int32)}
 
     first_epoch, skipped = divmod(start_step, per_epoch)
     dataset = (

@@ -29,11 +29,13 @@ def test_an_epoch_holds_each_picture_at_most_once(numbered):
         assert len(seen) == 100
 
 
-def test_pictures_keep_their_labels_and_targets(numbered):
+def test_pictures_keep_their_labels_targets_and_places(numbered):
     for batch in train_batches(numbered, TARGETS, 10, seed=0, start_step=0, num_steps=10):
         assert batch["image"].dtype == np.uint8 and batch["image"].shape == (10, 48, 48, 1)
         np.testing.assert_array_equal(batch["image"][:, 0, 0, 0], batch["label"])
         np.testing.assert_array_equal(batch["target"], TARGETS[batch["label"]])
+        assert batch["index"].dtype == np.int32
+        np.testing.assert_array_equal(batch["index"], batch["label"])
 
 
 def test_epochs_and_seeds_differ_and_a_seed_repeats(numbered):
