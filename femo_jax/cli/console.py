@@ -1,8 +1,36 @@
-"""How the command line talks to a person beside its results: lines on the standard error."""
+"""How the command line gives its results, and how it talks to a person beside them: lines on the standard error."""
+
+import json
+from pathlib import Path
+from typing import Any
 
 from rich.console import Console
+
+from femo_jax.files import write_json
+
+_STANDARD_OUTPUT = Path("-")
 
 
 def say(message: str) -> None:
     """Prints a line; where the standard error was redirected, that is where it goes."""
     Console(stderr=True).print(f"femo: {message}", highlight=False, markup=False, soft_wrap=True)
+
+
+def give_json(path: Path | None, value: Any) -> None:
+    """Writes `value` as JSON to `path`, or prints it where that is `-`; without a path it does nothing.
+
+    Raises:
+      FemoError: the file cannot be written.
+      ValueError: `value` holds NaN.
+    """
+    if path == _STANDARD_OUTPUT:
+        print(json.dumps(value, indent=2, allow_nan=False))
+    elif path is not None:
+        write_json(path, value)
+
+
+def say_written(*paths: Path | None) -> None:
+    """Tells which files there are now; what was not asked for, and what was printed, is left out."""
+    for path in paths:
+        if path is not None and path != _STANDARD_OUTPUT:
+            say(f"written: {path}")

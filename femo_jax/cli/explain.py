@@ -1,20 +1,18 @@
 """`femo explain`: what the network looks at in the faces of pictures."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 import tyro
 
-from femo_jax.cli.console import say
+from femo_jax.cli.console import give_json, say, say_written
 from femo_jax.cli.pictures import Places, find_named, read_named
 from femo_jax.emotions import EMOTIONS
 from femo_jax.errors import ConfigError, FemoError
 from femo_jax.explain.faces import STEPS, Baseline, Explainer
-from femo_jax.files import write_json
 from femo_jax.live.config import DetectorConfig
 from femo_jax.live.detection.crop import WHOLE, crop_faces
 from femo_jax.live.output.predictions import Prediction
@@ -23,8 +21,6 @@ from femo_jax.live.stills import recognize_stills
 
 if TYPE_CHECKING:
     from femo_jax.explain.figure import ExplainedFace
-
-_STANDARD_OUTPUT = Path("-")
 
 Label = Literal["angry", "disgust", "fear", "happy", "neutral", "sad", "surprise"]
 
@@ -97,8 +93,9 @@ def run(options: Options) -> int:
 
     if rows:
         figure.draw_faces(rows, explainer, options.output)
-        say(f"written: {options.output}")
-    _write_json(options.json, {**explainer.as_dict(), "pictures": records})
+        say_written(options.output)
+    give_json(options.json, {**explainer.as_dict(), "pictures": records})
+    say_written(options.json)
     _tell(rows, len(pictures), unreadable)
     return 1 if unreadable or not rows else 0
 
@@ -108,14 +105,6 @@ def _labels(probabilities: np.ndarray, options: Options) -> list[str]:
     if options.emotion is not None:
         return [options.emotion]
     return [EMOTIONS[index] for index in np.argsort(-probabilities, kind="stable")[: options.top]]
-
-
-def _write_json(path: Path | None, record: dict[str, Any]) -> None:
-    if path == _STANDARD_OUTPUT:
-        print(json.dumps(record, indent=2, allow_nan=False))
-    elif path is not None:
-        write_json(path, record)
-        say(f"written: {path}")
 
 
 def _tell(rows: "Sequence[ExplainedFace]", pictures: int, unreadable: Sequence[str]) -> None:

@@ -1,6 +1,5 @@
 """`femo predict`: the emotions of the faces in pictures."""
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,10 +11,9 @@ from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
 
-from femo_jax.cli.console import say
+from femo_jax.cli.console import give_json, say, say_written
 from femo_jax.cli.pictures import Places, find_named, read_named
 from femo_jax.errors import ConfigError
-from femo_jax.files import write_json
 from femo_jax.live.config import DetectorConfig, DrawConfig
 from femo_jax.live.output.predictions import AnnotatedFolder, Prediction, write_csv
 from femo_jax.live.picture import Picture
@@ -24,7 +22,6 @@ from femo_jax.live.stills import recognize_stills
 
 _File = Annotated[Path | None, tyro.conf.arg(metavar="FILE")]
 
-_STANDARD_OUTPUT = Path("-")
 _BATCH_PICTURES = 64
 _BATCH_PIXELS = 2**24  # so that large pictures do not fill the memory
 
@@ -95,18 +92,12 @@ def _batches(pictures: Iterable[tuple[Path, Picture]]) -> Iterator[list[tuple[Pa
 
 
 def _write(predictions: Sequence[Prediction], options: Options) -> None:
-    records = [prediction.as_dict() for prediction in predictions]
-    if options.json == _STANDARD_OUTPUT:
-        print(json.dumps(records, indent=2, allow_nan=False))
-    elif options.json is not None:
-        write_json(options.json, records)
+    give_json(options.json, [prediction.as_dict() for prediction in predictions])
     if options.csv is not None:
         write_csv(options.csv, predictions)
     if options.json is None and options.csv is None:
         _print_table(predictions)
-    for path in (options.json, options.csv, options.output):
-        if path is not None and path != _STANDARD_OUTPUT:
-            say(f"written: {path}")
+    say_written(options.json, options.csv, options.output)
 
 
 def _print_table(predictions: Sequence[Prediction]) -> None:
