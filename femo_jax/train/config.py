@@ -63,6 +63,9 @@ class TrainConfig:
     sam_radius: float = 0.0
     """Length of the step uphill at whose end sharpness-aware minimisation (arXiv:2010.01412) takes the gradient, which
     doubles the work; 0 for plain gradients."""
+    whitened_start: bool = False
+    """Whether FemoNet's first kernel begins with the principal components of patches of training pictures
+    (arXiv:2404.00498)."""
     early_size: int = 32
     """Side in pixels to which pictures are reduced in the early epochs (progressive resizing, arXiv:2104.00298)."""
     early_epochs: int = 0
@@ -96,6 +99,8 @@ class TrainConfig:
             value = getattr(self, name)
             if not low <= value <= high:
                 raise ConfigError(f"{name} is {value}: expected a value from {low} to {high}")
+        if self.whitened_start and self.model != "femonet":
+            raise ConfigError(f"whitened_start is for femonet, not {self.model}: set it to False")
         if self.self_distillation and (self.augmentation.mixup or self.augmentation.cutmix):
             raise ConfigError("self_distillation needs each picture by itself: set mixup and cutmix to 0")
         if bool(self.soft_labels) != bool(self.soft_label_share):

@@ -32,6 +32,7 @@ from femo_jax.train.run_record import claim_workdir, describe_data
 from femo_jax.train.state import TrainState, create_train_state
 from femo_jax.train.steps import eval_step, train_step
 from femo_jax.train.targets import training_targets
+from femo_jax.train.whitening import whitened_start
 
 REPORT_EVERY = 20
 """Steps between two looks at the loss from outside the device."""
@@ -90,6 +91,8 @@ def train(
         create_optimizer(config, schedule),
         answers=targets if config.self_distillation else None,
     )
+    if config.whitened_start:
+        state = whitened_start(state, train_split.images)
     claim_workdir(
         workdir, config, describe_data(train_split, validation_split, config), choice.implementation, write=first
     )

@@ -197,3 +197,10 @@ def test_other_soft_labels_in_the_same_workdir_are_refused(tiny_config, train_ti
                 train(config, tmp_path / "run", train_tiles, validation_tiles, SilentReporter())
         else:
             train(config, tmp_path / "run", train_tiles, validation_tiles, SilentReporter())
+
+
+def test_a_whitened_start_is_where_training_begins(tmp_path, tiny_config, train_tiles, validation_tiles):
+    config = dataclasses.replace(tiny_config, epochs=1, learning_rate=0.0, whitened_start=True)
+    train(config, tmp_path, train_tiles, validation_tiles, SilentReporter())
+    kernel = load_for_inference(tmp_path).variables["params"]["Conv_0"]["kernel"]
+    np.testing.assert_array_equal(kernel[..., :3], -kernel[..., 3:])
