@@ -1,5 +1,7 @@
 """A first layer that begins with what pictures are made of, as in cifar10-airbench (Jordan 2024, arXiv:2404.00498)."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -23,8 +25,9 @@ def whitened_start(state: TrainState, images: np.ndarray) -> TrainState:
       images: `[n, 48, 48, 1] uint8` training pictures, of which up to 2,000 are looked at, evenly spread.
     """
     module, name = FIRST_KERNEL
-    layer = state.params[module]
-    params = {**state.params, module: {**layer, name: whitening_kernel(layer[name], images)}}
+    old: dict[str, Any] = dict(state.params)
+    layer = old[module]
+    params = {**old, module: {**layer, name: whitening_kernel(layer[name], images)}}
     return state.replace(params=params, ema={**state.ema, "params": jax.tree.map(jnp.copy, params)})
 
 
