@@ -11,7 +11,7 @@ from femo_jax.train.config import TrainConfig
 config = TrainConfig(
     model="femonet",
     dtype="bfloat16",
-    epochs=30,
+    epochs=80,
     batch_size=256,
     optimizer="muon",
     learning_rate=0.02,
@@ -19,6 +19,6 @@ config = TrainConfig(
     vote_share=0.5,
     self_distillation=0.5,
     augmentation=Augmentation(
-        rotation=10.0, scale=0.1, translation=3.0, brightness=0.1, contrast=0.2, blur=1.0, noise=0.04, erasing=0.25
+        rotation=10.0, scale=0.15, translation=4.0, brightness=0.1, contrast=0.2, blur=1.0, noise=0.04, erasing=0.25
     ),
 )

@@ -81,6 +81,16 @@ PublicTest under each corruption, one view, by the models that ship:
 
 """
 
+VIEWS = """
+## Test-time views
+
+PublicTest by the models that ship: the picture alone, with its mirror image, or ten crops of 44x44, their probabilities
+averaged.
+
+    femo evaluate MODEL --data fer2013 --views VIEWS --json experiments/results/views/MODEL/VIEWS.json
+
+"""
+
 LABELS = """
 ## Labels over clips
 
@@ -121,6 +131,17 @@ def robustness_table(reports: Mapping[str, dict[str, Any]]) -> str:
     return markdown_table(headings, lines)
 
 
+def views_table(root: Path) -> str:
+    """Accuracy and calibration error of each model's folder of reports, by view, as a Markdown table."""
+    reports = {folder.name: _by_name(folder) for folder in sorted(root.iterdir())}
+    views = ("one", "flip", "ten")
+    rows = [
+        [name, *(_percent(of[view][key]) for key in ("accuracy", "ece") for view in views)]
+        for name, of in reports.items()
+    ]
+    return markdown_table(["model", *views, *(f"ECE, {view}" for view in views)], rows)
+
+
 def label_table(distributions: Mapping[str, dict[str, Any]]) -> str:
     """Shares of the labels over all clips together, by model, as a Markdown table."""
     lines = [
@@ -144,12 +165,19 @@ def page(rows: Sequence[Row], times: Mapping[str, Times]) -> str:
     networks = markdown(rows, lambda row: link(row, RESULTS))
     ablations = markdown(read_rows(ABLATIONS), lambda row: link(row, ABLATIONS))
     grids = markdown(read_rows(GRIDS), lambda row: link(row, GRIDS))
-    robustness, labels = (_by_model(RESULTS / folder) for folder in ("robustness", "labels"))
-    camera = ROBUSTNESS + robustness_table(robustness) + LABELS + label_table(labels)
-    return OPENING + networks + COST + time_table(times) + ABLATION + ablations + GRID + grids + camera
+    robustness, labels = (_by_name(RESULTS / folder) for folder in ("robustness", "labels"))
+    shipped = [
+        ROBUSTNESS,
+        robustness_table(robustness),
+        VIEWS,
+        views_table(RESULTS / "views"),
+        LABELS,
+        label_table(labels),
+    ]
+    return "".join([OPENING, networks, COST, time_table(times), ABLATION, ablations, GRID, grids, *shipped])
 
 
-def _by_model(folder: Path) -> dict[str, dict[str, Any]]:
+def _by_name(folder: Path) -> dict[str, dict[str, Any]]:
     return {path.stem: json.loads(path.read_text("utf-8")) for path in sorted(folder.glob("*.json"))}
 
 
