@@ -36,6 +36,10 @@ well.
     femo data prepare fer2013.zip --data-dir fer2013 --ferplus ferplus.csv
     femo sweep experiments/NAME.py --data fer2013 --workdir runs --seeds 0 1 2
 
+femonet_small learns from what femonet says, whose minutes are not among its own:
+
+    femo soft-labels runs/femonet/seed0 --data fer2013 -o femonet-soft-labels.safetensors
+
 """
 
 COST = """

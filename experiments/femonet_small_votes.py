@@ -1,0 +1,21 @@
+"""FemoNet of less than a million parameters, with votes and its own answers instead of a larger network's.
+
+femo sweep experiments/femonet_small_votes.py --data fer2013 --workdir runs --seeds 0 1 2
+"""
+
+from femo_jax.data.augment import Augmentation
+from femo_jax.train.config import TrainConfig
+
+config = TrainConfig(
+    model="femonet",
+    model_options={"widths": (32, 64, 128, 224)},
+    dtype="bfloat16",
+    epochs=30,
+    batch_size=256,
+    optimizer="muon",
+    learning_rate=0.014,
+    weight_decay=0.05,
+    vote_share=0.5,
+    self_distillation=0.5,
+    augmentation=Augmentation(rotation=10.0, scale=0.1, translation=3.0, brightness=0.1, contrast=0.2, erasing=0.25),
+)
