@@ -32,8 +32,8 @@ PUBLISHED = (
     Published("VGG19", 676e6, 0.7311, clean=False),
     Published("ResNet18", 1098e6, 0.7297, clean=False),
     # Pham et al. 2020, from ImageNet's weights, with ten views; counts of torchvision's documentation, at 224x224.
-    Published("ResNet34", 3.66e9, 0.7242, clean=True),
     Published("DenseNet121", 2.83e9, 0.7316, clean=True),
+    Published("ResNet34", 3.66e9, 0.7242, clean=True),
 )
 
 
@@ -70,13 +70,23 @@ def draw_cost(rows: Sequence[Row], path: Path) -> None:
         axes.errorbar(
             row.multiply_adds, accuracy, yerr=deviation(row.mirrored_accuracy) or 0, fmt="o", color=BLUE, capsize=3
         )
-        axes.annotate(
-            row.label, (row.multiply_adds, accuracy), (0, 8), textcoords="offset points", fontsize=8, ha="center"
+        crowded = any(
+            row.multiply_adds < other.multiply_adds and abs(mean(other.mirrored_accuracy) - accuracy) < 0.01
+            for other in rows
         )
-    for network in PUBLISHED:
+        axes.annotate(
+            row.label,
+            (row.multiply_adds, accuracy),
+            (-6 if crowded else 6, -3),
+            textcoords="offset points",
+            fontsize=8,
+            ha="right" if crowded else "left",
+        )
+    for number, network in enumerate(PUBLISHED):  # they stand close together: names above and below in turn
         point = network.multiply_adds, network.accuracy
         axes.plot(*point, "s", color=ORANGE, markerfacecolor=ORANGE if network.clean else "none")
-        axes.annotate(network.name, point, (-6, -3), textcoords="offset points", fontsize=8, ha="right")
+        offset = (0, -14) if number % 2 else (0, 7)
+        axes.annotate(network.name, point, offset, textcoords="offset points", fontsize=8, ha="center")
     axes.plot([], [], "o", color=BLUE, label="femo: PublicTest, mirrored view, mean and deviation over seeds")
     axes.plot([], [], "s", color=ORANGE, label="published: PrivateTest, chosen on PublicTest")
     axes.plot([], [], "s", color=ORANGE, markerfacecolor="none", label="published: PrivateTest, chosen on it")
