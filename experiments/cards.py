@@ -43,7 +43,7 @@ def card(name: str, path: Path) -> str:
         recipe=recipe,
         run=f"runs/{recipe}/seed{config['seed']}",
         seed=config["seed"],
-        votes=_wrapped(_votes(model)),
+        targets=_wrapped(_targets(model)),
         accuracy=f"{100 * evaluation['accuracy']:.2f} % (95 %: {low:.2f} to {high:.2f} %)",
         macro_f1=f"{100 * evaluation['macro_f1']:.2f} %",
         recalls=recalls,
@@ -63,14 +63,22 @@ def card(name: str, path: Path) -> str:
     )
 
 
-def _votes(model: LoadedModel) -> str:
-    share = model.training["config"].get("vote_share", 0.0)
-    if not share:
-        return "No other labels were used."
-    return (
-        f"Of each training target {100 * share:.0f} % came from the ten votes of FER+ (Barsoum et al. 2016) on the same"
-        " picture; those on PublicTest were not used."
-    )
+def _targets(model: LoadedModel) -> str:
+    """What its training targets were made of beside the labels."""
+    config = model.training["config"]
+    votes, answers = config.get("vote_share", 0.0), config.get("soft_label_share", 0.0)
+    parts = []
+    if votes:
+        parts.append(
+            f"Of each training target {100 * votes:.0f} % came from the ten votes of FER+ (Barsoum et al. 2016) on the"
+            " same picture; those on PublicTest were not used."
+        )
+    if answers:
+        parts.append(
+            f"Of each training target {100 * answers:.0f} % came from another network's answer to the same picture"
+            f" (Hinton et al. 2015): `{config['soft_labels']}`, made by `femo soft-labels` as the configuration says."
+        )
+    return " ".join(parts) or "No other labels were used."
 
 
 def _wrapped(text: str) -> str:
@@ -98,7 +106,7 @@ FER-2013 (Goodfellow et al. 2013): pictures found on the web by searching for wo
 Trained on Training (28,709 pictures); the epoch was chosen and the temperature fitted on PublicTest (3,589).
 PrivateTest was not touched. The labels are noisy: people agree with them in about 65 % of the pictures. 280 pictures of
 PublicTest also occur in Training. Classes are uneven: 1.5 % of the pictures show disgust, 25 % show happy.
-{votes}
+{targets}
 
 ## How good it is
 
@@ -164,6 +172,7 @@ on them is yours to find out.
   https://arxiv.org/abs/1307.0414
 - Guo et al., On Calibration of Modern Neural Networks, 2017, https://arxiv.org/abs/1706.04599
 - Barrett et al., Emotional Expressions Reconsidered, 2019, https://doi.org/10.1177/1529100619832930
+- Hinton et al., Distilling the Knowledge in a Neural Network, 2015, https://arxiv.org/abs/1503.02531
 - Barsoum et al., Training Deep Networks for Facial Expression Recognition with Crowd-Sourced Label Distribution, 2016,
   https://arxiv.org/abs/1608.01041
 """
