@@ -40,13 +40,13 @@ def _adamw(config: TrainConfig, schedule: optax.Schedule) -> optax.GradientTrans
 
 
 def _muon(config: TrainConfig, schedule: optax.Schedule) -> optax.GradientTransformation:
-    """Muon for kernels of convolutions, on which alone weight decay is; AdamW's rule for all else."""
+    """Muon for kernels of convolutions, on which alone weight decay is; Adam for all else."""
     muon = optax.chain(
         scale_by_muon(config.momentum),
         optax.add_decayed_weights(config.weight_decay),
         optax.scale_by_learning_rate(schedule),
     )
-    adam = optax.adamw(schedule, b1=config.momentum, weight_decay=0.0, nesterov=True)
+    adam = optax.adam(schedule, b1=config.momentum, nesterov=True)
     return optax.partition({"muon": muon, "adam": adam}, _parts)
 
 

@@ -22,7 +22,7 @@ def whitened_start(state: TrainState, images: np.ndarray) -> TrainState:
 
     Args:
       state: at step 0.
-      images: `[n, 48, 48, 1] uint8` training pictures, of which up to 2,000 are looked at, evenly spread.
+      images: `[n, 48, 48, 1] uint8` training pictures; of more than 4,000 about 2,000 are looked at, evenly spread.
     """
     module, name = FIRST_KERNEL
     old: dict[str, Any] = dict(state.params)
