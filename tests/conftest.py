@@ -39,10 +39,14 @@ def fer2013():
 
 
 @pytest.fixture
-def onednn():
-    """A skip where oneDNN is not to be had. The first test of a session that asks builds the extension."""
+def onednn(request):
+    """A skip where oneDNN is not to be had, or lacks the dtype that the test has as its parameter `dtype`.
+
+    The first test of a session that asks builds the extension.
+    """
+    parameters = request.node.callspec.params if hasattr(request.node, "callspec") else {}
     try:
-        choose("onednn")
+        choose("onednn", np.dtype(parameters.get("dtype", "float32")).name)
     except ConfigError as error:
         pytest.skip(str(error))
 

@@ -136,12 +136,12 @@ def prepare(network: str, layers: str, dtype: str) -> Prepared:
     """Compiles the step of a network with one kind of layers.
 
     Raises:
-      ConfigError: oneDNN is not to be had.
+      ConfigError: oneDNN is not to be had, or not in this dtype.
     """
     if layers != "stock":
         keep_freed_memory()  # as `femo train` does
     if layers == "onednn":
-        choose("onednn")
+        choose("onednn", dtype)
     model = create_network(network, layers, jnp.dtype(dtype))
     state, step = create_step(model)
     images, labels = map(jnp.asarray, batch())

@@ -29,7 +29,7 @@ faster than 32 pictures with 1,024 channels."""
 def prepare_full_step(ops: Ops, dtype: str) -> Prepared:
     """`femo_jax.train.steps.train_step` of FemoNet with its default configuration: with augmentation, EMA, metrics."""
     keep_freed_memory()
-    choice = choose(ops)
+    choice = choose(ops, dtype)
     config = TrainConfig(dtype=dtype)  # pyright: ignore[reportArgumentType]
     model = create_model(config.model, ops=choice.implementation).clone(dtype=jnp.dtype(dtype))
     optimizer = create_optimizer(config, create_schedule(config, TRAINING_PICTURES // BATCH_SIZE))
@@ -90,9 +90,9 @@ def prepare_peak(dtype: str) -> Prepared:
     femo's extension has no product of its own, and such a convolution is one: of all pixels' channels with the kernel.
 
     Raises:
-      ConfigError: oneDNN is not to be had.
+      ConfigError: oneDNN is not to be had, or not in this dtype.
     """
-    choose("onednn")
+    choose("onednn", dtype)
     x = jnp.ones(FACTOR, dtype)
     kernel = jnp.ones((1, 1, FACTOR[-1], FACTOR[-1]), jnp.float32)
     multiply = jax.jit(lambda x, kernel: conv2d(x, kernel, implementation="onednn"))

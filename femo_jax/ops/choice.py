@@ -15,38 +15,50 @@ Ops = Literal["auto", "xla", "onednn"]
 
 
 class Choice(NamedTuple):
-    """An implementation, and why it was taken, in words for a log."""
+    """How the layers are carried out.
+
+    Attributes:
+      implementation: of XLA or oneDNN.
+      dtype: in which a training step's convolutions and activations are computed, float32 or bfloat16.
+      reason: why, in words for a log.
+    """
 
     implementation: Implementation
+    dtype: str
     reason: str
 
 
 def choose(ops: Ops = "auto", dtype: str = "float32") -> Choice:
     """The implementation to use with JAX's default backend; starts the backend, and builds the extension if need be.
 
-    `auto` takes oneDNN where JAX runs on one CPU device, the extension is built or can be built, and oneDNN has the
-    dtype for this processor; else XLA.
+    `auto` takes oneDNN where JAX runs on one CPU device and the extension is built or can be built; else XLA. A
+    processor without bfloat16 only imitates it, slower than it computes in float32, which loses nothing: there `auto`
+    has oneDNN train in float32.
 
     Args:
       ops: what the user asks for.
-      dtype: in which a network will be trained, float32 or bfloat16.
+      dtype: in which a network is to be trained, float32 or bfloat16.
 
     Raises:
       ConfigError: oneDNN was asked for and is not to be had here; the message says why and what to do.
     """
     if ops == "xla":
-        return Choice("xla", "as asked")
-    obstacle = _obstacle(dtype)
+        return Choice("xla", dtype, "as asked")
+    obstacle = _obstacle()
+    otherwise = Choice("xla", dtype, obstacle)
     if not obstacle:
-        why = "as asked" if ops == "onednn" else "JAX runs on one CPU device"
-        return Choice("onednn", f"version {load()}, {why}")
+        why = f"version {load()}, {'as asked' if ops == 'onednn' else 'JAX runs on one CPU device'}"
+        if dtype == "float32" or trains_in_bfloat16():
+            return Choice("onednn", dtype, why)
+        obstacle = f"oneDNN has no {dtype} for this processor"
+        otherwise = Choice("onednn", "float32", f"{why}; in float32, since {obstacle}")
     if ops == "onednn":
         raise ConfigError(f"ops onednn: {obstacle}. Choose xla or auto, or mend this")
-    return Choice("xla", obstacle)
+    return otherwise
 
 
-def _obstacle(dtype: str) -> str:
-    """What keeps oneDNN from training in a dtype here; empty where nothing does."""
+def _obstacle() -> str:
+    """What keeps oneDNN from being used here; empty where nothing does."""
     if jax.default_backend() != "cpu":
         return f"JAX runs on {jax.default_backend()}, and oneDNN is for a CPU"
     if jax.device_count() > 1:
@@ -55,4 +67,4 @@ def _obstacle(dtype: str) -> str:
         load()
     except NativeError as error:
         return str(error)
-    return "" if dtype == "float32" or trains_in_bfloat16() else f"oneDNN has no {dtype} for this processor"
+    return ""

@@ -83,7 +83,7 @@ def train(
     choice = choose(ops, config.dtype)
     reporter.say(f"layers by {choice.implementation} ({choice.reason})")
     model = create_model(config.model, ops=choice.implementation, **config.model_options)
-    training_model = model if config.dtype == "float32" else model.clone(dtype=jnp.dtype(config.dtype))
+    training_model = model if choice.dtype == "float32" else model.clone(dtype=jnp.dtype(choice.dtype))
     targets = training_targets(train_split, config)
     state = create_train_state(
         jax.random.key(config.seed),
@@ -93,9 +93,7 @@ def train(
     )
     if config.whitened_start:
         state = whitened_start(state, train_split.images)
-    claim_workdir(
-        workdir, config, describe_data(train_split, validation_split, config), choice.implementation, write=first
-    )
+    claim_workdir(workdir, config, describe_data(train_split, validation_split, config), choice, write=first)
 
     state, records = _resume(workdir, state, first)
     if state.step:

@@ -11,7 +11,7 @@ import jax
 from femo_jax.data.splits import Split, digest_of
 from femo_jax.errors import ConfigError
 from femo_jax.files import write_json
-from femo_jax.ops import Implementation
+from femo_jax.ops import Choice
 from femo_jax.train.checkpoints import CONFIG_FILE, read_run_record
 from femo_jax.train.config import TrainConfig, as_dict, differences, with_defaults
 
@@ -31,9 +31,7 @@ def describe_data(train: Split, validation: Split, config: TrainConfig) -> dict[
     return description
 
 
-def claim_workdir(
-    workdir: Path, config: TrainConfig, data: dict[str, Any], ops: Implementation, *, write: bool
-) -> None:
+def claim_workdir(workdir: Path, config: TrainConfig, data: dict[str, Any], choice: Choice, *, write: bool) -> None:
     """Writes `config.json` into a new run folder, where `write`; in an old one, makes sure that it is the same run.
 
     Raises:
@@ -42,7 +40,8 @@ def claim_workdir(
     if (workdir / CONFIG_FILE).exists():
         check_workdir(workdir, config, data)
     elif write:
-        write_json(workdir / CONFIG_FILE, _asked(config, data) | {"environment": _environment() | {"ops": ops}})
+        computed = {"ops": choice.implementation, "dtype": choice.dtype}
+        write_json(workdir / CONFIG_FILE, _asked(config, data) | {"environment": _environment() | computed})
 
 
 def check_workdir(workdir: Path, config: TrainConfig, data: dict[str, Any]) -> None:

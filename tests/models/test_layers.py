@@ -41,16 +41,17 @@ def test_conv_adds_a_shift_and_cuts_at_0(implementation, images):
         np.testing.assert_allclose(both, nn.relu(plain + shift), atol=1e-5)
 
 
-def test_bfloat16_keeps_parameters_and_statistics_in_float32(implementation, images):
+@pytest.mark.parametrize("dtype", ["bfloat16"])
+def test_bfloat16_keeps_parameters_and_statistics_in_float32(dtype, implementation, images):
     class Both(nn.Module):
         @nn.compact
         def __call__(self, x):
-            x = Conv(4, dtype=jnp.bfloat16, ops=implementation)(x)
-            return BatchNorm(dtype=jnp.bfloat16, ops=implementation)(x, train=True)
+            x = Conv(4, dtype=dtype, ops=implementation)(x)
+            return BatchNorm(dtype=dtype, ops=implementation)(x, train=True)
 
     variables = Both().init(jax.random.key(0), images)
     output, updated = Both().apply(variables, images, mutable=["batch_stats"])
-    assert output.dtype == jnp.bfloat16
+    assert output.dtype == dtype
     assert {leaf.dtype for leaf in jax.tree.leaves((variables, updated))} == {jnp.dtype("float32")}
 
 

@@ -21,16 +21,32 @@ def unavailable(monkeypatch):
 
 
 def test_onednn_where_it_is_to_be_had(onednn):
-    assert choose("auto") == Choice("onednn", f"version {library.load()}, JAX runs on one CPU device")
-    assert choose("onednn") == Choice("onednn", f"version {library.load()}, as asked")
+    assert choose("auto") == Choice("onednn", "float32", f"version {library.load()}, JAX runs on one CPU device")
+    assert choose("onednn") == Choice("onednn", "float32", f"version {library.load()}, as asked")
+
+
+def test_bfloat16_where_the_processor_has_it(onednn, monkeypatch):
+    monkeypatch.setattr("femo_jax.ops.choice.trains_in_bfloat16", lambda: True)
+    assert choose("auto", "bfloat16")[:2] == ("onednn", "bfloat16")
+
+
+def test_float32_where_the_processor_has_no_bfloat16(onednn, monkeypatch):
+    monkeypatch.setattr("femo_jax.ops.choice.trains_in_bfloat16", lambda: False)
+    choice = choose("auto", "bfloat16")
+    assert choice[:2] == ("onednn", "float32")
+    assert choice.reason.endswith("in float32, since oneDNN has no bfloat16 for this processor")
+    with pytest.raises(ConfigError, match="ops onednn: oneDNN has no bfloat16 for this processor"):
+        choose("onednn", "bfloat16")
+    assert choose("xla", "bfloat16") == Choice("xla", "bfloat16", "as asked")
 
 
 def test_xla_as_asked_asks_for_no_extension(unavailable):
-    assert choose("xla") == Choice("xla", "as asked")
+    assert choose("xla") == Choice("xla", "float32", "as asked")
 
 
 def test_auto_takes_xla_where_the_extension_is_not_to_be_had(unavailable):
-    assert choose("auto") == choose() == Choice("xla", "no compiler")
+    assert choose("auto") == choose() == Choice("xla", "float32", "no compiler")
+    assert choose("auto", "bfloat16") == Choice("xla", "bfloat16", "no compiler")
 
 
 def test_onednn_is_refused_where_the_extension_is_not_to_be_had(unavailable):
@@ -40,7 +56,7 @@ def test_onednn_is_refused_where_the_extension_is_not_to_be_had(unavailable):
 
 def test_other_platforms_have_xla(monkeypatch):
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    assert choose("auto") == Choice("xla", "JAX runs on gpu, and oneDNN is for a CPU")
+    assert choose("auto") == Choice("xla", "float32", "JAX runs on gpu, and oneDNN is for a CPU")
     with pytest.raises(ConfigError, match="JAX runs on gpu"):
         choose("onednn")
 
@@ -60,5 +76,6 @@ except ConfigError as error:
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
     assert result.returncode == 0, result.stderr
     auto, refused = result.stdout.splitlines()
-    assert auto == "Choice(implementation='xla', reason='there are 2 devices, and oneDNN uses all cores from one')"
+    reason = "there are 2 devices, and oneDNN uses all cores from one"
+    assert auto == str(Choice("xla", "float32", reason))
     assert refused.startswith("ops onednn: there are 2 devices")

@@ -68,14 +68,15 @@ def test_is_xlas_convolution(case, implementation, assert_like_reference):
     )
 
 
+@pytest.mark.parametrize("dtype", ["bfloat16"])
 @pytest.mark.parametrize("case", CASES)
-def test_bfloat16_with_float32_weights_by_onednn(case, onednn, assert_like_reference):
+def test_bfloat16_with_float32_weights_by_onednn(case, dtype, onednn, assert_like_reference):
     pictures, kernel, options = CASES[case]
     assert_like_reference(
         partial(conv2d, implementation="onednn", **options),
         partial(by_xla, **options),
         drawn(pictures, kernel),
-        "bfloat16",
+        dtype,
         float32=[1],
     )
 
@@ -127,14 +128,15 @@ def test_is_flaxs_layer(strides, padding, implementation):
     np.testing.assert_allclose(output, expected, atol=1e-4 * np.abs(expected).max())
 
 
-def test_weights_and_bias_may_be_of_the_pictures_dtype(implementation):
-    x, kernel, bias = (jnp.asarray(array, jnp.bfloat16) for array in drawn((2, 6, 6, 4), (3, 3, 4, 8), (8,)))
+@pytest.mark.parametrize("dtype", ["bfloat16"])
+def test_weights_and_bias_may_be_of_the_pictures_dtype(dtype, implementation):
+    x, kernel, bias = (jnp.asarray(array, dtype) for array in drawn((2, 6, 6, 4), (3, 3, 4, 8), (8,)))
 
     def total(*arrays):
         return jnp.sum(conv2d(*arrays, implementation=implementation).astype(jnp.float32))
 
     gradients = jax.jit(jax.grad(total, (0, 1, 2)))(x, kernel, bias)
-    assert [gradient.dtype for gradient in gradients] == [jnp.bfloat16] * 3
+    assert [gradient.dtype for gradient in gradients] == [dtype] * 3
     assert float(gradients[2][0]) == 2 * 6 * 6
 
 

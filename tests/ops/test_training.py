@@ -71,9 +71,10 @@ def test_twenty_steps_agree_in_float32(onednn, train_tiles):
     assert by_xla[-3:].mean() < 0.9 * by_xla[:3].mean()  # weights have moved
 
 
-def test_twenty_steps_in_bfloat16_stay_near(onednn, train_tiles):
+@pytest.mark.parametrize("dtype", ["bfloat16"])
+def test_twenty_steps_in_bfloat16_stay_near(dtype, onednn, train_tiles):
     """A step rounds activations to 8 bits, 0.4 %; over twenty steps the losses part by a few of such roundings."""
-    config = dataclasses.replace(CONFIG, dtype="bfloat16")
+    config = dataclasses.replace(CONFIG, dtype=dtype)
     curve = loss_curve(config, "onednn", train_tiles)
     np.testing.assert_allclose(curve, loss_curve(CONFIG, "xla", train_tiles), rtol=0.05)
 
@@ -106,6 +107,20 @@ def test_a_run_of_one_goes_on_with_the_other(onednn, train_tiles, validation_til
     assert "going on at step 3 of 6" in said[1]
     loaded = load_for_inference(tmp_path)
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(loaded.variables))
+
+
+def test_a_processor_without_bfloat16_trains_in_float32(onednn, train_tiles, validation_tiles, tmp_path, monkeypatch):
+    """The same run as with float32, and its record says so."""
+    monkeypatch.setattr("femo_jax.ops.choice.trains_in_bfloat16", lambda: False)
+    losses = {}
+    for dtype in ("float32", "bfloat16"):
+        config = dataclasses.replace(CONFIG, epochs=1, dtype=dtype)
+        train(config, tmp_path / dtype, train_tiles, validation_tiles, SilentReporter())
+        record = json.loads((tmp_path / dtype / "config.json").read_text())
+        assert (record["config"]["dtype"], record["environment"]["dtype"]) == (dtype, "float32")
+        lines = (tmp_path / dtype / "metrics.jsonl").read_text().splitlines()
+        losses[dtype] = [json.loads(line)["loss"] for line in lines]
+    assert losses["bfloat16"] == losses["float32"]
 
 
 @pytest.mark.slow

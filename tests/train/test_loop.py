@@ -103,11 +103,12 @@ def test_another_configuration_in_the_same_workdir_is_refused(unbroken, tiny_con
         train(other, unbroken, train_tiles, validation_tiles, SilentReporter())
 
 
+@pytest.mark.parametrize("dtype", ["bfloat16"])
 def test_bfloat16_trains_float32_weights_that_are_evaluated_in_float32(
-    implementation, tiny_config, train_tiles, validation_tiles, tmp_path
+    dtype, implementation, tiny_config, train_tiles, validation_tiles, tmp_path
 ):
     """The accuracy in the log is that of the weights as they are exported."""
-    config = dataclasses.replace(tiny_config, dtype="bfloat16", epochs=6, learning_rate=0.1)
+    config = dataclasses.replace(tiny_config, dtype=dtype, epochs=6, learning_rate=0.1)
     train(config, tmp_path, train_tiles, validation_tiles, SilentReporter(), ops=implementation)
     model = load_for_inference(tmp_path)
     assert {leaf.dtype for leaf in jax.tree.leaves(model.variables)} == {np.dtype(np.float32)}

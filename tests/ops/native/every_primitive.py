@@ -17,6 +17,7 @@ from femo_jax.ops.native import library
 library.build = partial(library.build, extra_flags=tuple(sys.argv[1:]))
 library.load()
 rng = np.random.default_rng(0)
+dtypes = (jnp.float32, jnp.bfloat16) if library.trains_in_bfloat16() else (jnp.float32,)
 
 
 def run(operation, *arrays):
@@ -36,7 +37,7 @@ def drawn(*shape, dtype=jnp.float32):
 
 
 for dtype, (size, channels, features, groups) in product(
-    (jnp.float32, jnp.bfloat16),
+    dtypes,
     [((7, 9), 5, 11, 1), ((24, 24), 1, 8, 1), ((6, 8), 6, 9, 3), ((9, 9), 17, 17, 17)],
 ):
     x = drawn(2, *size, channels, dtype=dtype)
