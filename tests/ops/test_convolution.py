@@ -1,5 +1,6 @@
 import re
 from functools import partial
+from pathlib import Path
 
 import flax.linen as nn
 import jax
@@ -35,6 +36,12 @@ CASES = {
     "depthwise by 2": ((2, 7, 8, 16), (3, 3, 1, 16), {"groups": 16, "strides": 2}),
     "depthwise, twice as many": ((2, 6, 6, 4), (3, 3, 1, 8), {"groups": 4}),
     "first of femonet": ((4, 24, 24, 4), (3, 3, 4, 48), {}),
+    "Winograd, 4x4 a tile, in three blocks": ((20, 24, 24, 48), (3, 3, 48, 48), {}),
+    "Winograd, 3x3 a tile": ((5, 6, 6, 96), (3, 3, 96, 64), {}),
+    "Winograd, one tile": ((7, 3, 3, 40), (3, 3, 40, 200), {}),
+    "Winograd, odd channels and pictures": ((3, 7, 10, 17), (3, 3, 17, 29), {}),
+    "Winograd VALID": ((2, 13, 8, 24), (3, 3, 24, 16), {"padding": "VALID"}),
+    "Winograd, 1 pixel": ((2, 1, 1, 16), (3, 3, 16, 16), {}),
 }
 
 
@@ -91,6 +98,26 @@ def test_bfloat16_with_float32_weights_by_xla(case, assert_like_reference):
         "bfloat16",
         float32=[1],
     )
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.startswith("Winograd")])
+def test_winograd_is_taken_unless_it_is_forbidden(case, onednn, monkeypatch):
+    """It rounds a little more than the plain sum, and so is not the same to the last bit."""
+    flags = Path("/proc/cpuinfo").read_text().split()
+    if not {"avx2", "fma"} <= set(flags):
+        pytest.skip("this processor lacks AVX2 or FMA")
+    pictures, kernel, options = CASES[case]
+    x, kernel = map(jnp.float32, drawn(pictures, kernel))
+
+    def passes():
+        output, pull = jax.vjp(partial(conv2d, implementation="onednn", **options), x, kernel)
+        return [np.asarray(each) for each in (output, *pull(jnp.cos(output)))]
+
+    taken = passes()
+    monkeypatch.setenv("FEMO_WINOGRAD", "0")
+    for winograd, plain in zip(taken, passes(), strict=True):
+        assert (winograd != plain).any()
+        np.testing.assert_allclose(winograd, plain, atol=1e-4 * np.abs(plain).max())
 
 
 # XLA sums the gradient of a bfloat16 bias in bfloat16, which is less exact than the tolerance.

@@ -35,12 +35,12 @@ class OneDnn(NamedTuple):
 
     Attributes:
       version: of the wheel.
-      include: folder of `oneapi/dnnl/dnnl.hpp`.
+      includes: folders of `oneapi/dnnl/dnnl.hpp` and `oneapi/tbb/parallel_for.h`.
       libraries: shared libraries, each after those that it needs; the last is oneDNN itself.
     """
 
     version: str
-    include: Path
+    includes: tuple[Path, ...]
     libraries: tuple[Path, ...]
 
 
@@ -57,6 +57,7 @@ def find_onednn() -> OneDnn:
         ("tbb", "libtbb.so.12"),
         ("onednn-cpu-tbb", "libdnnl.so.3"),
         ("onednn-devel-cpu-tbb", "oneapi/dnnl/dnnl.hpp"),
+        ("tbb-devel", "oneapi/tbb/parallel_for.h"),
     ):
         try:
             files = importlib.metadata.files(distribution) or ()
@@ -66,8 +67,9 @@ def find_onednn() -> OneDnn:
         if not found or not found[0].exists():
             raise NativeError(f"the package {distribution} has no {name}; {_INSTALL} anew")
         parts[name] = found[0]
-    header = parts.pop("oneapi/dnnl/dnnl.hpp")
-    return OneDnn(importlib.metadata.version("onednn-cpu-tbb"), header.parents[2], tuple(parts.values()))
+    headers = [parts.pop(name) for name in ("oneapi/dnnl/dnnl.hpp", "oneapi/tbb/parallel_for.h")]
+    includes = tuple(header.parents[2] for header in headers)
+    return OneDnn(importlib.metadata.version("onednn-cpu-tbb"), includes, tuple(parts.values()))
 
 
 def build(onednn: OneDnn, extra_flags: tuple[str, ...] = ()) -> Path:
@@ -96,11 +98,11 @@ def build(onednn: OneDnn, extra_flags: tuple[str, ...] = ()) -> Path:
         *compiler,
         *flags,
         *("-isystem", jax.ffi.include_dir()),
-        *("-isystem", str(onednn.include)),
+        *(word for include in onednn.includes for word in ("-isystem", str(include))),
         *map(str, SOURCES),
-        # Its own libraries are loaded beforehand, each from where it lies.
-        "-Wl,--allow-shlib-undefined",
-        str(onednn.libraries[-1]),
+        # The libraries are loaded beforehand, each from where it lies.
+        *("-Wl,--allow-shlib-undefined", "-Wl,--as-needed"),
+        *map(str, onednn.libraries),
     ]
     try:
         library.parent.mkdir(parents=True, exist_ok=True)

@@ -5,19 +5,9 @@
 // third of the speed of its matrix product where pictures are small and channels many.
 #pragma once
 
-#include "common.h"
+#include "convolution.h"
 
 namespace femo {
-
-// Everything that decides what a convolution is.
-struct Convolution {
-  Dims src, dst;       // n, c, h, w
-  Dims weights;        // groups, o / groups, c / groups, h, w
-  Dims strides;        // h, w
-  Dims before, after;  // padding above and left, below and right
-  dnnl::memory::data_type type;  // of the activations
-  dnnl::memory::data_type weights_type;
-};
 
 // Whether the product is the faster way: measured, see experiments/benchmarks.
 bool faster_by_columns(const Convolution& conv);

@@ -46,7 +46,7 @@ dnnl::memory view(const dnnl::memory::desc& desc, const ffi::AnyBuffer& buffer);
 
 // Memory of the calling thread that lasts until the same thread asks for the same use again. It only grows, up to the
 // largest primitive, so that a step allocates nothing.
-enum class Use { kScratchpad, kPackedWeights, kPadded, kColumns, kCount };
+enum class Use { kScratchpad, kPackedWeights, kPadded, kColumns, kKernelPlaces, kInputPlaces, kOutputPlaces, kCount };
 dnnl::memory scratch(Use use, const dnnl::memory::desc& desc);
 
 // One primitive and everything made with it, by the numbers that decide what it is. Making one takes milliseconds and

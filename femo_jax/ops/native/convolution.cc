@@ -4,6 +4,7 @@
 // depend on the shapes; they are packed at each call, which is little beside the convolution, and changes their dtype
 // on the way: float32 weights serve bfloat16 activations, and get a gradient in float32.
 #include "columns.h"
+#include "winograd.h"
 
 namespace femo {
 
@@ -88,6 +89,12 @@ ffi::Error forward(ffi::AnyBuffer src, ffi::AnyBuffer weights, ffi::RemainingArg
     static Cache<Compiled> cache;
     const bool has_bias = bias.size() > 0;
     const Convolution conv = describe(src, weights, *dst, strides, padding, groups);
+    if (!has_bias && !relu && faster_by_winograd(conv)) {
+      static Cache<WinogradConvolution> by_winograd;
+      by_winograd.get(key_of(conv), [&] { return WinogradConvolution(conv, WinogradConvolution::Pass::kForward); })
+          .execute(src.typed_data<float>(), weights.typed_data<float>(), dst->typed_data<float>());
+      return;
+    }
     std::vector<int64_t> key = key_of(conv);
     append(key, {has_bias, relu});
     const Compiled& compiled = cache.get(std::move(key), [&] {
@@ -109,6 +116,12 @@ ffi::Error backward_data(ffi::AnyBuffer diff_dst, ffi::AnyBuffer weights, ffi::R
   return run("data gradient of a convolution", [&] {
     static Cache<Compiled> cache;
     const Convolution conv = describe(*diff_src, weights, diff_dst, strides, padding, groups);
+    if (faster_by_winograd(conv)) {
+      static Cache<WinogradConvolution> by_winograd;
+      by_winograd.get(key_of(conv), [&] { return WinogradConvolution(conv, WinogradConvolution::Pass::kBackwardData); })
+          .execute(diff_dst.typed_data<float>(), weights.typed_data<float>(), diff_src->typed_data<float>());
+      return;
+    }
     const Compiled& compiled = cache.get(key_of(conv), [&] {
       const auto hint = forward_desc(conv, dnnl::prop_kind::forward_training, false, false);
       const convolution_backward_data::primitive_desc desc(
@@ -128,6 +141,12 @@ ffi::Error backward_weights(ffi::AnyBuffer src, ffi::AnyBuffer diff_dst, ffi::Re
   return run("weight gradient of a convolution", [&] {
     static Cache<Compiled> cache;
     const Convolution conv = describe(src, *diff_weights, diff_dst, strides, padding, groups);
+    if (faster_by_winograd(conv)) {
+      static Cache<WinogradWeightGradient> by_winograd;
+      by_winograd.get(key_of(conv), [&] { return WinogradWeightGradient(conv); })
+          .execute(src.typed_data<float>(), diff_dst.typed_data<float>(), diff_weights->typed_data<float>());
+      return;
+    }
     if (faster_by_columns(conv)) {
       static Cache<ColumnsWeightGradient> by_columns;
       by_columns.get(key_of(conv), [&] { return ColumnsWeightGradient(conv); })

@@ -38,7 +38,7 @@ def drawn(*shape, dtype=jnp.float32):
 
 for dtype, (size, channels, features, groups) in product(
     dtypes,
-    [((7, 9), 5, 11, 1), ((24, 24), 1, 8, 1), ((6, 8), 6, 9, 3), ((9, 9), 17, 17, 17)],
+    [((7, 9), 5, 11, 1), ((24, 24), 1, 8, 1), ((7, 6), 17, 20, 1), ((6, 8), 6, 9, 3), ((9, 9), 17, 17, 17)],
 ):
     x = drawn(2, *size, channels, dtype=dtype)
     for extent, strides, padding in [(3, 1, "SAME"), (3, 2, "VALID"), (1, 2, "SAME"), (5, 1, "SAME")]:

@@ -38,7 +38,7 @@ def compiler(tmp_path, monkeypatch):
 @pytest.fixture
 def wheels(tmp_path):
     """Names of the files of oneDNN, which the compiler alone would look for."""
-    return OneDnn("3.2", tmp_path / "include", (tmp_path / "libdnnl.so.3",))
+    return OneDnn("3.2", (tmp_path / "include",), (tmp_path / "libdnnl.so.3",))
 
 
 def test_a_library_is_built_once(elsewhere, compiler, wheels):
@@ -112,7 +112,8 @@ def test_processes_that_build_at_once_leave_one_good_library(elsewhere, compiler
     program = f"""
 from pathlib import Path
 from femo_jax.ops.native.build import OneDnn, build
-library = build(OneDnn({wheels.version!r}, Path({str(wheels.include)!r}), (Path({str(wheels.libraries[0])!r}),)))
+includes, libraries = (Path({str(wheels.includes[0])!r}),), (Path({str(wheels.libraries[0])!r}),)
+library = build(OneDnn({wheels.version!r}, includes, libraries))
 print(library, library.read_bytes())
 """
     command = [sys.executable, "-c", program]
@@ -134,6 +135,7 @@ class Wheels:
             "tbb": ["lib/libtbb.so.12.1", "lib/libtbb.so.12"],
             "onednn-cpu-tbb": ["lib/libdnnl.so.3"],
             "onednn-devel-cpu-tbb": ["include/oneapi/dnnl/dnnl.hpp"],
+            "tbb-devel": ["elsewhere/include/oneapi/tbb/parallel_for.h"],
         }
         for name in itertools.chain(*self.files.values()):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -165,12 +167,14 @@ def test_wheels_are_found_wherever_they_lie(installed):
     lib = installed.folder / "lib"
     assert find_onednn() == OneDnn(
         "version of onednn-cpu-tbb",
-        installed.folder / "include",
+        (installed.folder / "include", installed.folder / "elsewhere/include"),
         (lib / "libintlc.so.5", lib / "libimf.so", lib / "libtbb.so.12", lib / "libdnnl.so.3"),
     )
 
 
-@pytest.mark.parametrize("package", ["intel-cmplr-lib-rt", "tbb", "onednn-cpu-tbb", "onednn-devel-cpu-tbb"])
+@pytest.mark.parametrize(
+    "package", ["intel-cmplr-lib-rt", "tbb", "onednn-cpu-tbb", "onednn-devel-cpu-tbb", "tbb-devel"]
+)
 def test_a_wheel_that_is_missing(package, installed):
     del installed.files[package]
     with pytest.raises(NativeError, match=rf"no package {package}\); install femo with the extra \"onednn\""):
@@ -195,4 +199,4 @@ def test_the_real_compiler_says_what_is_wrong(elsewhere, tmp_path, monkeypatch):
     source.write_text("int broken() { return nothing; }\n")
     monkeypatch.setattr("femo_jax.ops.native.build.SOURCES", (source,))
     with pytest.raises(NativeError, match=r"broken\.cc:1:.*nothing"):
-        build(OneDnn("3.2", tmp_path, (tmp_path / "libdnnl.so.3",)))
+        build(OneDnn("3.2", (tmp_path,), (tmp_path / "libdnnl.so.3",)))
