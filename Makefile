@@ -40,9 +40,11 @@ $(ROS): $(INSTALLED) $(ROS_SOURCES)
 demo: setup ros
 	experiments/demo.sh
 
+# Files with few tests are those that start processes and take minutes: sorted by their number they would come last, and
+# one process would wait for the other.
 test: setup ros
 	. $(VENV)/ros/env.sh && { \
-	  $(BIN)/python -m pytest -n 2 --dist loadfile tests --ignore=tests/ros; rest=$$?; \
+	  $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests --ignore=tests/ros; rest=$$?; \
 	  $(BIN)/python -m pytest tests/ros ros2_ws/src && exit $$rest; }
 
 lint: setup

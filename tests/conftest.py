@@ -1,6 +1,7 @@
 """Fixtures that several rooms share."""
 
 import os
+import shutil
 from pathlib import Path
 
 # Before JAX or TensorFlow is imported by any test; subprocesses inherit it.
@@ -16,16 +17,24 @@ import pytest
 
 from femo_jax.data.splits import Split
 from femo_jax.errors import ConfigError
+from femo_jax.files import cache_folder
 from femo_jax.model_file import LoadedModel
 from femo_jax.models import create_model
 from femo_jax.ops import choose
 
 
 @pytest.fixture(autouse=True)
-def cache_folder(tmp_path_factory, monkeypatch):
-    """Prepared data sets go to a temporary cache, never to the user's own."""
+def temporary_cache(tmp_path_factory, monkeypatch):
+    """Prepared data sets go to a temporary cache, never to the user's own.
+
+    The extension that is compiled there already, as `make setup` does it, is taken along: compiling it takes up to a
+    minute in each test process.
+    """
     if "FEMO_TEST_CACHE" not in os.environ:
-        os.environ["FEMO_TEST_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+        folder, compiled = tmp_path_factory.mktemp("cache"), cache_folder() / "native"
+        if compiled.is_dir():
+            shutil.copytree(compiled, folder / "native")
+        os.environ["FEMO_TEST_CACHE"] = str(folder)
     monkeypatch.setenv("FEMO_CACHE", os.environ["FEMO_TEST_CACHE"])
 
 
