@@ -60,7 +60,7 @@ def _both(sides: dict[str, float]) -> str:
 
 
 def _convolutions(batch: int) -> list[tuple[str, dict[str, Callable[[], object]]]]:
-    """The passes of each convolution but the first, whose one channel a pixel neither way can use."""
+    """The passes of each convolution but the first, whose four channels are too few for Winograd's way."""
     model = create_model("femonet")
     params = model.init(jax.random.key(0), jnp.zeros((1, 48, 48, 1)), train=False)["params"]
     kernels = [params[name]["kernel"] for name in sorted(params) if name.startswith("Conv_")]
