@@ -29,8 +29,8 @@ image. Figures of several seeds are mean ± sample standard deviation.
 Every row comes from a committed configuration and one command, and its `config.json`, `metrics.jsonl`, `report.json`
 and `flip.json` are in [results/](results/), from which `python experiments/table.py` makes this page. Minutes are
 those of two cores of an AMD EPYC (x86-64 with AVX-512 and its bfloat16 instructions, no GPU) that did other work as
-well. Where `config.json` names a `dtype` under `environment`, it was one with AVX2 and neither of these: such runs
-were computed in float32, and took longer.
+well. Runs whose `config.json` has float32 as the `dtype` under `environment` are of one with AVX2 and neither of these,
+and took longer.
 
 ## Networks
 
