@@ -121,41 +121,37 @@ FEMO_INLINE void store(const Vector& vector, float* to, int64_t lanes) {
   std::memcpy(to, &vector, lanes == kLanes ? sizeof(vector) : lanes * sizeof(float));
 }
 
-// Tiles `first` to `last`, of their channels those from `from` to `to`.
+// One tile, of its channels those from `from` to `to`.
 template <typename Matrix, bool to_places>
-FEMO_AVX2 void transform_some(const Tiles& tiles, float* places, int64_t first, int64_t last, int64_t from,
-                              int64_t to) {
+FEMO_AVX2 void transform_one(const Tiles& tiles, float* places, int64_t tile, int64_t from, int64_t to) {
   constexpr int side = to_places ? Matrix::kColumns : Matrix::kRows;  // of a tile in the pictures
   constexpr int places_side = to_places ? Matrix::kRows : Matrix::kColumns;
   const int64_t stride = place_stride(tiles.count, tiles.channels);
-  for (int64_t tile = first; tile < last; ++tile) {
-    const int64_t column = tile % tiles.columns, row = tile / tiles.columns % tiles.rows;
-    const int64_t y = tiles.top + row * tiles.step, x = tiles.left + column * tiles.step;
-    float* const picture = tiles.pictures + tile / (tiles.columns * tiles.rows) * tiles.image_stride;
-    float* const own = places + tile * tiles.channels;
-    const int64_t y_first = std::max<int64_t>(0, -y), y_last = std::min<int64_t>(side, tiles.height - y);
-    const int64_t x_first = std::max<int64_t>(0, -x), x_last = std::min<int64_t>(side, tiles.width - x);
-    for (int64_t channel = from; channel < to; channel += kLanes) {
-      const int64_t lanes = std::min<int64_t>(kLanes, to - channel);
-      Vector in[Matrix::kColumns * Matrix::kColumns], out[Matrix::kRows * Matrix::kRows];
-      if constexpr (to_places) {
-        if (y_last - y_first != side || x_last - x_first != side) std::memset(in, 0, sizeof(in));
-        for (int64_t i = y_first; i < y_last; ++i) {
-          for (int64_t j = x_first; j < x_last; ++j) {
-            load(in[i * side + j], picture + (y + i) * tiles.row_stride + (x + j) * tiles.column_stride + channel,
-                 lanes);
-          }
+  const int64_t column = tile % tiles.columns, row = tile / tiles.columns % tiles.rows;
+  const int64_t y = tiles.top + row * tiles.step, x = tiles.left + column * tiles.step;
+  float* const picture = tiles.pictures + tile / (tiles.columns * tiles.rows) * tiles.image_stride;
+  float* const own = places + tile * tiles.channels;
+  const int64_t y_first = std::max<int64_t>(0, -y), y_last = std::min<int64_t>(side, tiles.height - y);
+  const int64_t x_first = std::max<int64_t>(0, -x), x_last = std::min<int64_t>(side, tiles.width - x);
+  for (int64_t channel = from; channel < to; channel += kLanes) {
+    const int64_t lanes = std::min<int64_t>(kLanes, to - channel);
+    Vector in[Matrix::kColumns * Matrix::kColumns], out[Matrix::kRows * Matrix::kRows];
+    if constexpr (to_places) {
+      if (y_last - y_first != side || x_last - x_first != side) std::memset(in, 0, sizeof(in));
+      for (int64_t i = y_first; i < y_last; ++i) {
+        for (int64_t j = x_first; j < x_last; ++j) {
+          load(in[i * side + j], picture + (y + i) * tiles.row_stride + (x + j) * tiles.column_stride + channel, lanes);
         }
-        sandwich<Matrix>(in, out);
-        for (int i = 0; i < places_side * places_side; ++i) store(out[i], own + i * stride + channel, lanes);
-      } else {
-        for (int i = 0; i < places_side * places_side; ++i) load(in[i], own + i * stride + channel, lanes);
-        sandwich<Matrix>(in, out);
-        for (int64_t i = y_first; i < y_last; ++i) {
-          for (int64_t j = x_first; j < x_last; ++j) {
-            store(out[i * side + j], picture + (y + i) * tiles.row_stride + (x + j) * tiles.column_stride + channel,
-                  lanes);
-          }
+      }
+      sandwich<Matrix>(in, out);
+      for (int i = 0; i < places_side * places_side; ++i) store(out[i], own + i * stride + channel, lanes);
+    } else {
+      for (int i = 0; i < places_side * places_side; ++i) load(in[i], own + i * stride + channel, lanes);
+      sandwich<Matrix>(in, out);
+      for (int64_t i = y_first; i < y_last; ++i) {
+        for (int64_t j = x_first; j < x_last; ++j) {
+          store(out[i * side + j], picture + (y + i) * tiles.row_stride + (x + j) * tiles.column_stride + channel,
+                lanes);
         }
       }
     }
@@ -169,8 +165,8 @@ void transform_all(const Tiles& tiles, float* places) {
   tbb::parallel_for(Range(0, tiles.count * parts, kTilesATask), [&](const Range& range) {
     for (int64_t task = range.begin(); task < range.end(); ++task) {
       const int64_t from = task % parts * kTaskChannels;
-      transform_some<Matrix, to_places>(tiles, places, task / parts, task / parts + 1, from,
-                                        std::min(tiles.channels, from + kTaskChannels));
+      transform_one<Matrix, to_places>(tiles, places, task / parts, from,
+                                       std::min(tiles.channels, from + kTaskChannels));
     }
   });
 }
