@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.metadata
+import os
 import platform
 from pathlib import Path
 from typing import Any
@@ -70,8 +71,10 @@ def _asked(config: TrainConfig, data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _environment() -> dict[str, Any]:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()  # it is Linux's own
     return {
         "python": platform.python_version(),
+        "cores": cores,
         "platform": jax.default_backend(),
         "devices": jax.device_count(),
         "processes": jax.process_count(),

@@ -1,5 +1,8 @@
 """The page of results says what the committed runs say."""
 
+import json
+import shutil
+
 import numpy as np
 import pytest
 import results_figures
@@ -45,3 +48,19 @@ def test_minutes_to_an_accuracy_are_those_of_the_first_epoch_that_reached_it(tmp
     assert times.minutes_to(0.6) == 3.0
     assert times.minutes_to(0.9) is None
     assert table.time_table({"net": times}).splitlines()[-1] == "| net | 3.0 | 3.0 | 3.0 | 3.0 |"
+
+
+def test_minutes_are_those_of_runs_that_had_two_cores(tmp_path, monkeypatch):
+    monkeypatch.setattr(table, "RESULTS", tmp_path)
+    seeds = [shutil.copytree(table.HERE / "results" / "smoke" / "seed0", tmp_path / "net" / f"seed{k}") for k in (0, 1)]
+    record = json.loads((seeds[1] / "config.json").read_text())
+    record["environment"]["cores"] = 1
+    (seeds[1] / "config.json").write_text(json.dumps(record))
+    [row], times = table.read_all()
+    assert row.seeds == [0, 1] and len(row.accuracy) == 2
+    assert len(row.minutes) == 1
+    np.testing.assert_array_equal(times["net"].minutes, results_figures.read_times(seeds[:1]).minutes)
+
+    shutil.rmtree(seeds[0])
+    [row], times = table.read_all()
+    assert row.minutes == [] and times == {}

@@ -64,6 +64,7 @@ def test_a_run_leaves_config_metrics_and_checkpoints(unbroken, tiny_config):
     assert config["config"]["seed"] == tiny_config.seed
     assert config["data"]["train"]["n"] == 96
     assert "jax" in config["environment"]["versions"]
+    assert 1 <= config["environment"]["cores"] <= os.cpu_count()
 
 
 def test_a_run_learns(tiny_config, train_tiles, validation_tiles, tmp_path):
