@@ -134,10 +134,10 @@ def test_card_states_the_figures_of_the_file(name):
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_card_names_the_recipe_of_the_file(name):
-    recipe = re.search(r"femo train (experiments/\w+\.py)", card_of(name))
+    recipe = re.search(r"femo train (experiments/\w+\.py) .*--seed (\d+)", card_of(name))
     assert recipe
     made_with = with_defaults(load_model_file(model_path(name)).training["config"])
-    assert as_dict(load_config(ROOT / recipe[1])) == made_with
+    assert as_dict(load_config(ROOT / recipe[1])) | {"seed": int(recipe[2])} == made_with
 
 
 @pytest.mark.parametrize("name", SHIPPED)
