@@ -38,6 +38,11 @@ def save_best(workdir: Path, state: TrainState) -> None:
     _save(workdir / BEST, int(state.step), serialization.to_state_dict(state.ema), keep=1)
 
 
+def has_checkpoints(workdir: Path) -> bool:
+    """Whether a run has left a state to go on from, whole or damaged."""
+    return bool(_steps(workdir / NEWEST))
+
+
 def restore_newest(workdir: Path, state: TrainState) -> TrainState | None:
     """The newest state that is whole, or None where the run has no checkpoint yet.
 

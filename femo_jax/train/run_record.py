@@ -10,10 +10,10 @@ from typing import Any
 import jax
 
 from femo_jax.data.splits import Split, digest_of
-from femo_jax.errors import ConfigError
+from femo_jax.errors import CheckpointError, ConfigError
 from femo_jax.files import write_json
 from femo_jax.ops import Choice
-from femo_jax.train.checkpoints import CONFIG_FILE, read_run_record
+from femo_jax.train.checkpoints import CONFIG_FILE, has_checkpoints, read_run_record
 from femo_jax.train.config import TrainConfig, as_dict, differences, with_defaults
 
 _PACKAGES = ("femo-jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
@@ -37,10 +37,16 @@ def claim_workdir(workdir: Path, config: TrainConfig, data: dict[str, Any], choi
 
     Raises:
       ConfigError, CheckpointError: as `check_workdir`.
+      CheckpointError: there are checkpoints and no `config.json` that says of which run.
     """
     if (workdir / CONFIG_FILE).exists():
         check_workdir(workdir, config, data)
     elif write:
+        if has_checkpoints(workdir):
+            raise CheckpointError(
+                f"{workdir}: checkpoints are here, and no {CONFIG_FILE} that says of which run. Put it back, choose"
+                " another --workdir, or remove the folder to start anew"
+            )
         computed = {"ops": choice.implementation, "dtype": choice.dtype}
         write_json(workdir / CONFIG_FILE, _asked(config, data) | {"environment": _environment() | computed})
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from femo_jax.data.splits import Split
-from femo_jax.errors import ConfigError, DivergenceError
+from femo_jax.errors import CheckpointError, ConfigError, DivergenceError
 from femo_jax.evaluate.predict import predict_probabilities
 from femo_jax.model_file import logits_function
 from femo_jax.train.checkpoints import load_for_inference, restore_newest
@@ -133,6 +133,18 @@ def test_a_run_of_an_older_femo_goes_on(tiny_config, train_tiles, validation_til
     other = dataclasses.replace(tiny_config, dtype="bfloat16")
     with pytest.raises(ConfigError, match="dtype: float32 before, bfloat16 now"):
         train(other, tmp_path, train_tiles, validation_tiles, SilentReporter())
+
+
+def test_checkpoints_without_their_config_are_not_taken_for_another_run(
+    tiny_config, train_tiles, validation_tiles, tmp_path
+):
+    with pytest.raises(Interrupted):
+        train(tiny_config, tmp_path, train_tiles, validation_tiles, StopsAt(6))
+    (tmp_path / "config.json").unlink()
+    other = dataclasses.replace(tiny_config, epochs=4)
+    with pytest.raises(CheckpointError, match=r"no config\.json"):
+        train(other, tmp_path, train_tiles, validation_tiles, SilentReporter())
+    assert not (tmp_path / "config.json").exists()
 
 
 def test_other_data_in_the_same_workdir_are_refused(unbroken, tiny_config, train_tiles, validation_tiles):
