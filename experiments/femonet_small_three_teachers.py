@@ -14,4 +14,4 @@ from pathlib import Path
 from femo_jax.train.config import load_config
 
 one_teacher = load_config(Path(__file__).with_name("femonet_small.py"))
-config = dataclasses.replace(one_teacher, epochs=50, soft_labels="experiments/results/femonet/soft_labels.safetensors")
+config = dataclasses.replace(one_teacher, soft_labels="experiments/results/femonet/soft_labels.safetensors")
