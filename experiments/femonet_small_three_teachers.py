@@ -6,6 +6,8 @@ first, the float16 weights that ship were asked, without their temperature. Made
 femo soft-labels runs/femonet/seed0 runs/femonet/seed1 runs/femonet/seed2 --data fer2013 -o FILE
 
 femo sweep experiments/femonet_small_three_teachers.py --data fer2013 --workdir runs --seeds 0 1 2
+
+Measured with `--grid epochs=50` and two seeds: 66.8 ± 0.7 %. All 80 epochs have not been run.
 """
 
 import dataclasses
