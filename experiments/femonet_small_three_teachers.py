@@ -1,7 +1,7 @@
 """FemoNet of less than a million parameters. It learns from what three FemoNets say of the same pictures.
 
 Their answers are in `results/femonet/soft_labels.safetensors`, so that the three need not be trained for it. Of the
-first, the float16 weights that ship were asked, without their temperature. Made anew from three runs:
+first, the float16 weights that shipped before were asked, without their temperature. Made anew from three runs:
 
 femo soft-labels runs/femonet/seed0 runs/femonet/seed1 runs/femonet/seed2 --data fer2013 -o FILE
 

@@ -207,7 +207,8 @@ def rows_of(root: Path) -> list[Row]:
 def read_all() -> tuple[list[Row], dict[str, Times]]:
     """The rows of the committed runs, and how the accuracy of those on two cores rose."""
     rows, runs = rows_of(RESULTS), run_folders(RESULTS)
-    timed = {row.label: [run for run in map(runs[row.label].get, row.seeds) if had_two_cores(run)] for row in rows}
+    finished = {row.label: [runs[row.label][seed] for seed in row.seeds] for row in rows}
+    timed = {label: [run for run in of_label if had_two_cores(run)] for label, of_label in finished.items()}
     return rows, {label: read_times(counted) for label, counted in timed.items() if counted}
 
 
