@@ -190,7 +190,7 @@ def test_address_sanitizer_finds_nothing(onednn, onednn_files, tmp_path):
 
     # The sanitizer looks for the functions that throw when it starts, and Python itself comes without them.
     preloaded = f"{runtime('libasan.so')} {runtime('libstdc++.so.6')}"
-    flags = ("-fsanitize=address", "-fno-omit-frame-pointer", "-g")
+    flags = ("-O1", "-fsanitize=address", "-fno-omit-frame-pointer", "-g1")  # compiles in half the time of -O2 and -g
     build(onednn_files, flags)
     log = tmp_path / "sanitizer"
     options = {"log_path": log, "detect_leaks": 1, "exitcode": 0, "halt_on_error": 0}
