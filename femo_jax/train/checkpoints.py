@@ -82,7 +82,7 @@ def load_for_inference(workdir: Path) -> LoadedModel:
         image_size=IMAGE_SIZE,
         classes=EMOTIONS,
         training={
-            "config": record["config"],
+            "config": _without_folders(record["config"]),
             "data": record["data"],
             "step": step,
             "validation": validation[-1] if validation else {},
@@ -95,6 +95,11 @@ def _all_options(config: dict[str, Any]) -> dict[str, Any]:
     options = model_options(config["model"]) | config["model_options"]
     del options["dtype"]  # of the computation, not of the weights
     return options
+
+
+def _without_folders(config: dict[str, Any]) -> dict[str, Any]:
+    """A configuration that may leave this machine; the digest under `data` says which soft labels they were."""
+    return config | {"soft_labels": Path(config.get("soft_labels", "")).name}
 
 
 def read_run_record(workdir: Path) -> dict[str, Any]:

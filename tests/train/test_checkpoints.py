@@ -1,3 +1,4 @@
+import dataclasses
 import errno
 import shutil
 
@@ -122,6 +123,14 @@ def test_the_best_weights_become_a_model(tmp_path, state, tiny_config):
     assert loaded.architecture == "femonet"
     assert loaded.training["validation"]["accuracy"] == 0.5
     assert_equal(loaded.variables, dict(state.ema))
+
+
+def test_of_soft_labels_weights_carry_the_name_and_not_the_folder(tmp_path, state, tiny_config):
+    asked = as_dict(dataclasses.replace(tiny_config, soft_labels="/home/me/soft.safetensors", soft_label_share=0.5))
+    write_json(tmp_path / checkpoints.CONFIG_FILE, {"config": asked, "data": {}})
+    (tmp_path / "metrics.jsonl").touch()
+    checkpoints.save_best(tmp_path, state)
+    assert checkpoints.load_for_inference(tmp_path).training["config"] == asked | {"soft_labels": "soft.safetensors"}
 
 
 def test_a_folder_that_is_no_run_is_named(tmp_path):
