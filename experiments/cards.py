@@ -75,7 +75,7 @@ def _targets(model: LoadedModel) -> str:
         )
     if answers:
         parts.append(
-            f"Of each training target {100 * answers:.0f} % came from another network's answer to the same picture"
+            f"Of each training target {100 * answers:.0f} % came from other networks' answers to the same picture"
             f" (Hinton et al. 2015): `{config['soft_labels']}`, made by `femo soft-labels` as the configuration says."
         )
     return " ".join(parts) or "No other labels were used."

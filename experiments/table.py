@@ -39,9 +39,8 @@ and took longer. Runs whose `cores` are 1 ran two side by side; their minutes ar
     femo data prepare fer2013.zip --data-dir fer2013 --ferplus ferplus.csv
     femo sweep experiments/NAME.py --data fer2013 --workdir runs --seeds 0 1 2
 
-femonet_small learns from what femonet says, whose minutes are not among its own:
-
-    femo soft-labels runs/femonet/seed0 --data fer2013 -o femonet-soft-labels.safetensors
+femonet_small learns from what three femonets say, whose minutes are not among its own. Their answers are in
+[soft_labels.safetensors](results/femonet/soft_labels.safetensors).
 
 """
 
@@ -76,6 +75,10 @@ GRID = """
 ## Grids
 
     femo sweep experiments/NAME.py --data fer2013 --workdir runs/grids --grid FIELD=VALUE ...
+
+femonet-soft-labels.safetensors is what one femonet said; that file is lost:
+
+    femo soft-labels runs/femonet/seed0 --data fer2013 -o femonet-soft-labels.safetensors
 
 """
 
