@@ -66,9 +66,9 @@ Each configuration in [ablations/](ablations/) changes one thing of [base](ablat
 of it. Short runs choose among what is tried; they cannot show what pays off only in long ones, such as strong
 augmentation. One seed, unless there are more.
 
-A whitened first layer and the answers of a larger network stand out, and with the mirrored view sharpness-aware
-minimisation, at twice the work. SGD, CutMix, weights by class, and smaller pictures in early epochs cost more than
-chance explains. The rest lies within it.
+A whitened first layer stands out, with the mirrored view and over two seeds. The answers of a larger network, and
+sharpness-aware minimisation at twice the work, may gain as much there: of each there is one run. SGD, CutMix, weights
+by class, and smaller pictures in early epochs cost more than chance explains. Of the rest one run cannot tell.
 
     femo sweep experiments/ablations/*.py --data fer2013 --workdir runs/ablations
 
