@@ -68,12 +68,14 @@ def run(
 
 def print_report(report: dict[str, Any], console: Console) -> None:
     """Prints a report as two tables."""
-    low, high = report["accuracy_interval"]
     summary = Table(
         "measure", "value", title=f"{report['architecture']} on {report['split']}, views: {report['views']}"
     )
     summary.add_row("pictures", f"{report['n']:,}")
-    summary.add_row("accuracy", f"{100 * report['accuracy']:.2f} %  (95 %: {100 * low:.2f} to {100 * high:.2f} %)")
+    summary.add_row("accuracy", _accuracy(report))
+    unseen = report.get("unseen")
+    if unseen is not None and unseen["n"] < report["n"]:
+        summary.add_row(f"of the {unseen['n']:,} that training did not see", _accuracy(unseen))
     summary.add_row("macro-F1", f"{100 * report['macro_f1']:.2f} %")
     summary.add_row("negative log-likelihood", f"{report['nll']:.4f} nats")
     summary.add_row("expected calibration error", f"{100 * report['ece']:.2f} %")
@@ -88,6 +90,11 @@ def print_report(report: dict[str, Any], console: Console) -> None:
     console.print(by_class)
     if "robustness" in report:
         console.print(_corruptions_table(report["robustness"]))
+
+
+def _accuracy(figures: dict[str, Any]) -> str:
+    low, high = figures["accuracy_interval"]
+    return f"{100 * figures['accuracy']:.2f} %  (95 %: {100 * low:.2f} to {100 * high:.2f} %)"
 
 
 def _corruptions_table(robustness: dict[str, Any]) -> Table:

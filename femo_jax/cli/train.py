@@ -141,5 +141,5 @@ def train_run(
     with record_writer(workdir if tensorboard and first else None) as on_record:
         train(config, workdir, train_split, validation_split, reporter, on_record, ops)
     if first:
-        for file in write_run_report(workdir, validation_split):
+        for file in write_run_report(workdir, train_split, validation_split):
             console.print(f"wrote {file}", highlight=False, soft_wrap=True)

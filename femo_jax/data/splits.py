@@ -25,6 +25,12 @@ class Split(NamedTuple):
     votes: np.ndarray | None = None
 
 
+def occurs_in(images: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Which pictures are, pixel by pixel, among others: `[n, h, w, c]`, `[m, h, w, c]` uint8 -> `[n] bool`."""
+    known = {other.tobytes() for other in others}
+    return np.array([image.tobytes() in known for image in images], bool)
+
+
 def digest_of(*arrays: np.ndarray) -> str:
     """SHA-256, in hexadecimal, of the bytes of arrays one after the other, each in C order."""
     digest = hashlib.sha256()

@@ -39,18 +39,25 @@ def negative_log_likelihood(probabilities: np.ndarray, labels: np.ndarray) -> fl
     return float(-np.log(np.maximum(of_truth, np.finfo(np.float32).tiny)).mean())
 
 
-def report(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
+def accuracy_of(correct: np.ndarray) -> dict[str, Any]:
+    """`n`, `accuracy` and its 95 % interval (Wilson) of predictions that were right or wrong, `[n > 0] bool`."""
+    n, right = len(correct), int(correct.sum())
+    return {"n": n, "accuracy": right / n, "accuracy_interval": list(wilson_interval(right, n))}
+
+
+def report(probabilities: np.ndarray, labels: np.ndarray, unseen: np.ndarray | None = None) -> dict[str, Any]:
     """Everything femo says about predictions; ready for JSON.
 
     Args:
       probabilities: `[n, 7] float`, each row a softmax in the order of `femo_jax.EMOTIONS`.
       labels: `[n] int`, class indices in the same order.
+      unseen: `[n] bool`, false for pictures that the network was trained on.
 
     Returns:
       A dict with `n`; `accuracy`, `accuracy_interval` (95 %, Wilson), `macro_f1`, `ece` in 0..1; `nll` in nats;
       `per_class` with `precision`, `recall`, `f1` in 0..1 and `n` by label; `confusion`, a list of rows, one a
       true class. A class that is neither present nor predicted has a precision, recall and F1 of 0, which
-      counts in `macro_f1`.
+      counts in `macro_f1`. `unseen` has `n`, `accuracy` and `accuracy_interval` of the unseen pictures, if any.
 
     Raises:
       ValueError: no pictures, shapes that do not fit, labels outside 0..6 or probabilities that are not finite.
@@ -71,11 +78,9 @@ def report(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
     precision = hits / np.maximum(predicted, 1)
     recall = hits / np.maximum(present, 1)
     f1 = 2 * hits / np.maximum(present + predicted, 1)
-    n, right = len(labels), int(hits.sum())
+    correct = probabilities.argmax(axis=1) == labels
     return {
-        "n": n,
-        "accuracy": right / n,
-        "accuracy_interval": list(wilson_interval(right, n)),
+        **accuracy_of(correct),
         "macro_f1": float(f1.mean()),
         "nll": negative_log_likelihood(probabilities, labels),
         "ece": expected_calibration_error(reliability(probabilities, labels)),
@@ -89,4 +94,5 @@ def report(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
             for i, label in enumerate(EMOTIONS)
         },
         "confusion": confusion.tolist(),
+        **({"unseen": accuracy_of(correct[unseen])} if unseen is not None and unseen.any() else {}),
     }

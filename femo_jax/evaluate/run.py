@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from scipy.special import softmax
 
-from femo_jax.data.prepare import load_split
-from femo_jax.data.splits import SPLITS
+from femo_jax.data.prepare import available_splits, load_split
+from femo_jax.data.splits import SPLITS, occurs_in
 from femo_jax.errors import ConfigError
 from femo_jax.evaluate.calibration import cross_fitted_ece, ece_by_chance, fit_temperature
 from femo_jax.evaluate.metrics import report
@@ -76,7 +76,8 @@ def evaluate(
 
     Returns:
       `femo_jax.evaluate.metrics.report` with the keys `architecture`, `split` and `views` added, and
-      `robustness`, see `femo_jax.evaluate.robustness.robustness`, where `corruptions` are asked for.
+      `robustness`, see `femo_jax.evaluate.robustness.robustness`, where `corruptions` are asked for. `unseen` are the
+      pictures that are not in the training split of these data as well, where they have one.
 
     Raises:
       FemoError: the model, the data, the split, the views or a figure's format are not what they should be.
@@ -94,10 +95,13 @@ def evaluate(
 
     tell(f"reading {split}")
     pictures = load_split(data, split)
+    unseen = None
+    if split != "train" and "train" in available_splits(data):
+        unseen = ~occurs_in(pictures.images, load_split(data, "train").images)
     tell("clean pictures")
     probabilities = predict(pictures.images)
     result = {
-        **report(probabilities, pictures.labels),
+        **report(probabilities, pictures.labels, unseen),
         "architecture": loaded.architecture,
         "split": split,
         "views": views,

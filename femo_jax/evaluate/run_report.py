@@ -3,7 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from femo_jax.data.splits import Split
+import numpy as np
+
+from femo_jax.data.splits import Split, occurs_in
 from femo_jax.evaluate.metrics import report
 from femo_jax.evaluate.predict import predict_probabilities
 from femo_jax.files import write_json
@@ -15,7 +17,7 @@ from femo_jax.train.metric_log import METRICS_FILE, read_records
 REPORT_FILE, MIRRORED_FILE, CURVES_FILE, CONFUSION_FILE = "report.json", "flip.json", "curves.png", "confusion.png"
 
 
-def write_run_report(workdir: Path, validation: Split) -> list[Path]:
+def write_run_report(workdir: Path, train: Split, validation: Split) -> list[Path]:
     """Evaluates the best checkpoint of a run on its validation split and draws the run.
 
     The checkpoint was chosen on this very split, so its accuracy flatters a little: the report therefore
@@ -24,6 +26,7 @@ def write_run_report(workdir: Path, validation: Split) -> list[Path]:
 
     Args:
       workdir: a run folder with at least one finished epoch.
+      train: the split that the run was fitted to, of which some pictures are in the other as well.
       validation: the split by which the run chose its best epoch.
 
     Returns:
@@ -33,7 +36,8 @@ def write_run_report(workdir: Path, validation: Split) -> list[Path]:
       CheckpointError: the folder holds no usable run.
     """
     loaded = load_for_inference(workdir)
-    result, mirrored = (_report(loaded, validation, views) for views in ("one", "flip"))
+    unseen = ~occurs_in(validation.images, train.images)
+    result, mirrored = (_report(loaded, validation, unseen, views) for views in ("one", "flip"))
     last = [record for record in read_records(workdir / METRICS_FILE) if record["split"] == "validation"][-1]
     result |= {
         "epoch": loaded.training["validation"].get("epoch"),
@@ -48,7 +52,7 @@ def write_run_report(workdir: Path, validation: Split) -> list[Path]:
     return files
 
 
-def _report(loaded: LoadedModel, validation: Split, views: str) -> dict[str, Any]:
+def _report(loaded: LoadedModel, validation: Split, unseen: np.ndarray, views: str) -> dict[str, Any]:
     probabilities = predict_probabilities(logits_function(loaded), validation.images, views=views)
     of_run = {"architecture": loaded.architecture, "split": "validation", "views": views}
-    return report(probabilities, validation.labels) | of_run
+    return report(probabilities, validation.labels, unseen) | of_run

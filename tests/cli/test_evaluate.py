@@ -41,6 +41,16 @@ def test_prints_a_table_and_writes_json(asked, tmp_path, capsys):
     assert json.loads(target.read_text())["n"] == 700
 
 
+@pytest.mark.parametrize(("seen", "told"), [(100, True), (0, False)])
+def test_tells_of_pictures_that_training_did_not_see_where_it_saw_some(capsys, seen, told):
+    labels = np.arange(700) % 7
+    result = report(np.eye(7)[labels], labels, np.arange(700) >= seen)
+    command.print_report({**result, "architecture": "simple_cnn", "split": "test", "views": "flip"}, Console())
+    printed = capsys.readouterr().out
+    assert ("of the 600 that training did not see" in printed) == told
+    assert printed.count("100.00 %  (95 %") == 1 + told
+
+
 def test_passes_on_what_was_asked(asked, tmp_path):
     arguments = ["model.safetensors", "--data", "faces.zip", "--batch-size", "64", "--figure", "figure.png"]
     assert main(["evaluate", *arguments]) == 0

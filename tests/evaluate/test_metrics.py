@@ -50,6 +50,17 @@ def test_report_is_json_with_the_agreed_keys(predictions):
     }  # fmt: skip
 
 
+def test_pictures_that_training_did_not_see(predictions):
+    probabilities, labels = predictions
+    unseen = np.arange(500) % 5 == 0
+    result = report(probabilities, labels, unseen)
+    accuracy = (probabilities[unseen].argmax(axis=1) == labels[unseen]).mean()
+    assert (result["unseen"]["n"], result["unseen"]["accuracy"]) == (100, accuracy)
+    assert result["unseen"]["accuracy_interval"] == list(wilson_interval(round(100 * accuracy), 100))
+    assert {key: result[key] for key in result if key != "unseen"} == report(probabilities, labels)
+    assert "unseen" not in report(probabilities, labels, np.zeros(500, bool)), "of none there is no accuracy"
+
+
 def test_confusion_rows_are_true_classes():
     confusion = confusion_matrix(np.array([1, 1, 0]), np.array([0, 0, 2]), classes=3)
     np.testing.assert_array_equal(confusion, [[0, 2, 0], [0, 0, 0], [1, 0, 0]])

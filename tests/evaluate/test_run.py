@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from femo_jax import weights
-from femo_jax.data.splits import Split
+from femo_jax.data.splits import SPLITS, Split
 from femo_jax.errors import ConfigError, FemoError, ModelFileError
 from femo_jax.evaluate import run
 from femo_jax.evaluate.calibration import cross_fitted_ece, fit_temperature
@@ -26,14 +26,15 @@ def split() -> Split:
 
 @pytest.fixture
 def asked(monkeypatch, split) -> list[tuple]:
-    """Has `load_split` give the split above; the list of what it was asked for."""
+    """Has `load_split` give the split above, with other pictures to train on; the list of what it was asked for."""
     calls = []
 
     def load_split(data, name):
         calls.append((data, name))
-        return split
+        return split._replace(images=255 - split.images) if name == "train" else split
 
     monkeypatch.setattr(run, "load_split", load_split)
+    monkeypatch.setattr(run, "available_splits", lambda _: SPLITS)
     return calls
 
 
@@ -46,10 +47,24 @@ def model_path(random_model, tmp_path) -> Path:
 def test_accuracy_counts_each_picture_once(random_model, model_path, split, asked):
     report = run.evaluate(model_path, "faces.zip", "test", batch_size=4)
     predicted = np.asarray(jax.jit(logits_function(random_model))(split.images)).argmax(axis=1)
-    assert asked == [("faces.zip", "test")]
+    assert asked == [("faces.zip", "test"), ("faces.zip", "train")]
     assert report["accuracy"] == np.mean(predicted == split.labels)
     assert report["n"] == np.sum(report["confusion"]) == 11
     assert (report["architecture"], report["split"], report["views"]) == ("simple_cnn", "test", "one")
+
+
+def test_pictures_that_are_in_the_training_split_too(random_model, model_path, split, monkeypatch):
+    splits = {"train": Split(*(array[:4] for array in split[:3])), "validation": split}
+    monkeypatch.setattr(run, "load_split", lambda _, name: splits[name])
+    monkeypatch.setattr(run, "available_splits", lambda _: list(splits))
+    result = run.evaluate(model_path, "faces.zip")
+    predicted = np.asarray(jax.jit(logits_function(random_model))(split.images)).argmax(axis=1)
+    right = (predicted == split.labels)[4:]
+    assert (result["unseen"]["n"], result["unseen"]["accuracy"]) == (7, right.mean())
+    assert "unseen" not in run.evaluate(model_path, "faces.zip", "train")
+    splits["test"] = splits.pop("validation")
+    del splits["train"]
+    assert "unseen" not in run.evaluate(model_path, "faces.zip", "test"), "nobody knows what it was trained on"
 
 
 def test_workdir_means_its_best_checkpoint(random_model, model_path, asked, tmp_path, monkeypatch):
