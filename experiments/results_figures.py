@@ -74,10 +74,16 @@ def draw_cost(rows: Sequence[Row], path: Path) -> None:
             row.multiply_adds < other.multiply_adds and abs(mean(other.mirrored_accuracy) - accuracy) < 0.01
             for other in rows
         )
+        lower = [
+            mean(other.mirrored_accuracy) < accuracy
+            for other in rows
+            if other.multiply_adds == row.multiply_adds and 0 < abs(mean(other.mirrored_accuracy) - accuracy) < 0.01
+        ]
+        lift = 0 if not lower else 4 if all(lower) else -4  # of two points one above the other, names move apart
         axes.annotate(
             row.label,
             (row.multiply_adds, accuracy),
-            (-6 if crowded else 6, -3),
+            (-6 if crowded else 6, lift - 3),
             textcoords="offset points",
             fontsize=8,
             ha="right" if crowded else "left",
