@@ -1,7 +1,7 @@
 """Claim: a FemoNet that learns from what three of its own kind say of its pictures sees more than they do.
 
-Born-again networks (arXiv:1805.04770), with a whitened first layer, which is the clearest gain among the ablations.
-The three and their answers are those of `femonet_small.py`.
+Born-again networks (arXiv:1805.04770), with a whitened first layer, which gained among the ablations. The three and
+their answers are those of `femonet_small.py`.
 
 femo sweep experiments/femonet_born_again.py --data fer2013 --workdir runs --seeds 0 1 2
 """

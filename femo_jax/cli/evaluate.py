@@ -75,7 +75,7 @@ def print_report(report: dict[str, Any], console: Console) -> None:
     summary.add_row("accuracy", _accuracy(report))
     unseen = report.get("unseen")
     if unseen is not None and unseen["n"] < report["n"]:
-        summary.add_row(f"of the {unseen['n']:,} that training did not see", _accuracy(unseen))
+        summary.add_row(f"of the {unseen['n']:,} not in the training split", _accuracy(unseen))
     summary.add_row("macro-F1", f"{100 * report['macro_f1']:.2f} %")
     summary.add_row("negative log-likelihood", f"{report['nll']:.4f} nats")
     summary.add_row("expected calibration error", f"{100 * report['ece']:.2f} %")

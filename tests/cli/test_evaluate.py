@@ -47,7 +47,7 @@ def test_tells_of_pictures_that_training_did_not_see_where_it_saw_some(capsys, s
     result = report(np.eye(7)[labels], labels, np.arange(700) >= seen)
     command.print_report({**result, "architecture": "simple_cnn", "split": "test", "views": "flip"}, Console())
     printed = capsys.readouterr().out
-    assert ("of the 600 that training did not see" in printed) == told
+    assert ("of the 600 not in the training split" in printed) == told
     assert printed.count("100.00 %  (95 %") == 1 + told
 
 
