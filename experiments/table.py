@@ -83,6 +83,9 @@ GRID = """
 
     femo sweep experiments/NAME.py --data fer2013 --workdir runs/grids --grid FIELD=VALUE ...
 
+Over 80 epochs a whitened first layer brings femonet_small half a point with the mirrored view, in one run, and nothing
+without. With wide early stages, 30 epochs of mirrored and shifted pictures do as well.
+
 femonet-soft-labels.safetensors is what one femonet said; that file is lost:
 
     femo soft-labels runs/femonet/seed0 --data fer2013 -o femonet-soft-labels.safetensors

@@ -1,6 +1,7 @@
 """The page of results says what the committed runs say."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -23,12 +24,20 @@ def test_the_committed_page_is_that_of_the_committed_runs():
     ids=["networks", "ablations", "grids"],
 )
 def test_each_row_comes_from_a_committed_configuration(root, configs):
-    """Of today's defaults, but for the seed; `--cpu-devices` and the like are no part of it."""
+    """Of today's defaults, but for the seed; `--cpu-devices` and the like are no part of it.
+
+    In the name of a folder a list of numbers has no brackets, and `_` for its commas.
+    """
     labels = table.run_folders(root)
     assert labels
     for label, seeds in labels.items():
         name, *changes = label.split(",")
-        config = as_dict(override(load_config(configs / f"{name}.py"), dict(change.split("=") for change in changes)))
+        texts = dict(change.split("=") for change in changes)
+        values = {
+            field: f"[{text.replace('_', ',')}]" if re.fullmatch(r"\d+(_\d+)+", text) else text
+            for field, text in texts.items()
+        }
+        config = as_dict(override(load_config(configs / f"{name}.py"), values))
         for seed, run in seeds.items():
             assert with_defaults(read_run_record(run)["config"]) == config | {"seed": seed}, run
 
