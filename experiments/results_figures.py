@@ -70,15 +70,9 @@ def draw_cost(rows: Sequence[Row], path: Path) -> None:
         axes.errorbar(
             row.multiply_adds, accuracy, yerr=deviation(row.mirrored_accuracy) or 0, fmt="o", color=BLUE, capsize=3
         )
-        crowded = any(
-            row.multiply_adds < other.multiply_adds and abs(mean(other.mirrored_accuracy) - accuracy) < 0.01
-            for other in rows
-        )
-        lower = [
-            mean(other.mirrored_accuracy) < accuracy
-            for other in rows
-            if other.multiply_adds == row.multiply_adds and 0 < abs(mean(other.mirrored_accuracy) - accuracy) < 0.01
-        ]
+        near = [other for other in rows if other is not row and abs(mean(other.mirrored_accuracy) - accuracy) < 0.01]
+        crowded = any(row.multiply_adds < other.multiply_adds for other in near)
+        lower = [mean(other.mirrored_accuracy) < accuracy for other in near if other.multiply_adds == row.multiply_adds]
         lift = 0 if not lower else 4 if all(lower) else -4  # of two points one above the other, names move apart
         axes.annotate(
             row.label,

@@ -73,12 +73,12 @@ def report(probabilities: np.ndarray, labels: np.ndarray, unseen: np.ndarray | N
     if not np.isfinite(probabilities).all():
         raise ValueError("probabilities must be finite")
 
-    confusion = confusion_matrix(probabilities.argmax(axis=1), labels)
+    classes = probabilities.argmax(axis=1)
+    correct, confusion = classes == labels, confusion_matrix(classes, labels)
     hits, present, predicted = confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0)
     precision = hits / np.maximum(predicted, 1)
     recall = hits / np.maximum(present, 1)
     f1 = 2 * hits / np.maximum(present + predicted, 1)
-    correct = probabilities.argmax(axis=1) == labels
     return {
         **accuracy_of(correct),
         "macro_f1": float(f1.mean()),
