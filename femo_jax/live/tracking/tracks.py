@@ -28,6 +28,9 @@ SAME_FACE_OVERLAP = 0.7
 SAME_FACE_SECONDS = 0.5
 """How long that is: two faces that pass each other overlap for less."""
 
+LEFT_OUTSIDE = 0.25
+"""A face out of sight has left the frame once its motion has taken more than this part of its box across the edge."""
+
 
 class Sighting(NamedTuple):
     """A found face: the key of its track, which it has before it has a number, and its filtered box."""
@@ -69,6 +72,11 @@ class Track:
         """The filtered box."""
         x, y, w, h = (float(value) for value in self.filter.value)
         return Box(x - w / 2, y - h / 2, w, h)
+
+    def carried_on(self, seconds: float) -> Box:
+        """Where the motion at its last sighting takes the found box in so many seconds."""
+        dx, dy = (float(speed) * seconds for speed in self.filter.speed[:2])
+        return self.found._replace(x=self.found.x + dx, y=self.found.y + dy)
 
 
 class Tracker:
@@ -148,6 +156,9 @@ class Tracker:
     def faces(self, width: int, height: int) -> list[FaceEmotion]:
         """The tracks that are born and were observed, also where their face is out of sight for a moment, by id.
 
+        A face that was on its way out of the frame when it was last seen is not shown; it keeps its number for as long
+        as any other, should it come back.
+
         Args:
           width: of the frame, in pixels.
           height: of the frame, in pixels.
@@ -155,9 +166,11 @@ class Tracker:
         faces = []
         for track in self._tracks:
             box = track.box.rounded().clipped(width, height)
+            age, unseen = self._time - track.first_seen, self._time - track.last_seen
             if track.number is None or track.emotion is None or box.w * box.h == 0:
                 continue
-            age, unseen = self._time - track.first_seen, self._time - track.last_seen
+            if unseen > 0 and _part_outside(track.carried_on(unseen), width, height) > LEFT_OUTSIDE:
+                continue
             face = FaceEmotion(
                 box=box,
                 label=track.emotion.label.label,
@@ -213,6 +226,12 @@ def _without_doubles(tracks: Sequence[Track], time: float) -> list[Track]:
         elif time - track.doubled_since < SAME_FACE_SECONDS:
             kept.append(track)
     return kept
+
+
+def _part_outside(box: Box, width: int, height: int) -> float:
+    """The part of a box's area, 0 to 1, that is outside a frame of this size."""
+    inside = box.clipped(width, height)
+    return 1.0 - inside.w * inside.h / max(box.w * box.h, 1.0)
 
 
 def _signal(box: Box) -> np.ndarray:

@@ -274,6 +274,42 @@ def test_a_face_outside_a_frame_that_shrank_is_not_shown():
     assert ids(tracker.faces(150, 150)) == [1]
 
 
+def leaving(tracker: Tracker, direction: tuple[float, float]) -> tuple[Box, float]:
+    """Shows a face that moves to an edge by two boxes a second; gives its last box, all inside, and the time then."""
+    box, time = face(WIDTH / 2, HEIGHT / 2), 0.0
+    while 0 <= box.x <= WIDTH - box.w and 0 <= box.y <= HEIGHT - box.h:
+        last, last_time = box, time
+        show(tracker, time, [box])
+        time += FRAME
+        box = box._replace(x=box.x + 200 * FRAME * direction[0], y=box.y + 200 * FRAME * direction[1])
+    return last, last_time
+
+
+@pytest.mark.parametrize("direction", [(1, 0), (-1, 0), (0, 1), (0, -1)])
+def test_a_face_that_left_the_frame_is_not_shown_at_its_edge(direction):
+    tracker = Tracker(TrackConfig(lost_after_ms=600))
+    last, time = leaving(tracker, direction)
+    assert ids(show(tracker, time + FRAME, [])) == [1]
+    assert show(tracker, time + 0.25, []) == []
+    assert ids(show(tracker, time + 0.5, [last])) == [1]
+
+
+def test_a_face_that_is_hidden_on_its_way_through_the_frame_is_shown_still():
+    tracker = Tracker(TrackConfig(lost_after_ms=600))
+    for frame in range(30):
+        show(tracker, frame * FRAME, [face(100 + 200 * frame * FRAME)])
+    assert ids(show(tracker, 29 * FRAME + 0.55, [])) == [1]
+
+
+def test_a_face_that_rests_at_the_edge_is_shown_through_misses():
+    rng = np.random.default_rng(0)
+    tracker = Tracker(TrackConfig(lost_after_ms=600))
+    for frame in range(60):
+        dx, dy = rng.normal(0, 3, 2)
+        show(tracker, frame * FRAME, [face(WIDTH - 100 + dx, 100 + dy)])
+    assert ids(show(tracker, 59 * FRAME + 0.55, [])) == [1]
+
+
 # Emotions
 
 
