@@ -192,6 +192,20 @@ def test_signals_end_it_with_code_0(start_node, picture, number):
     assert "Traceback" not in node.log
 
 
+def test_a_signal_ends_it_while_it_reads_a_clip(start_node, tmp_path):
+    """Frames that take long to decode, one after the other: the signal comes in the midst of one."""
+    clip = tmp_path / "large.avi"
+    frames = np.random.default_rng(0).integers(0, 256, (4, 720, 1280, 3), np.uint8)
+    writer = cv2.VideoWriter(str(clip), cv2.VideoWriter.fourcc(*"MJPG"), 30.0, (1280, 720))
+    for frame in frames:
+        writer.write(frame)
+    writer.release()
+    for _ in range(3):
+        node = start_node("video_source", {"source": clip, "loop": True, "rate": 1000.0})
+        node.wait_for_log("Playing")
+        assert node.stop(signal.SIGINT) == 0, node.log
+
+
 def test_a_signal_while_it_starts_ends_it_with_code_0(start_node, picture):
     """Whatever it is just about to do."""
     node = start_node("video_source", {"source": picture, "loop": True}, {"PYTHONVERBOSE": "1"})

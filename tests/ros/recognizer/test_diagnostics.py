@@ -68,3 +68,22 @@ def test_a_pause_holds_until_it_is_ended_also_over_a_deactivation(recognizer, ca
     assert recognizer.status(lambda each: "paused" in each.message, "the pause").values["state"] == "active"
     assert enable(True).success
     assert len(recognizer.faces_of(camera, scene.picture)) == 1
+
+
+def test_a_pause_ends_the_work_on_images_that_came_before_it(recognizer, camera, scene):
+    from std_srvs.srv import SetBool
+
+    client = recognizer.client
+    service = client.node.create_client(SetBool, f"{recognizer.node}/set_enabled")
+    client.spin_until(service.service_is_ready, "the service")
+    assert len(recognizer.faces_of(camera, scene.picture)) == 1
+    for _ in range(10):
+        camera.show(scene.picture)
+    paused = service.call_async(SetBool.Request(data=False))
+    client.spin_until(paused.done, "the pause")
+    assert paused.result().success
+    told = recognizer.status(lambda each: "paused" in each.message, "the pause")
+    assert told.values["faces"] == "0"
+    answered = len(recognizer.answers)
+    client.spin_for(0.5)
+    assert len(recognizer.answers) == answered

@@ -54,6 +54,9 @@ def test_refusals_say_why_and_change_nothing_also_not_what_was_set_together(reco
     (reason,) = recognizer.set(atomically=True, track__uncertain_below=1.0, track__hysteresis=0.5, draw__scale=0.0)
     assert "scale" in reason
     assert recognizer.get(*names) == before
+    # Kind and model are judged together: what is wrong is the file, not that there is none.
+    (reason,) = recognizer.set(atomically=True, detector__kind="yunet", detector__model="/nowhere/yunet.onnx")
+    assert "/nowhere/yunet.onnx" in reason
     (face,) = recognizer.faces_of(camera, scene.picture)
     assert not face.uncertain
     assert recognizer.set(atomically=True, track__uncertain_below=1.0, track__hysteresis=0.5) == []

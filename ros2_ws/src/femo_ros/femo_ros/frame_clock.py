@@ -29,8 +29,8 @@ class FrameClock:
         elif 0 < stamp < self._stamp:
             time = stamp
             self.went_back = self._time - stamp
-        elif stamp > self._time:
-            time = stamp
+        elif stamp > self._time or (stamp and not self._stamp):
+            time = stamp  # the first stamp counts, however late on the clock of arrivals those before it came
         else:
             time = self._time + (arrival - self._arrival)
         self._stamp = stamp or self._stamp

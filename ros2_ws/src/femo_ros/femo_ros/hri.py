@@ -24,9 +24,15 @@ from femo_ros.messages import image_message
 FACES = "/humans/faces"
 DEPTH = 10
 
+REMEMBERED = 100
+"""Faces out of sight whose ids are kept: most of them never come back, and a robot may run for weeks."""
+
 
 class HumansFaces:
-    """Publishes `/humans/faces/tracked` and the topics of each face, which live as long as its track."""
+    """Publishes `/humans/faces/tracked` and the topics of each face, which live as long as it is seen.
+
+    A face whose track comes back has its old id again.
+    """
 
     def __init__(self, node: Node, hri_msgs: Any) -> None:
         """Makes the list of faces; their own topics come and go with them.
@@ -39,15 +45,17 @@ class HumansFaces:
         self._hri_msgs = hri_msgs
         self._tracked = node.create_publisher(hri_msgs.IdsList, f"{FACES}/tracked", DEPTH)
         self._faces: dict[int, _Face] = {}
+        self._ids: dict[int, str] = {}  # of faces out of sight, the longest gone first
 
     def publish(self, header: Header, picture: Picture, result: FrameResult) -> None:
-        """Publishes the faces of a frame under the header of its image; topics of ended tracks end."""
+        """Publishes the faces of a frame under the header of its image; topics of faces that are gone end."""
         tracked = {face.track_id: face for face in result.faces if face.track_id is not None}
         for track_id in self._faces.keys() - tracked.keys():
             self._forget(track_id)
         for track_id, face in tracked.items():
             if track_id not in self._faces:
-                self._faces[track_id] = _Face(self._node, self._hri_msgs, self._new_id())
+                face_id = self._ids.pop(track_id, None) or self._new_id()
+                self._faces[track_id] = _Face(self._node, self._hri_msgs, face_id)
             self._faces[track_id].publish(header, picture, face)
         self._tracked.publish(self._hri_msgs.IdsList(header=header, ids=[face.id for face in self._faces.values()]))
 
@@ -55,6 +63,7 @@ class HumansFaces:
         """Ends the topics of all faces, and says that none is left."""
         for track_id in list(self._faces):
             self._forget(track_id)
+        self._ids = {}
         self._tracked.publish(self._hri_msgs.IdsList(header=header, ids=[]))
 
     def close(self) -> None:
@@ -64,11 +73,15 @@ class HumansFaces:
         self._node.destroy_publisher(self._tracked)
 
     def _forget(self, track_id: int) -> None:
-        self._faces.pop(track_id).close()
+        face = self._faces.pop(track_id)
+        face.close()
+        self._ids[track_id] = face.id
+        if len(self._ids) > REMEMBERED:
+            del self._ids[next(iter(self._ids))]
 
     def _new_id(self) -> str:
         """Five letters, as REP-155 recommends; a number alone could be no part of a topic's name."""
-        taken = {face.id for face in self._faces.values()}
+        taken = {face.id for face in self._faces.values()} | set(self._ids.values())
         while True:
             candidate = "".join(random.choices(string.ascii_lowercase, k=5))
             if candidate not in taken:

@@ -52,7 +52,7 @@ class EmotionRecognizerNode(LifecycleNode):
         self._error = ""
         self._enabled = True
         self._pipeline: Pipeline | None = None  # while configured
-        self._worker: NewestWins[Received] | None = None  # while active
+        self._worker: NewestWins[Received] | None = None  # while active and enabled
         self._subscription: ImageSubscription | None = None  # while active and enabled
         self._statistics = Statistics(time.monotonic())
 
@@ -97,7 +97,6 @@ class EmotionRecognizerNode(LifecycleNode):
         """Begins to listen to the camera."""
         assert self._pipeline is not None
         self._pipeline.begin()
-        self._worker = NewestWins(self._pipeline, name="recognition")
         self._state = "active"
         enabled = super().on_activate(state)  # the publishers
         if self._enabled:
@@ -142,10 +141,6 @@ class EmotionRecognizerNode(LifecycleNode):
 
     def _rest(self) -> None:
         self._stop_listening()
-        if self._worker and self._pipeline:
-            self._worker.close()
-            self._worker = None
-            self._pipeline.end()
         self._state = "inactive"
 
     def _release(self) -> None:
@@ -158,6 +153,8 @@ class EmotionRecognizerNode(LifecycleNode):
     # Images
 
     def _listen(self) -> None:
+        assert self._pipeline is not None
+        self._worker = NewestWins(self._pipeline, name="recognition")
         config = self._settings().node
         if config.image_transport == "compressed":
             # image_transport's convention: beside the raw images, wherever those were remapped to
@@ -169,10 +166,15 @@ class EmotionRecognizerNode(LifecycleNode):
         self.get_logger().info(f"Listening to {self._subscription.topic}: {self._subscription.publishers}")
 
     def _stop_listening(self) -> None:
-        self._statistics.stop_listening()
+        """When it returns, no answer comes any more, and what was said of faces is taken back."""
         if self._subscription:
             self._subscription.close()
             self._subscription = None
+        if self._worker and self._pipeline:
+            self._worker.close()
+            self._worker = None
+            self._pipeline.end()
+        self._statistics.stop_listening()
 
     def _follow(self) -> None:
         if self._subscription:

@@ -131,8 +131,10 @@ class VideoSourceNode(Node):
         """
         finished = self.ended
         self._stop.set()
+        if self._source.live:
+            self._source.close()  # the thread may be waiting for its next frame
+        self._thread.join()  # it alone touches a clip: FFmpeg does not survive being closed while it reads
         self._source.close()
-        self._thread.join()
         if self._error:
             raise self._error
         if finished:

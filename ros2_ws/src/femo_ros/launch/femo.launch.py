@@ -34,6 +34,12 @@ ARGUMENTS = (
         "model", default_value="", description="Model file made by `femo export`; empty: as in params_file"
     ),
     DeclareLaunchArgument(
+        "publish_hri",
+        default_value="",
+        choices=["", "auto", "true", "false"],
+        description="Publish /humans/faces (REP-155), which only one node of a robot may do; empty: as in params_file",
+    ),
+    DeclareLaunchArgument(
         "params_file",
         default_value=PathJoinSubstitution([FindPackageShare("femo_ros"), "config", "femo.yaml"]),
         description="YAML file with the parameters of the recogniser",
@@ -72,7 +78,7 @@ def start_nodes(context: LaunchContext) -> list[Node]:
     clock = {"use_sim_time": given["use_sim_time"] == "true"} if given["use_sim_time"] else {}
     chosen = {
         name: ParameterValue(given[name], value_type=str)
-        for name in ("image_transport", "image_qos", "model")
+        for name in ("image_transport", "image_qos", "model", "publish_hri")
         if given[name]
     }
     overrides = [{**clock, **chosen}] if clock or chosen else []
@@ -103,7 +109,7 @@ def start_nodes(context: LaunchContext) -> list[Node]:
                         **clock,
                         "source": ParameterValue(given["source"], value_type=str),
                         "loop": True,
-                        "compressed": given["image_transport"] == "compressed",
+                        "compressed": True,  # costs nothing unless somebody subscribes
                     }
                 ],
                 remappings=[("image_raw", given["image"]), ("image_raw/compressed", f"{given['image']}/compressed")],

@@ -24,6 +24,10 @@ def test_a_missing_stamp_between_others_goes_on_with_arrival():
     assert times((1000.0, 5.0), (0.0, 5.1), (1000.2, 5.2)) == pytest.approx([1000.0, 1000.1, 1000.2])
 
 
+def test_a_first_frame_without_stamp_does_not_hide_the_stamps_of_the_others():
+    assert times((0.0, 50_000.0), (1.0, 50_000.5), (2.0, 50_001.0), (2.5, 50_001.2)) == [50_000.0, 1.0, 2.0, 2.5]
+
+
 def test_a_coarse_clock_does_not_go_back():
     frames = [(1000.0 + arrival // 1, arrival * 1.01) for arrival in (step / 10 for step in range(40))]
     found = times(*frames)

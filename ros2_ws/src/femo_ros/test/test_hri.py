@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("rclpy", reason="needs ROS 2")
 
-from femo_ros.hri import HumansFaces
+from femo_ros.hri import REMEMBERED, HumansFaces
 from std_msgs.msg import Header
 
 from femo_jax.live.boxes import Box
@@ -99,6 +99,30 @@ def test_topics_live_as_long_as_the_track(topics, humans):
     assert topics.ids == [second]
     names = {f"/humans/faces/{second}/{name}" for name in ("cropped", "expression", "roi")}
     assert set(topics.living) == {"/humans/faces/tracked", *names}
+
+
+def test_a_face_that_comes_back_has_its_id_again(topics, humans):
+    humans.publish(HEADER, PICTURE, frame(1))
+    (first,) = topics.ids
+    humans.publish(HEADER, PICTURE, frame())
+    assert topics.ids == []
+    assert list(topics.living) == ["/humans/faces/tracked"]
+    humans.publish(HEADER, PICTURE, frame(1, 2))
+    assert topics.ids[0] == first
+    humans.clear(HEADER)
+    humans.publish(HEADER, PICTURE, frame(1))
+    assert topics.ids != [first]  # numbers begin anew: it is another face
+
+
+def test_faces_out_of_sight_are_not_remembered_for_ever(topics, humans):
+    humans.publish(HEADER, PICTURE, frame(1))
+    (first,) = topics.ids
+    for track_id in range(2, 2 + REMEMBERED):
+        humans.publish(HEADER, PICTURE, frame(track_id))
+    humans.publish(HEADER, PICTURE, frame(2))
+    humans.publish(HEADER, PICTURE, frame(1))
+    assert topics.ids != [first]
+    assert len(humans._ids) <= REMEMBERED
 
 
 def test_faces_end_when_the_node_rests_and_the_list_when_it_closes(topics, humans):

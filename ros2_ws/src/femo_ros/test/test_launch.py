@@ -28,6 +28,7 @@ EXPECTED = {
     "image_transport",
     "image_qos",
     "model",
+    "publish_hri",
     "params_file",
     "namespace",
     "source",
@@ -106,6 +107,7 @@ def test_the_camera_is_remapped_with_its_compressed_topic(started):
         ("image_transport", "compressed", ParameterValue("compressed", value_type=str)),
         ("image_qos", "sensor_data", ParameterValue("sensor_data", value_type=str)),
         ("model", "007", ParameterValue("007", value_type=str)),
+        ("publish_hri", "false", ParameterValue("false", value_type=str)),
         ("use_sim_time", "true", True),
         ("use_sim_time", "false", False),
     ],
@@ -116,7 +118,7 @@ def test_given_arguments_override_the_file(started, name, value, parameter):
 
 
 def test_a_source_is_played_on_the_same_topic(started):
-    """Looped, in the same namespace; as JPEG too where the recogniser wants that."""
+    """Looped, in the same namespace; as JPEG too, whoever asks for that, the argument or the parameter file."""
     nodes = started(source="clip.mp4", image="/eye", namespace="robot", log_level="debug", use_sim_time="true")
     assert nodes.keys() == {"emotion_recognizer", "video_source"}
     node = nodes["video_source"]
@@ -128,11 +130,9 @@ def test_a_source_is_played_on_the_same_topic(started):
             "use_sim_time": True,
             "source": ParameterValue("clip.mp4", value_type=str),
             "loop": True,
-            "compressed": False,
+            "compressed": True,
         }
     ]
-    compressed = started(source="0", image_transport="compressed")["video_source"]
-    assert compressed.parameters[0]["compressed"] is True
 
 
 @pytest.mark.parametrize(
