@@ -84,10 +84,15 @@ def labels_of_clips(options: Options) -> dict[str, ClipLabels]:
     """The labels of each clip by its file's name, and of all of them under `TOGETHER`.
 
     Raises:
-      FemoError: no clip is named, one cannot be read, or has no face in two frames that follow each other.
+      FemoError: no clip is named, two have one name, one cannot be read, or has no face in two frames that follow each
+        other.
     """
     if not options.clips:
         raise FemoError("no clip given; name at least one.")
+    names = [path.name for path in options.clips]
+    for name in names:
+        if names.count(name) > 1 or name == TOGETHER:
+            raise FemoError(f"{name}: clips are told apart by their files' names, and this one is taken; rename it.")
     recognizer = EmotionRecognizer.load(options.model, options.detector)
     results, together = {}, ClipLabels()
     for path in options.clips:

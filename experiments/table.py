@@ -34,6 +34,10 @@ those of two cores of an AMD EPYC (x86-64 with AVX-512 and its bfloat16 instruct
 well. Runs whose `config.json` has float32 as the `dtype` under `environment` are of one with AVX2 and neither of these,
 and took longer. Runs whose `cores` are 1 ran two side by side; their minutes are left out.
 
+In runs whose augmentation has noise, of femonet, femonet_small and what follows from these, a picture that was made
+brighter got more of it: both were drawn from one random key. This was mended after them, so that their commands give
+other random pictures now.
+
 ## Networks
 
     femo data prepare fer2013.zip --data-dir fer2013 --ferplus ferplus.csv

@@ -43,18 +43,17 @@ class Augmentation:
 
 def augment(key: jax.Array, images: jax.Array, config: Augmentation) -> jax.Array:
     """All parts but mixup and CutMix, in turn: `[b, 48, 48, 1]` in 0..1 -> the same shape and range."""
-    flip_key, affine_key, light_key, erase_key = jax.random.split(key, 4)
+    flip_key, affine_key, light_key, erase_key, blur_key, noise_key = jax.random.split(key, 6)
     if config.flip:
         images = random_flip(flip_key, images)
     if config.rotation or config.scale or config.translation:
         images = random_affine(affine_key, images, config.rotation, config.scale, config.translation)
     if config.brightness or config.contrast:
         images = random_light(light_key, images, config.brightness, config.contrast)
-    # Keys of their own, so that the parts above draw the same with and without these.
     if config.blur:
-        images = random_blur(jax.random.fold_in(key, 1), images, config.blur)
+        images = random_blur(blur_key, images, config.blur)
     if config.noise:
-        images = random_noise(jax.random.fold_in(key, 2), images, config.noise)
+        images = random_noise(noise_key, images, config.noise)
     if config.erasing:
         images = random_erasing(erase_key, images, config.erasing, config.erasing_area)
     return images

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from typing import TypedDict
 
+from femo_jax.data.folder_form import is_picture
 from femo_jax.data.sources import existing
 
 
@@ -18,6 +19,8 @@ class Fingerprint(TypedDict):
 def fingerprint(path: str | os.PathLike[str]) -> Fingerprint:
     """Takes the fingerprint of a file or folder from names, sizes and times, without reading contents.
 
+    The times of pictures in a folder do not count, so that the same ones may be unpacked anew.
+
     Raises:
       DataError: nothing is there.
     """
@@ -28,7 +31,9 @@ def fingerprint(path: str | os.PathLike[str]) -> Fingerprint:
             folders.sort()
             for file in sorted(files):
                 inside = Path(folder, file)
-                digest.update(f"\n{inside.relative_to(path)} {inside.stat().st_size}".encode())
+                status = inside.stat()
+                time = "" if is_picture(file) else f" {status.st_mtime_ns}"
+                digest.update(f"\n{inside.relative_to(path)} {status.st_size}{time}".encode())
     else:
         status = path.stat()
         digest.update(f"\n{status.st_size} {status.st_mtime_ns}".encode())

@@ -7,7 +7,7 @@ import logging
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import jax
 import numpy as np
@@ -28,9 +28,28 @@ NEWEST, BEST = "checkpoints", "best"
 logger = logging.getLogger(__name__)
 
 
-def save_newest(workdir: Path, state: TrainState) -> None:
-    """Saves everything that the run needs to go on; the one before is kept in case this one is damaged later."""
-    _save(workdir / NEWEST, int(state.step), serialization.to_state_dict(state), keep=2)
+class Resumed(NamedTuple):
+    """A saved state, and the seconds that its epoch had taken until then; 0 at the end of one."""
+
+    state: TrainState
+    seconds: float
+
+
+class _Saved(NamedTuple):
+    step: int
+    tree: Any
+    seconds: float
+
+
+def save_newest(workdir: Path, state: TrainState, seconds: float = 0.0) -> None:
+    """Saves everything that the run needs to go on; the one before is kept in case this one is damaged later.
+
+    Args:
+      workdir: the run folder.
+      state: to be saved.
+      seconds: that its epoch has taken so far, where it is in the midst of one.
+    """
+    _save(workdir / NEWEST, int(state.step), serialization.to_state_dict(state), keep=2, seconds=seconds)
 
 
 def save_best(workdir: Path, state: TrainState) -> None:
@@ -43,7 +62,7 @@ def has_checkpoints(workdir: Path) -> bool:
     return bool(_steps(workdir / NEWEST))
 
 
-def restore_newest(workdir: Path, state: TrainState) -> TrainState | None:
+def restore_newest(workdir: Path, state: TrainState) -> Resumed | None:
     """The newest state that is whole, or None where the run has no checkpoint yet.
 
     A damaged checkpoint is left out, with a warning, in favour of the one before; its step is saved anew when the run
@@ -58,7 +77,9 @@ def restore_newest(workdir: Path, state: TrainState) -> TrainState | None:
     """
     template = serialization.to_state_dict(jax.device_get(state))
     found = _restore_newest_whole(workdir / NEWEST, template)
-    return cast(TrainState, serialization.from_state_dict(state, found[1])) if found else None
+    if found is None:
+        return None
+    return Resumed(cast(TrainState, serialization.from_state_dict(state, found.tree)), found.seconds)
 
 
 def load_for_inference(workdir: Path) -> LoadedModel:
@@ -71,7 +92,7 @@ def load_for_inference(workdir: Path) -> LoadedModel:
     found = _restore_newest_whole(workdir / BEST, None)
     if found is None:
         raise CheckpointError(f"{workdir}: no checkpoint yet. Wait for the first epoch of `femo train` to end")
-    step, variables = found
+    step, variables, _ = found
     validation = [r for r in read_records(workdir / METRICS_FILE) if r["split"] == "validation" and r["step"] == step]
     return LoadedModel(
         architecture=record["config"]["model"],
@@ -138,7 +159,7 @@ def _manager(folder: Path, keep: int | None = None) -> Iterator[ocp.CheckpointMa
         manager.close()
 
 
-def _save(folder: Path, step: int, tree: Any, keep: int) -> None:
+def _save(folder: Path, step: int, tree: Any, keep: int, seconds: float = 0.0) -> None:
     tree = jax.device_get(tree)
     for later in _steps(folder):
         # A run that went back to an earlier checkpoint comes past these steps again, and Orbax only goes forward.
@@ -146,9 +167,8 @@ def _save(folder: Path, step: int, tree: Any, keep: int) -> None:
             _remove(folder, later)
     try:
         with _manager(folder, keep) as manager:
-            manager.save(
-                step, args=ocp.args.Composite(state=ocp.args.StandardSave(tree), check=ocp.args.JsonSave(_check(tree)))
-            )
+            check = ocp.args.JsonSave({"sha256": _digest(tree), "seconds": seconds})
+            manager.save(step, args=ocp.args.Composite(state=ocp.args.StandardSave(tree), check=check))
     except (OSError, ValueError) as error:
         _remove(folder, step)
         raise CheckpointError(
@@ -161,32 +181,30 @@ def _remove(folder: Path, step: int) -> None:
     shutil.rmtree(folder / str(step), ignore_errors=True)
 
 
-def _restore_newest_whole(folder: Path, template: Any) -> tuple[int, Any] | None:
+def _restore_newest_whole(folder: Path, template: Any) -> _Saved | None:
     """The newest step whose arrays are as they were saved, with them; None where nothing was saved."""
     steps = sorted(_steps(folder), reverse=True)
     for step in steps:
         try:
-            tree = _restore(folder, step, template)
+            return _restore(folder, step, template)
         # Orbax has no error of its own for a damaged folder: what comes depends on the byte that is wrong.
         except Exception as error:
             reason = f"{type(error).__name__}: {str(error)[:200]}"
             logger.warning("%s is damaged and left out (%s)", folder / str(step), reason)
-            continue
-        return step, tree
     if steps:
         raise CheckpointError(f"{folder}: every checkpoint is damaged. Remove the run folder to start anew")
     return None
 
 
-def _restore(folder: Path, step: int, template: Any) -> Any:
+def _restore(folder: Path, step: int, template: Any) -> _Saved:
     with _manager(folder) as manager:
         restored = manager.restore(
             step, args=ocp.args.Composite(state=ocp.args.StandardRestore(template), check=ocp.args.JsonRestore())
         )
     tree = jax.tree.map(np.asarray, restored["state"])
-    if _check(tree) != restored["check"]:
+    if _digest(tree) != restored["check"]["sha256"]:
         raise ValueError("the arrays do not have the digest that was saved with them")
-    return tree
+    return _Saved(step, tree, restored["check"].get("seconds", 0.0))
 
 
 def _steps(folder: Path) -> list[int]:
@@ -194,11 +212,11 @@ def _steps(folder: Path) -> list[int]:
     return [int(child.name) for child in folder.iterdir() if child.name.isdigit()] if folder.is_dir() else []
 
 
-def _check(tree: Any) -> dict[str, str]:
+def _digest(tree: Any) -> str:
     """A digest over all arrays: names, types and bytes."""
     digest = hashlib.sha256()
     for path, leaf in sorted(jax.tree_util.tree_leaves_with_path(tree), key=lambda item: jax.tree_util.keystr(item[0])):
         array = np.ascontiguousarray(leaf)
         digest.update(f"{jax.tree_util.keystr(path)} {array.dtype} {array.shape}".encode())
         digest.update(array.tobytes())
-    return {"sha256": digest.hexdigest()}
+    return digest.hexdigest()

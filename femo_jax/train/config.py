@@ -31,14 +31,15 @@ class TrainConfig:
     batch_size: int = 128
     """Pictures of one optimiser step, over all devices and processes."""
     optimizer: Literal["sgd", "adamw", "muon"] = "sgd"
-    """SGD with Nesterov momentum, AdamW (arXiv:1711.05101), or Muon for kernels of convolutions with AdamW for the
-    rest (arXiv:2502.16982)."""
+    """SGD with Nesterov momentum, AdamW (arXiv:1711.05101), or Muon for kernels of convolutions (arXiv:2502.16982) with
+    Nesterov's Adam for the rest."""
     learning_rate: float = 0.1
     """Peak of the schedule."""
     momentum: float = 0.9
     """Momentum of SGD and Muon, first-moment decay of AdamW."""
     weight_decay: float = 5e-4
-    """On kernels alone; added to the gradient with SGD, decoupled with AdamW and Muon."""
+    """On kernels alone, with Muon on those of convolutions alone; added to the gradient with SGD, decoupled with AdamW
+    and Muon."""
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
     """Fall of the learning rate from its peak to 0, after the warm-up."""
     warmup_epochs: float = 1.0
@@ -89,7 +90,7 @@ class TrainConfig:
             ("clip_norm", 0.0, math.inf),
             ("label_smoothing", 0.0, 1.0),
             ("vote_share", 0.0, 1.0),
-            ("soft_label_share", 0.0, 1.0 - self.vote_share),
+            ("soft_label_share", 0.0, round(1.0 - self.vote_share, 9)),
             ("self_distillation", 0.0, 1.0),
             ("sam_radius", 0.0, math.inf),
             ("early_size", 16, IMAGE_SIZE),

@@ -26,6 +26,7 @@ from femo_jax.train.devices import check_divides, data_mesh, process_rows, repli
 from femo_jax.train.losses import balanced_class_weights
 from femo_jax.train.metric_log import METRICS_FILE, append_record, keep_records_until
 from femo_jax.train.metrics import NEVER, Metrics
+from femo_jax.train.network_check import check_network
 from femo_jax.train.optimizer import create_optimizer, create_schedule
 from femo_jax.train.progress import Reporter
 from femo_jax.train.run_record import claim_workdir, describe_data
@@ -81,6 +82,7 @@ def train(
     num_steps = config.epochs * per_epoch
     schedule = create_schedule(config, per_epoch)
     choice = choose(ops, config.dtype)
+    check_network(config)
     reporter.say(f"layers by {choice.implementation} ({choice.reason})")
     model = create_model(config.model, ops=choice.implementation, **config.model_options)
     training_model = model if choice.dtype == "float32" else model.clone(dtype=jnp.dtype(choice.dtype))
@@ -95,7 +97,7 @@ def train(
         state = whitened_start(state, train_split.images)
     claim_workdir(workdir, config, describe_data(train_split, validation_split, config), choice, write=first)
 
-    state, records = _resume(workdir, state, first)
+    state, spent, records = _resume(workdir, state, first)
     if state.step:
         reporter.say(f"going on at step {int(state.step)} of {num_steps} in {workdir}")
     start_step = int(state.step)
@@ -123,7 +125,7 @@ def train(
         reporter.start(start_step, num_steps)
         try:
             for epoch in range(start_step // per_epoch + 1, config.epochs + 1):
-                began = time.perf_counter()
+                began, spent = time.perf_counter() - spent, 0.0
                 size = config.early_size if epoch <= config.early_epochs else IMAGE_SIZE
                 steps = range(max(start_step, (epoch - 1) * per_epoch), epoch * per_epoch)
                 for step in steps:
@@ -133,12 +135,12 @@ def train(
                     looks = epoch_ends or done % REPORT_EVERY == 0
                     if looks:
                         means = _means_if_finite(state.metrics, workdir)
-                        speed = (done - steps.start) * config.batch_size / (time.perf_counter() - began)
+                        speed = (done - steps.stop + per_epoch) * config.batch_size / (time.perf_counter() - began)
                         reporter.advance(done, epoch, means, speed)
                     if not epoch_ends and _asked_to_stop(stop, looks):
                         _means_if_finite(state.metrics, workdir)  # a state that is not is never saved
                         if first:
-                            save_newest(workdir, state)
+                            save_newest(workdir, state, time.perf_counter() - began)
                         raise Interrupted(stop.signum, done)
 
                 seconds = time.perf_counter() - began
@@ -149,7 +151,7 @@ def train(
                     **_means_if_finite(state.metrics, workdir),
                     "learning_rate": float(np.asarray(schedule(steps.stop - 1))),
                     "seconds": round(seconds, 3),
-                    "images_per_second": round(len(steps) * config.batch_size / seconds, 1),
+                    "images_per_second": round(per_epoch * config.batch_size / seconds, 1),
                 }
                 began = time.perf_counter()
                 means = _evaluate(evaluate_batch, state, validation_split, config.eval_batch_size, mesh)
@@ -178,15 +180,18 @@ def train(
             reporter.stop()
 
 
-def _resume(workdir: Path, state: TrainState, first: bool) -> tuple[TrainState, list[dict[str, Any]]]:
-    """The newest saved state, or the given one, and the metric log up to it; the first process decides for all."""
-    records: list[dict[str, Any]] = []
+def _resume(workdir: Path, state: TrainState, first: bool) -> tuple[TrainState, float, list[dict[str, Any]]]:
+    """The newest saved state, or the given one, the seconds that its epoch took so far, and the metric log up to it.
+
+    The first process decides for all, and alone has the seconds and the log.
+    """
+    seconds, records = 0.0, []
     if first:
-        state = restore_newest(workdir, state) or state
+        state, seconds = restore_newest(workdir, state) or (state, seconds)
         records = keep_records_until(workdir / METRICS_FILE, int(state.step))
     if jax.process_count() > 1:
         state = multihost_utils.broadcast_one_to_all(state)
-    return state, records
+    return state, seconds, records
 
 
 def _asked_to_stop(stop: StopRequest, agree: bool) -> bool:

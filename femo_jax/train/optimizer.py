@@ -40,7 +40,7 @@ def _adamw(config: TrainConfig, schedule: optax.Schedule) -> optax.GradientTrans
 
 
 def _muon(config: TrainConfig, schedule: optax.Schedule) -> optax.GradientTransformation:
-    """Muon for kernels of convolutions, on which alone weight decay is; Adam for all else."""
+    """Muon for kernels of convolutions, on which alone weight decay is; Nesterov's Adam for all else."""
     muon = optax.chain(
         scale_by_muon(config.momentum),
         optax.add_decayed_weights(config.weight_decay),

@@ -8,16 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
-
+from femo_jax.data.pipeline import steps_per_epoch
 from femo_jax.data.splits import Split
 from femo_jax.errors import ConfigError, FemoError
-from femo_jax.models import create_model
 from femo_jax.ops import Ops, choose
-from femo_jax.preprocess import IMAGE_SIZE
 from femo_jax.train.config import TrainConfig
 from femo_jax.train.devices import check_divides, data_mesh
+from femo_jax.train.network_check import check_network
 from femo_jax.train.overrides import override
 from femo_jax.train.targets import check_targets
 
@@ -126,24 +123,16 @@ def check_run(run: Run, ops: Ops, train_split: Split) -> None:
     """Finds out, without training, whether a run can begin here.
 
     Raises:
-      ConfigError: the batches do not fit the devices, the network cannot be built, `ops` is not to be had, or the
-        targets that the run learns are not.
+      ConfigError: the batches do not fit the devices or the data, the network cannot be built or takes no pictures of
+        `early_size`, `ops` is not to be had, or the targets that the run learns are not.
     """
     config, mesh = run.config, data_mesh()
     try:
         check_divides(config.batch_size, mesh, "batch_size")
         check_divides(config.eval_batch_size, mesh, "eval_batch_size")
         choose(ops, config.dtype)
+        steps_per_epoch(len(train_split.labels), config.batch_size)
         check_targets(train_split, config)
-        network = create_model(config.model, **config.model_options)
+        check_network(config)
     except FemoError as error:
         raise ConfigError(f"{run.label}: {error}") from error
-    picture = jnp.zeros((1, IMAGE_SIZE, IMAGE_SIZE, 1))
-    try:
-        jax.eval_shape(lambda: network.init(jax.random.key(0), picture, train=False))
-    # What comes of sizes that make no network depends on the network.
-    except Exception as error:
-        raise ConfigError(
-            f"{run.label}: {config.model} cannot be built with these model_options ({type(error).__name__}: {error})."
-            " `femo models` lists the networks"
-        ) from error

@@ -28,7 +28,7 @@ def training_targets(split: Split, config: TrainConfig) -> np.ndarray:
     """
     votes, soft_labels = _votes_and_soft_labels(split, config)
     targets = np.asarray(smooth_targets(jnp.asarray(split.labels), config.label_smoothing))
-    label_share = 1.0 - config.vote_share - config.soft_label_share
+    label_share = max(0.0, 1.0 - config.vote_share - config.soft_label_share)
     targets = label_share * targets
     if votes is not None:
         targets = targets + config.vote_share * labels_given_votes(votes, split.labels)

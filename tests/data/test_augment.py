@@ -133,6 +133,15 @@ def test_same_key_same_pictures_other_key_others(images):
     assert not jnp.array_equal(step(KEY), step(jax.random.key(8)))
 
 
+def test_noise_is_drawn_independently_of_light():
+    """Each key is used once: else a dark picture would always have little noise."""
+    config = aug.Augmentation(flip=False, rotation=0, scale=0, translation=0, contrast=0, brightness=0.2, noise=0.1)
+    grey = jnp.full((256, 48, 48, 1), 0.5)
+    pictures = np.asarray(aug.augment(KEY, grey, config))
+    correlation = np.corrcoef(pictures.mean(axis=(1, 2, 3)), pictures.std(axis=(1, 2, 3)))[0, 1]
+    assert abs(correlation) < 0.2
+
+
 def test_all_off_changes_nothing(images):
     off = aug.Augmentation(flip=False, rotation=0, scale=0, translation=0, brightness=0, contrast=0)
     assert jnp.array_equal(aug.augment(KEY, images, off), images)

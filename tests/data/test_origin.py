@@ -33,6 +33,18 @@ def test_a_folder_is_told_by_the_names_and_sizes_inside(tmp_path):
     assert len({first["digest"], second["digest"], fingerprint(tmp_path)["digest"]}) == 3
 
 
+def test_in_a_folder_the_time_counts_of_tables_and_not_of_pictures(tmp_path):
+    """A corrected label leaves a table's size as it was; pictures may be unpacked anew."""
+    for name in ("fer2013.csv", "a.jpg"):
+        (tmp_path / name).write_text("3")
+        os.utime(tmp_path / name, ns=(1, 1))
+    first = fingerprint(tmp_path)
+    os.utime(tmp_path / "a.jpg", ns=(2, 2))
+    assert fingerprint(tmp_path) == first
+    os.utime(tmp_path / "fer2013.csv", ns=(2, 2))
+    assert fingerprint(tmp_path) != first
+
+
 def test_relative_and_absolute_paths_are_one(tmp_path, monkeypatch):
     (tmp_path / "a.csv").write_text("one")
     monkeypatch.chdir(tmp_path)

@@ -101,6 +101,8 @@ def test_raw_labels_flicker_and_shown_ones_do_not(clip, says):
 
 def test_nothing_to_measure(clip, says):
     says(Emotion.HAPPY)
+    with pytest.raises(FemoError, match=r"clip\.avi: clips are told apart by their files' names"):
+        labels_of_clips(Options((clip(), clip())))
     with pytest.raises(FemoError, match="no clip given"):
         labels_of_clips(Options(()))
     with pytest.raises(FemoError, match=r"dark\.avi: no face in two frames"):

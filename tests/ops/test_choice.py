@@ -1,5 +1,7 @@
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import jax
 import pytest
@@ -28,6 +30,19 @@ def test_onednn_where_it_is_to_be_had(onednn):
 def test_bfloat16_where_the_processor_has_it(onednn, monkeypatch):
     monkeypatch.setattr("femo_jax.ops.choice.trains_in_bfloat16", lambda: True)
     assert choose("auto", "bfloat16")[:2] == ("onednn", "bfloat16")
+
+
+@pytest.mark.parametrize(("instructions", "has"), [("AVX2", False), ("AVX512_CORE", False), ("AVX512_CORE_BF16", True)])
+def test_bfloat16_takes_instructions_for_it(onednn, instructions, has):
+    """AVX-512 alone imitates it, several times slower than float32."""
+    if has and "avx512_bf16" not in Path("/proc/cpuinfo").read_text():
+        pytest.skip("this processor has none")
+    program = "from femo_jax.ops.native.library import trains_in_bfloat16; print(trains_in_bfloat16())"
+    environment = {**os.environ, "ONEDNN_MAX_CPU_ISA": instructions}
+    result = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=120, env=environment
+    )
+    assert result.stdout.strip() == str(has), result.stderr
 
 
 def test_float32_where_the_processor_has_no_bfloat16(onednn, monkeypatch):

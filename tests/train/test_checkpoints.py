@@ -62,7 +62,14 @@ def remove_arrays(folder):
 
 def test_a_state_comes_back_bit_for_bit(tmp_path, state, tiny_config, new_state):
     checkpoints.save_newest(tmp_path, state)
-    assert_equal(checkpoints.restore_newest(tmp_path, new_state(tiny_config, seed=1)), state)
+    assert_equal(checkpoints.restore_newest(tmp_path, new_state(tiny_config, seed=1)).state, state)
+
+
+def test_the_seconds_of_a_broken_off_epoch_come_back(tmp_path, state):
+    checkpoints.save_newest(tmp_path, state, seconds=12.5)
+    assert checkpoints.restore_newest(tmp_path, state).seconds == 12.5
+    checkpoints.save_newest(tmp_path, state.replace(step=np.int32(8)))
+    assert checkpoints.restore_newest(tmp_path, state).seconds == 0.0
 
 
 def test_an_empty_folder_has_nothing_to_restore(tmp_path, state):
@@ -80,10 +87,10 @@ def test_a_damaged_newest_checkpoint_gives_way_to_the_one_before(tmp_path, state
     for step in (6, 12):
         checkpoints.save_newest(tmp_path, state.replace(step=np.int32(step)))
     damage(tmp_path / checkpoints.NEWEST / "12")
-    assert_equal(checkpoints.restore_newest(tmp_path, state), state)
+    assert_equal(checkpoints.restore_newest(tmp_path, state).state, state)
     assert "12 is damaged" in caplog.text
     checkpoints.save_newest(tmp_path, state.replace(step=np.int32(12)))
-    assert int(checkpoints.restore_newest(tmp_path, state).step) == 12
+    assert int(checkpoints.restore_newest(tmp_path, state).state.step) == 12
 
 
 def test_a_run_that_went_back_saves_over_later_steps(tmp_path, state, new_state, tiny_config):
@@ -91,7 +98,7 @@ def test_a_run_that_went_back_saves_over_later_steps(tmp_path, state, new_state,
         checkpoints.save_newest(tmp_path, state.replace(step=np.int32(step)))
     checkpoints.save_newest(tmp_path, state.replace(step=np.int32(9)))
     assert steps_in(tmp_path / checkpoints.NEWEST) == [6, 9]
-    assert int(checkpoints.restore_newest(tmp_path, new_state(tiny_config)).step) == 9
+    assert int(checkpoints.restore_newest(tmp_path, new_state(tiny_config)).state.step) == 9
 
 
 def test_nothing_but_damaged_checkpoints_is_an_error(tmp_path, state):
@@ -110,7 +117,7 @@ def test_a_full_disk_keeps_the_checkpoint_before(tmp_path, state, monkeypatch):
     monkeypatch.setattr(ocp.CheckpointManager, "save", full)
     with pytest.raises(CheckpointError, match=r"12.*No space left"):
         checkpoints.save_newest(tmp_path, state.replace(step=np.int32(12)))
-    assert_equal(checkpoints.restore_newest(tmp_path, state), state)
+    assert_equal(checkpoints.restore_newest(tmp_path, state).state, state)
     assert steps_in(tmp_path / checkpoints.NEWEST) == [6]
 
 

@@ -1,7 +1,9 @@
 import dataclasses
+import itertools
 import json
 import os
 import signal
+from types import SimpleNamespace
 
 import jax
 import numpy as np
@@ -92,6 +94,23 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(
     assert_same_run(unbroken, tmp_path)
 
 
+def test_the_seconds_before_a_stop_are_counted(
+    tiny_config, train_tiles, validation_tiles, tmp_path, new_state, monkeypatch
+):
+    """A second passes with each look at the clock, of which there are several before the stop."""
+    clock = map(float, itertools.count())
+    monkeypatch.setattr("femo_jax.train.loop.time", SimpleNamespace(perf_counter=lambda: next(clock)))
+    monkeypatch.setattr("femo_jax.train.loop.REPORT_EVERY", 1)
+    with pytest.raises(Interrupted):
+        train(tiny_config, tmp_path, train_tiles, validation_tiles, StopsAt(4))
+    spent = restore_newest(tmp_path, new_state(tiny_config)).seconds
+    assert spent > 3
+    train(tiny_config, tmp_path, train_tiles, validation_tiles, SilentReporter())
+    first, second = (record for record in read_records(tmp_path / "metrics.jsonl")[:3] if record["split"] == "train")
+    assert first["seconds"] > spent
+    assert first["seconds"] == second["seconds"] + 1  # its clock was looked at once more, when it was stopped
+
+
 def test_a_finished_run_is_left_alone(unbroken, tiny_config, train_tiles, validation_tiles):
     before = (unbroken / "metrics.jsonl").read_bytes()
     train(tiny_config, unbroken, train_tiles, validation_tiles, SilentReporter())
@@ -160,7 +179,7 @@ def test_divergence_stops_and_keeps_the_last_good_state(
     monkeypatch.setattr("femo_jax.train.loop.create_schedule", lambda *_: lambda s: np.float32(0.05) + (s >= 8) * 1e30)
     with pytest.raises(DivergenceError, match=r"not finite at step (9|10)\b"):
         train(tiny_config, tmp_path, train_tiles, validation_tiles, SilentReporter())
-    state = restore_newest(tmp_path, new_state(tiny_config))
+    state = restore_newest(tmp_path, new_state(tiny_config)).state
     assert int(state.step) == 6
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(state.params))
 
@@ -174,6 +193,16 @@ def test_a_batch_that_devices_cannot_share_is_refused(
     monkeypatch.setattr("femo_jax.train.loop.data_mesh", FourDevices)
     config = dataclasses.replace(tiny_config, batch_size=18)
     with pytest.raises(ConfigError, match=r"batch_size is 18.*4 devices"):
+        train(config, tmp_path, train_tiles, validation_tiles, SilentReporter())
+    assert not (tmp_path / "config.json").exists()
+
+
+def test_early_pictures_that_the_network_does_not_take_are_refused(
+    tiny_config, train_tiles, validation_tiles, tmp_path
+):
+    """Before the run folder is claimed: the corrected command may use it."""
+    config = dataclasses.replace(tiny_config, early_epochs=1, early_size=33)
+    with pytest.raises(ConfigError, match=r"early_size is 33, and femonet does not take"):
         train(config, tmp_path, train_tiles, validation_tiles, SilentReporter())
     assert not (tmp_path / "config.json").exists()
 

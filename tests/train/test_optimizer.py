@@ -53,7 +53,7 @@ def test_clipping_bounds_the_global_norm():
     np.testing.assert_allclose(jnp.linalg.norm(updates["kernel"]), 0.5, rtol=1e-4)
 
 
-def test_muon_takes_equal_steps_in_all_directions_of_a_kernel_and_leaves_the_rest_to_adamw():
+def test_muon_takes_equal_steps_in_all_directions_of_a_kernel_and_leaves_the_rest_to_adam():
     """A gradient of one dominant direction becomes an update whose singular values are alike."""
     config = dataclasses.replace(CONFIG, optimizer="muon", learning_rate=0.1, weight_decay=0.0)
     params = {"kernel": jnp.zeros((3, 3, 4, 6)), "bias": jnp.zeros(6)}

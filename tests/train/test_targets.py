@@ -55,6 +55,18 @@ def test_votes_that_are_not_there_are_asked_for(train_tiles):
         training_targets(train_tiles, TrainConfig(vote_share=0.5))
 
 
+@pytest.mark.parametrize(("vote_share", "soft_label_share"), [(0.8, 0.2), (0.9, 0.1), (0.7, 0.3)])
+def test_shares_may_leave_nothing_to_the_label(vote_share, soft_label_share, voted, tmp_path):
+    """Whatever rounding makes of their sum."""
+    soft = np.tile(np.eye(7, dtype=np.float32)[2], (len(voted.labels), 1))
+    save_soft_labels(tmp_path / "soft.safetensors", voted, soft, ["always disgust"])
+    path = str(tmp_path / "soft.safetensors")
+    config = TrainConfig(vote_share=vote_share, soft_labels=path, soft_label_share=soft_label_share)
+    targets = training_targets(voted, config)
+    assert targets.min() >= 0
+    np.testing.assert_allclose(targets.sum(axis=1), 1.0, rtol=1e-5)
+
+
 @pytest.mark.parametrize(
     "values", [{"vote_share": 0.6, "soft_labels": "f", "soft_label_share": 0.5}, {"soft_labels": "f"}]
 )
