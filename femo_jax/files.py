@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,23 +21,34 @@ def cache_folder() -> Path:
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yields a temporary path beside `path`; renames it to `path` when the block ends without an error.
 
+    Where `path` is a symbolic link, the file that it leads to is replaced. A pipe or a device, such as `/dev/stdout`,
+    takes the contents at the end and stays what it is.
+
     The temporary name keeps the suffix of `path`, so that writers that choose a format by suffix work.
 
     Raises:
       FemoError: the folder cannot be made, or the disk is full; `path` keeps its old contents.
     """
     target = Path(path)
+    place = Path(os.path.realpath(target))
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{target.stem}-", suffix=target.suffix, dir=target.parent)
+        special = target.exists() and not (target.is_file() or target.is_dir())
+        if not special:
+            place.parent.mkdir(parents=True, exist_ok=True)
+        folder = None if special else place.parent
+        handle, name = tempfile.mkstemp(prefix=f".{target.stem}-", suffix=target.suffix, dir=folder)
     except OSError as error:
         raise FemoError(f"{target}: cannot be written ({error.strerror}). Choose a folder you may write to.") from error
     os.close(handle)
     beside = Path(name)
     try:
         yield beside
-        beside.chmod(0o666 & ~_umask())
-        beside.replace(target)
+        if special:
+            with beside.open("rb") as contents, target.open("wb") as taker:
+                shutil.copyfileobj(contents, taker)
+        else:
+            beside.chmod(0o666 & ~_umask())
+            beside.replace(place)
     except OSError as error:
         raise FemoError(
             f"{target}: could not be written ({error.strerror or error}); its old contents, if any, are kept."
@@ -53,9 +65,14 @@ def _umask() -> int:
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Writes UTF-8 text to `path` as a whole or not at all."""
+    """Writes UTF-8 text to `path` as a whole or not at all; names of files that are no UTF-8 keep their bytes."""
     with replacing(path) as beside:
-        beside.write_text(text, encoding="utf-8")
+        beside.write_text(text, encoding="utf-8", errors="surrogateescape")
+
+
+def printable(path: str | os.PathLike[str]) -> str:
+    """The name of a file for a person to read: bytes that are no UTF-8, which no terminal takes, become `\ufffd`."""
+    return os.fsencode(path).decode("utf-8", "replace")
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:

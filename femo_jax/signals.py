@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM as a request that a loop answers at its next safe point."""
+"""SIGINT, SIGTERM and SIGHUP as a request that a loop answers at its next safe point."""
 
 import signal
 from collections.abc import Iterator
@@ -39,13 +39,20 @@ class StopRequest:
 
 @contextmanager
 def stop_request() -> Iterator[StopRequest]:
-    """Catches SIGINT and SIGTERM inside the block; a second one of the same kind acts as it always does."""
+    """Catches SIGINT, SIGTERM and SIGHUP inside the block.
+
+    A second SIGINT or SIGTERM acts as it always does. A second SIGHUP does nothing: of a terminal that is closed, the
+    shell and the kernel send one each. Where SIGHUP is ignored, as under nohup, it stays so.
+    """
     request = StopRequest()
-    kinds = (signal.SIGINT, signal.SIGTERM)
+    kinds = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        kinds.append(signal.SIGHUP)
     before = {kind: signal.getsignal(kind) for kind in kinds}
 
     def ask(signum: int, _frame: FrameType | None) -> None:
-        signal.signal(signum, before[signal.Signals(signum)])
+        kind = signal.Signals(signum)
+        signal.signal(kind, signal.SIG_IGN if kind == signal.SIGHUP else before[kind])
         request.ask(signum)
 
     for kind in kinds:

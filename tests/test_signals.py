@@ -6,7 +6,15 @@ import pytest
 from femo_jax.signals import Stopped, stop_request
 
 
-@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+@pytest.fixture(autouse=True)
+def not_under_nohup():
+    """SIGHUP is not ignored, as it is where the tests themselves run under nohup; one that nobody catches is told."""
+    before = signal.signal(signal.SIGHUP, lambda *_: pytest.fail("SIGHUP was not caught"))
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_becomes_a_request(kind):
     before = signal.getsignal(kind)
     with stop_request() as stop:
@@ -47,3 +55,23 @@ def test_after_a_wait_the_request_is_noted_again():
             pass
         os.kill(os.getpid(), signal.SIGTERM)
         assert stop
+
+
+def test_a_terminal_that_is_closed_asks_once_however_often_it_signals():
+    heard = []
+    signal.signal(signal.SIGHUP, lambda *_: heard.append("before"))
+    with stop_request() as stop:
+        os.kill(os.getpid(), signal.SIGHUP)
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert stop.signum == signal.SIGHUP
+    assert not heard
+    os.kill(os.getpid(), signal.SIGHUP)
+    assert heard == ["before"]
+
+
+def test_under_nohup_a_closed_terminal_asks_nothing():
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with stop_request() as stop:
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert not stop
+    assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN

@@ -8,7 +8,8 @@ from rich.console import Console
 
 from femo_jax.files import write_json
 
-_STANDARD_OUTPUT = Path("-")
+STANDARD_OUTPUT = Path("-")
+"""What stands for the standard output in place of a file."""
 
 
 def say(message: str) -> None:
@@ -23,7 +24,7 @@ def give_json(path: Path | None, value: Any) -> None:
       FemoError: the file cannot be written.
       ValueError: `value` holds NaN.
     """
-    if path == _STANDARD_OUTPUT:
+    if path == STANDARD_OUTPUT:
         print(json.dumps(value, indent=2, allow_nan=False))
     elif path is not None:
         write_json(path, value)
@@ -32,5 +33,5 @@ def give_json(path: Path | None, value: Any) -> None:
 def say_written(*paths: Path | None) -> None:
     """Tells which files there are now; what was not asked for, and what was printed, is left out."""
     for path in paths:
-        if path is not None and path != _STANDARD_OUTPUT:
+        if path is not None and path != STANDARD_OUTPUT:
             say(f"written: {path}")

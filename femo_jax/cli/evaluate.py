@@ -57,9 +57,9 @@ def run(
             mistakes_count=mistakes_count,
             tell=lambda words: status.update(f"evaluating: {words}"),
         )
+    print_report(report, Console())
     if json is not None:
         write_json(json, report)
-    print_report(report, Console())
     bars = corruptions_figure(figure) if corruptions and figure is not None else None
     for path in (json, figure, bars, mistakes):
         if path is not None:

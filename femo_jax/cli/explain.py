@@ -9,10 +9,12 @@ import numpy as np
 import tyro
 
 from femo_jax.cli.console import give_json, say, say_written
+from femo_jax.cli.outputs import check_outputs
 from femo_jax.cli.pictures import Places, find_named, read_named
 from femo_jax.emotions import EMOTIONS
-from femo_jax.errors import ConfigError, FemoError
+from femo_jax.errors import ConfigError
 from femo_jax.explain.faces import STEPS, Baseline, Explainer
+from femo_jax.files import printable
 from femo_jax.live.config import DetectorConfig
 from femo_jax.live.detection.crop import WHOLE, crop_faces
 from femo_jax.live.output.predictions import Prediction
@@ -65,27 +67,31 @@ class Options:
 
 def run(options: Options) -> int:
     """Explains the faces and draws them; 1 where a picture could not be read, or where there is no face."""
-    try:
-        from femo_jax.explain import figure
-        from femo_jax.plots import check_format
-    except ModuleNotFoundError as error:
-        raise FemoError(f"{error.name} is not installed, which figures need: pip install 'femo-jax[train]'") from error
+    from femo_jax.explain import figure  # which needs matplotlib
+    from femo_jax.plots import check_format
+
     check_format(options.output)
     unreadable: list[str] = []
-    pictures = list(read_named(find_named(options.pictures, unreadable), unreadable))
+    paths = find_named(options.pictures, unreadable)
+    check_outputs(paths, {"--output": options.output, "--json": options.json})
     recognizer = EmotionRecognizer.load(options.model, options.detector)
     explainer = Explainer(recognizer.model, layer=options.layer, baseline=options.baseline, steps=options.steps)
     whole = options.faces == "whole"
-    results = recognize_stills(recognizer, [picture for _, picture in pictures], whole=whole) if pictures else []
-    figure.check_count(sum(len(result.faces) for result in results))
-
     geometry = WHOLE if whole else recognizer.detector.geometry
+    found, faces = [], 0
+    for path, picture in read_named(paths, unreadable):  # one at a time, of which the crops alone are kept
+        (result,) = recognize_stills(recognizer, [picture], whole=whole)
+        faces += len(result.faces)
+        figure.check_count(faces)
+        boxes = [face.box for face in result.faces]
+        crops = crop_faces(picture.grey, boxes, geometry, recognizer.model.image_size)
+        found.append((Prediction(path, result), crops))
+
     rows, records = [], []
-    for (path, picture), result in zip(pictures, results, strict=True):
-        crops = crop_faces(picture.grey, [face.box for face in result.faces], geometry, recognizer.model.image_size)
-        record = Prediction(path, result).as_dict()
-        for number, (face, crop) in enumerate(zip(result.faces, crops, strict=True), start=1):
-            name = path.name if len(crops) == 1 else f"{path.name}, {number}"
+    for prediction, crops in found:
+        record = prediction.as_dict()
+        for number, (face, crop) in enumerate(zip(prediction.result.faces, crops, strict=True), start=1):
+            name = printable(prediction.path.name) + (f", {number}" if len(crops) > 1 else "")
             explanations = [explainer(crop, label) for label in _labels(face.probabilities, options)]
             rows.append(figure.ExplainedFace(name, crop, face.probabilities, explanations))
             record["faces"][number - 1]["explanations"] = [explanation.as_dict() for explanation in explanations]
@@ -96,7 +102,7 @@ def run(options: Options) -> int:
         say_written(options.output)
     give_json(options.json, {**explainer.as_dict(), "pictures": records})
     say_written(options.json)
-    _tell(rows, len(pictures), unreadable)
+    _tell(rows, len(found), unreadable)
     return 1 if unreadable or not rows else 0
 
 

@@ -86,13 +86,14 @@ def run(options: Options) -> int:
     with ExitStack() as stack:
         source = open_source(options.source, size=options.size, rate=options.rate, give_up_after=options.give_up_after)
         stack.enter_context(source)
-        video = None
-        if options.output is not None:
-            # Not as its own context manager: what a camera showed before it broke down is worth keeping.
-            video = stack.enter_context(closing(VideoWriter(options.output, _clip_rate(source))))
+        video = VideoWriter(options.output, _clip_rate(source)) if options.output is not None else None
         recognizer = EmotionRecognizer.load(options.model, options.detector)
-        log = stack.enter_context(FrameLog(options.log)) if options.log is not None else None
+        # Around the clip, so that a further signal does not break off its end.
         stop = stack.enter_context(stop_request())
+        if video is not None:
+            # Not as its own context manager: what a camera showed before it broke down is worth keeping.
+            stack.enter_context(closing(video))
+        log = stack.enter_context(FrameLog(options.log)) if options.log is not None else None
         window = None
         if with_window:
             window = stack.enter_context(PreviewWindow(f"femo - {options.title}", say, lambda: bool(stop)))

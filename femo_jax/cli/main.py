@@ -30,7 +30,11 @@ COMMANDS = {
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs a subcommand; 2 where the user gave something that cannot be used, 130 or 143 where stopped by a signal."""
+    """Runs a subcommand.
+
+    Returns:
+      2 where the user gave something that cannot be used, or femo lacks a package; 128 + signal where one stopped it.
+    """
     arguments = sys.argv[1:] if argv is None else argv
     if not arguments or arguments[0] in ("-h", "--help"):
         _print_usage(Console())
@@ -53,6 +57,11 @@ def main(argv: list[str] | None = None) -> int:
             return importlib.import_module(f"femo_jax.cli.{module}").main(rest)
     except FemoError as error:
         say(str(error))
+        return 2
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] == "femo_jax":
+            raise
+        say(f"{error.name} is not installed, which femo {name} needs: pip install 'femo-jax[train]'")
         return 2
     except KeyboardInterrupt:
         return 130

@@ -8,12 +8,15 @@ from typing import Annotated, Literal
 import tyro
 from rich.console import Console
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.progress import track
 from rich.table import Table
 
-from femo_jax.cli.console import give_json, say, say_written
+from femo_jax.cli.console import STANDARD_OUTPUT, give_json, say, say_written
+from femo_jax.cli.outputs import check_outputs
 from femo_jax.cli.pictures import Places, find_named, read_named
-from femo_jax.errors import ConfigError
+from femo_jax.errors import ConfigError, FemoError
+from femo_jax.files import printable
 from femo_jax.live.config import DetectorConfig, DrawConfig
 from femo_jax.live.output.predictions import AnnotatedFolder, Prediction, write_csv
 from femo_jax.live.picture import Picture
@@ -55,6 +58,7 @@ def run(options: Options) -> int:
     """Recognises the pictures and writes what was asked for; 1 where some could not be read."""
     unreadable: list[str] = []
     paths = find_named(options.pictures, unreadable)
+    check_outputs(paths, {"--json": options.json, "--csv": options.csv, "--output": options.output})
     copies = AnnotatedFolder(options.output, paths, options.draw) if options.output is not None else None
     recognizer = EmotionRecognizer.load(options.model, options.detector)
 
@@ -92,25 +96,39 @@ def _batches(pictures: Iterable[tuple[Path, Picture]]) -> Iterator[list[tuple[Pa
 
 
 def _write(predictions: Sequence[Prediction], options: Options) -> None:
-    give_json(options.json, [prediction.as_dict() for prediction in predictions])
-    if options.csv is not None:
-        write_csv(options.csv, predictions)
+    """Gives what was asked for; a table where that is no file, or one that cannot be written."""
     if options.json is None and options.csv is None:
         _print_table(predictions)
-    say_written(options.json, options.csv, options.output)
+    try:
+        give_json(options.json, [prediction.as_dict() for prediction in predictions])
+        say_written(options.json)
+        if options.csv is not None:
+            write_csv(options.csv, predictions)
+            say_written(options.csv)
+    except FemoError:
+        if options.json != STANDARD_OUTPUT:
+            _print_table(predictions)
+        raise
+    say_written(options.output)
 
 
 def _print_table(predictions: Sequence[Prediction]) -> None:
-    table = Table("picture", "x y w h", "emotion")
+    table = Table()
+    table.add_column("picture", overflow="fold")
+    table.add_column("x y w h")
+    table.add_column("emotion")
     table.add_column("confidence", justify="right")
     for prediction in predictions:
-        name = escape(str(prediction.path))
+        name = escape(printable(prediction.path))
         if not prediction.result.faces:
             table.add_row(name, "-", "no face", "-")
         for face in prediction.result.faces:
             box = " ".join(f"{round(value)}" for value in face.box)
             table.add_row(name, box, f"{face.label}{'?' if face.uncertain else ''}", f"{face.confidence:.0%}")
-    Console().print(table)
+    console = Console()
+    if not console.is_terminal:
+        console.width = max(console.width, Measurement.get(console, console.options.update(width=1000), table).maximum)
+    console.print(table)
 
 
 def main(argv: list[str]) -> int:

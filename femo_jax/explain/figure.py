@@ -64,7 +64,7 @@ def check_count(faces: int) -> None:
       ConfigError: they are too many.
     """
     if faces > MAX_ROWS:
-        raise ConfigError(f"{faces} faces: a figure takes up to {MAX_ROWS}. Explain fewer pictures at a time.")
+        raise ConfigError(f"more than {MAX_ROWS} faces: a figure takes no more. Explain fewer pictures at a time.")
 
 
 def draw_faces(faces: Sequence[ExplainedFace], explainer: Explainer, path: str | os.PathLike[str]) -> None:

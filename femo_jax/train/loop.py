@@ -72,7 +72,7 @@ def train(
         is not to be had.
       CheckpointError: a checkpoint cannot be read or written.
       DivergenceError: the loss or a gradient is not finite any more; the last good checkpoint is kept.
-      Interrupted: SIGINT or SIGTERM came; a checkpoint was saved.
+      Interrupted: SIGINT, SIGTERM or SIGHUP came; a checkpoint was saved.
     """
     mesh = data_mesh()
     check_divides(config.batch_size, mesh, "batch_size")

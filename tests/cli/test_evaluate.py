@@ -41,6 +41,15 @@ def test_prints_a_table_and_writes_json(asked, tmp_path, capsys):
     assert json.loads(target.read_text())["n"] == 700
 
 
+def test_a_report_that_cannot_be_written_is_printed(asked, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    assert main(["evaluate", "run", "--data", "drawn", "--json", str(tmp_path / "file" / "report.json")]) == 2
+    said = capsys.readouterr()
+    assert "80.00 %" in said.out
+    assert "Written" not in said.out
+    assert "report.json: cannot be written" in said.err
+
+
 @pytest.mark.parametrize(("seen", "told"), [(100, True), (0, False)])
 def test_tells_of_pictures_that_training_did_not_see_where_it_saw_some(capsys, seen, told):
     labels = np.arange(700) % 7

@@ -1,6 +1,6 @@
-import builtins
 import json
-import sys
+import os
+import weakref
 from dataclasses import replace
 from pathlib import Path
 from typing import get_args
@@ -129,16 +129,58 @@ def test_what_cannot_be_explained(folder, capsys, arguments, words):
     assert words in " ".join(capsys.readouterr().err.split())
 
 
-def test_matplotlib_is_missed_by_name(folder, capsys, monkeypatch):
-    monkeypatch.delitem(sys.modules, "femo_jax.explain.figure", raising=False)
-    monkeypatch.delattr("femo_jax.explain.figure", raising=False)
-    real = builtins.__import__
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["bright.png", "-o", "bright.png"], "bright.png: is one of the pictures itself. Give --output another file."),
+        (["explain.png"], "explain.png: is one of the pictures itself"),
+        (["bright.png", "--json", "./bright.png"], "is one of the pictures itself. Give --json another file."),
+        (["bright.png", "-o", "a.png", "--json", "a.png"], "a.png: is named by --output and --json"),
+    ],
+)
+def test_nothing_is_written_over_the_pictures_or_twice(folder, capsys, arguments, said):
+    Path("dark.png").rename("explain.png")
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    assert main(["explain", *arguments, "--steps", "1"]) == 2
+    assert said in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
 
-    def without(name, *rest):
-        if name.split(".")[0] == "matplotlib":
-            raise ModuleNotFoundError(f"No module named {name!r}", name="matplotlib")
-        return real(name, *rest)
 
-    monkeypatch.setattr(builtins, "__import__", without)
-    assert main(["explain", "bright.png"]) == 2
-    assert "matplotlib is not installed, which figures need: pip install 'femo-jax[train]'" in capsys.readouterr().err
+def test_too_many_faces_are_told_at_once(folder, capsys, monkeypatch):
+    read = []
+
+    def read_named(paths, unreadable, really=command.read_named):
+        for path, picture in really(paths, unreadable):
+            read.append(path.name)
+            yield path, picture
+
+    monkeypatch.setattr(command, "read_named", read_named)
+    monkeypatch.setattr("femo_jax.explain.figure.MAX_ROWS", 3)
+    for name in ("a.png", "b.png", "c.png"):
+        Path(name).write_bytes(Path("bright.png").read_bytes())
+    assert main(["explain", "a.png", "b.png", "c.png"]) == 2
+    assert "more than 3 faces: a figure takes no more" in capsys.readouterr().err
+    assert read == ["a.png", "b.png"]
+
+
+def test_one_picture_is_in_memory_at_a_time(folder, monkeypatch):
+    pictures = []
+
+    def recognize_stills(recognizer, batch, really=command.recognize_stills, **options):
+        pictures.extend(map(weakref.ref, batch))
+        assert sum(picture() is not None for picture in pictures[:-1]) <= 1  # the one before may just be going
+        return really(recognizer, batch, **options)
+
+    monkeypatch.setattr(command, "recognize_stills", recognize_stills)
+    for name in ("a.png", "b.png", "c.png"):
+        Path(name).write_bytes(Path("bright.png").read_bytes())
+    assert main(["explain", "a.png", "b.png", "c.png", "--steps", "1"]) == 0
+    assert len(pictures) == 3
+
+
+def test_a_name_that_is_no_utf8(folder):
+    name = os.fsdecode(b"caf\xe9.png")
+    Path("bright.png").rename(name)
+    assert main(["explain", name, "--steps", "1", "-o", "figure.svg", "--json", "faces.json"]) == 0
+    assert Path("figure.svg").stat().st_size > 10_000
+    assert json.loads(Path("faces.json").read_text())["pictures"][0]["path"] == name

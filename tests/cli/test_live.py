@@ -221,7 +221,8 @@ def test_a_window_shows_the_frames_until_it_is_closed(clip, monkeypatch, capsys)
     assert len(windows) == 1
 
 
-@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.usefixtures("not_under_nohup")
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_it_after_the_frame_at_hand(clip, tmp_path, monkeypatch, recognizer, kind):
     class Interrupted(OneFace):
         scans = 0
@@ -237,6 +238,24 @@ def test_a_signal_ends_it_after_the_frame_at_hand(clip, tmp_path, monkeypatch, r
     arguments = ["--output", str(output), "--log", str(log), "--search.full-scan-ms", "0"]
     assert main(["live", str(clip), *arguments]) == 128 + kind
     assert (frames_of(output), len(records(log))) == (4, 4)
+
+
+@pytest.mark.usefixtures("not_under_nohup")
+def test_a_further_signal_does_not_break_off_the_end_of_the_clip(clip, tmp_path, monkeypatch, recognizer):
+    class HungUp(OneFace):
+        def detect(self, picture):
+            signal.raise_signal(signal.SIGHUP)
+            return super().detect(picture)
+
+    def close(writer, really=VideoWriter.close):
+        signal.raise_signal(signal.SIGHUP)
+        really(writer)
+
+    monkeypatch.setattr(recognizer, "detector", HungUp())
+    monkeypatch.setattr(VideoWriter, "close", close)
+    assert main(["live", str(clip), "--output", str(tmp_path / "live.mp4")]) == 128 + signal.SIGHUP
+    assert frames_of(tmp_path / "live.mp4") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["live.mp4"]
 
 
 @pytest.mark.parametrize(

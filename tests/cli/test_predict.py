@@ -1,5 +1,6 @@
 import csv
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -132,6 +133,66 @@ def test_copies_never_replace_the_pictures(folder, capsys):
     assert main(["predict", "bright.png", "--output", "."]) == 2
     assert "bright.png is one of the pictures itself" in capsys.readouterr().err
     assert Path("bright.png").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--json", "bright.png"], "bright.png: is one of the pictures itself. Give --json another file."),
+        (["--csv", "more/../bright.png"], "is one of the pictures itself. Give --csv another file."),
+        (["--csv", "link"], "link: is one of the pictures itself"),
+        (["--json", "out", "--csv", "./more/../out"], "is named by --json and --csv. Give each a file of its own."),
+        (["--json", "out", "--output", "out"], "out: is named by --json and --output"),
+    ],
+)
+def test_nothing_is_written_over_the_pictures_or_twice(folder, capsys, monkeypatch, arguments, said):
+    monkeypatch.setattr(command.EmotionRecognizer, "load", lambda *_: pytest.fail("began to work"))
+    Path("link").symlink_to("bright.png")
+    before = {path: path.read_bytes() for path in folder.glob("*.png")}
+    assert main(["predict", ".", *arguments]) == 2
+    assert said in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in folder.glob("*.png")} == before
+    assert not Path("out").exists()
+
+
+@pytest.mark.parametrize("arguments", [["--json", "new/file/faces"], ["--csv", "new/file/faces"]])
+def test_what_cannot_be_written_is_printed(folder, capsys, arguments):
+    Path("new").mkdir()
+    Path("new/file").touch()
+    assert main(["predict", "bright.png", *arguments]) == 2
+    said = capsys.readouterr()
+    assert "20 10 40 40" in said.out
+    assert "new/file/faces: cannot be written" in said.err
+    assert "femo: written" not in said.err
+
+
+def test_json_that_was_printed_is_not_followed_by_a_table(folder, capsys):
+    Path("file").touch()
+    assert main(["predict", "bright.png", "--json", "-", "--csv", "file/faces"]) == 2
+    assert len(json.loads(capsys.readouterr().out)) == 1
+
+
+def test_long_names_are_whole_in_the_table(folder, capsys, monkeypatch):
+    path = Path("more") / f"{'anna' * 30}.png"
+    Path("bright.png").rename(path)
+    assert main(["predict", str(path)]) == 0
+    assert f"{path} " in capsys.readouterr().out
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as on a terminal, which cannot be widened
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["predict", str(path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert str(path) in "".join(line.split("│")[1].strip() for line in lines if line.startswith("│"))
+
+
+def test_a_name_that_is_no_utf8(folder, capsys):
+    name = os.fsdecode(b"caf\xe9.png")
+    Path("bright.png").rename(name)
+    assert main(["predict", name]) == 0
+    assert "caf\ufffd.png" in capsys.readouterr().out
+    assert main(["predict", name, "--json", "faces.json", "--csv", "faces.csv", "--output", "copies"]) == 0
+    assert b"\ncaf\xe9.png,80,60,1," in Path("faces.csv").read_bytes()
+    assert json.loads(Path("faces.json").read_text())[0]["path"] == name
+    assert [path.name for path in Path("copies").iterdir()] == [name]
 
 
 @pytest.mark.parametrize(

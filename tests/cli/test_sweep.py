@@ -73,26 +73,27 @@ def test_a_sweep_leaves_runs_table_and_figure_and_one_that_diverges_does_not_end
     assert json.loads((run / "report.json").read_text())["accuracy"] == good["accuracy"]["by_seed"][0]
 
 
-@pytest.mark.parametrize("moment", ["in a run", "between two runs"])
-def test_a_stopped_sweep_goes_on_and_leaves_finished_runs_alone(small, monkeypatch, capsys, moment):
+@pytest.mark.usefixtures("not_under_nohup")
+@pytest.mark.parametrize(("moment", "kind"), [("in a run", signal.SIGHUP), ("between two runs", signal.SIGTERM)])
+def test_a_stopped_sweep_goes_on_and_leaves_finished_runs_alone(small, monkeypatch, capsys, moment, kind):
     config, workdir, _ = small
     begun = []
 
     def start(self, step, num_steps):
         begun.append(step)
         if len(begun) == 2 and moment == "in a run":
-            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), kind)
 
     def write_report(path, contents, write=run_report.write_json):
         if len(begun) == 2 and moment == "between two runs":
-            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), kind)
         write(path, contents)
 
     monkeypatch.setattr(ConsoleReporter, "start", start)
     monkeypatch.setattr(run_report, "write_json", write_report)
     command = arguments(config, workdir, "--seeds", "3", "4", "5")
     handlers = [signal.getsignal(kind) for kind in (signal.SIGINT, signal.SIGTERM)]
-    assert main(command) == 128 + signal.SIGTERM
+    assert main(command) == 128 + kind
     assert "the same command goes on" in capsys.readouterr().err
     assert rows(workdir)["small"]["seeds"] == [3]
     assert handlers == [signal.getsignal(kind) for kind in (signal.SIGINT, signal.SIGTERM)]

@@ -81,7 +81,7 @@ def test_an_empty_map_says_so(explainer, tmp_path, drawn):
 
 
 def test_what_cannot_be_drawn(explainer, tmp_path):
-    with pytest.raises(ConfigError, match="101 faces: a figure takes up to 100"):
+    with pytest.raises(ConfigError, match="more than 100 faces: a figure takes no more"):
         drawing.draw_faces([row()] * 101, explainer, tmp_path / "f.png")
     with pytest.raises(FemoError, match="unknown figure format"):
         drawing.draw_faces([row()], explainer, tmp_path / "f.bmp")

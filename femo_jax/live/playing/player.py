@@ -16,9 +16,11 @@ from femo_jax.live.playing.summary import Summary
 from femo_jax.live.playing.window import PreviewWindow
 from femo_jax.live.results import FrameResult
 from femo_jax.live.sources.frame import Frame, Source
+from femo_jax.live.sources.live_source import LiveSource
 from femo_jax.signals import Stopped, StopRequest
 
 _LONGEST_WAIT = 1.0  # seconds for which the preview of a clip waits for the next frame at most
+_LOOK_EVERY = 0.05  # seconds between two looks at the window while a camera gives no frame
 
 
 class Player:
@@ -86,14 +88,21 @@ class Player:
     def _frames(self, source: Source, max_frames: int | None) -> Iterator[Frame]:
         frames = iter(source)
         while max_frames is None or self.summary.frames < max_frames:
+            if self._window is not None:
+                self._keep_alive(self._window, source)
+                if self._window.ended:
+                    return
             try:
                 with self._stop.interruptible():
                     frame = next(frames)
             except (StopIteration, Stopped):
                 return
             yield frame
-            if self._window is not None and self._window.ended:
-                return
+
+    def _keep_alive(self, window: PreviewWindow, source: Source) -> None:
+        """Answers the person at the window until a live source, which may be unplugged, has its next frame."""
+        while isinstance(source, LiveSource) and not (window.ended or self._stop or source.wait(_LOOK_EVERY)):
+            window.wait(0.0)
 
     def _play(self, frame: Frame, live: bool) -> None:
         began = frame.time if live else time.monotonic()

@@ -83,6 +83,14 @@ class LiveSource:
         while (frame := self._next()) is not None:
             yield frame
 
+    def wait(self, seconds: float) -> bool:
+        """Waits up to so many seconds; whether iterating then goes on, or ends, without waiting any more."""
+        with self._changed:
+            left = self._last_frame + self._give_up_after - time.monotonic()
+            return left <= 0 or self._changed.wait_for(
+                lambda: self._newest is not None or self._stopped.is_set(), min(left, seconds)
+            )
+
     def close(self) -> None:
         """Ends iterating and lets go of the source; a reader that hangs in its driver lets go when it wakes."""
         self._stopped.set()
@@ -98,16 +106,15 @@ class LiveSource:
         self.close()
 
     def _next(self) -> Frame | None:
+        while not self.wait(_LOOK_EVERY):
+            pass
         with self._changed:
-            while self._newest is None and not self._stopped.is_set():
-                left = self._last_frame + self._give_up_after - time.monotonic()
-                if left <= 0:
-                    self._stopped.set()
-                    raise SourceError(
-                        f"{self._name}: gave no frame for {self._give_up_after:g} s; {self._attempts} attempts to"
-                        " open it again were in vain. See whether it is connected and switched on, and start again."
-                    )
-                self._changed.wait(min(left, _LOOK_EVERY))
+            if self._newest is None and not self._stopped.is_set():
+                self._stopped.set()
+                raise SourceError(
+                    f"{self._name}: gave no frame for {self._give_up_after:g} s; {self._attempts} attempts to"
+                    " open it again were in vain. See whether it is connected and switched on, and start again."
+                )
             frame, self._newest = self._newest, None
             return None if self._stopped.is_set() else frame
 

@@ -13,6 +13,7 @@ from femo_jax.live.playing import player as module
 from femo_jax.live.playing.player import Player
 from femo_jax.live.results import FaceEmotion, FrameResult
 from femo_jax.live.sources.frame import Frame
+from femo_jax.live.sources.live_source import LiveSource
 from femo_jax.signals import StopRequest, stop_request
 
 HAPPY = np.eye(7, dtype=np.float32)[3]
@@ -277,3 +278,56 @@ def test_somebody_may_follow_it_frame_by_frame(undrawn):
     counts = []
     player.play(FakeSource(3), on_frame=lambda: counts.append(player.summary.frames))
     assert counts == [1, 2, 3]
+
+
+@pytest.fixture
+def unplugged(fake_capture, plain):
+    """A camera that gives one frame, and never comes back."""
+
+    def connect():
+        raise SourceError("not there")
+
+    with LiveSource(fake_capture([plain(0, 48, 64)]), "camera 0", connect, give_up_after=np.inf) as source:
+        yield source
+
+
+class PatientWindow(FakeWindow):
+    """A window at which the person waits, and then does something."""
+
+    def __init__(self, deed):
+        super().__init__()
+        self.waits = 0
+        self._deed = deed
+
+    def wait(self, seconds):
+        assert seconds == 0
+        self.waits += 1
+        if self.waits == 4:
+            self._deed(self)
+
+
+def test_the_window_can_be_closed_while_the_camera_is_away(undrawn, unplugged):
+    window = PatientWindow(lambda window: setattr(window, "ended", True))
+    player = Player(recognize, StopRequest(), window=window)
+    player.play(unplugged)
+    assert (player.summary.frames, window.waits) == (1, 4)
+    assert 0.15 < player.summary.seconds < 5
+
+
+def test_a_request_to_stop_is_answered_at_the_window_while_the_camera_is_away(undrawn, unplugged):
+    window = PatientWindow(lambda _: os.kill(os.getpid(), signal.SIGTERM))
+    with stop_request() as stop:
+        player = Player(recognize, stop, window=window)
+        player.play(unplugged)
+    assert (player.summary.frames, window.waits) == (1, 4)
+
+
+def test_a_camera_that_is_given_up_ends_the_play_at_the_window(undrawn, fake_capture, plain):
+    def connect():
+        raise SourceError("not there")
+
+    with LiveSource(fake_capture([plain(0, 48, 64)]), "camera 0", connect, give_up_after=0.2) as source:
+        player = Player(recognize, StopRequest(), window=PatientWindow(lambda _: None))
+        with pytest.raises(SourceError, match=r"gave no frame for 0\.2 s"):
+            player.play(source)
+    assert player.summary.frames == 1

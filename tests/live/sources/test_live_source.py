@@ -238,3 +238,42 @@ def test_closing_while_it_is_away_ends_the_attempts(fake_capture, plain):
     count = len(attempts)
     time.sleep(0.2)
     assert len(attempts) == count
+
+
+def test_a_wait_is_over_in_time_or_when_there_is_something_to_take(fake_capture, plain, gate):
+    def frames():
+        yield plain(0)
+        gate.wait(10)
+        yield plain(1)
+        while not closed.wait(0.01):
+            yield None
+
+    closed = threading.Event()
+    source = _source(fake_capture(frames()), give_up_after=math.inf)
+    iterator = iter(source)
+    assert source.wait(10)
+    next(iterator)
+    began = time.monotonic()
+    assert not source.wait(0.05)
+    assert 0.05 <= time.monotonic() - began < 2
+    threading.Timer(0.05, gate.set).start()
+    assert source.wait(10)
+    assert next(iterator).index == 1
+    closed.set()
+    source.close()
+    assert source.wait(10)
+    assert time.monotonic() - began < 5
+
+
+def test_a_wait_ends_where_the_source_is_given_up(fake_capture, plain, gate):
+    def frames():
+        yield plain(0)
+        gate.wait(10)
+
+    source = _source(fake_capture(frames()), give_up_after=0.2)
+    iterator = iter(source)
+    next(iterator)
+    assert not source.wait(10)
+    assert source.wait(0)
+    with pytest.raises(SourceError, match="gave no frame"):
+        next(iterator)
