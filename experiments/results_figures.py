@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from adjustText import adjust_text
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
@@ -63,38 +64,36 @@ def read_times(runs: Sequence[Path]) -> Times:
 
 def draw_cost(rows: Sequence[Row], path: Path) -> None:
     """Accuracy with the mirrored view over multiply-adds a view, beside published networks."""
-    figure = Figure(figsize=(9, 5.5), layout="constrained")
+    figure = Figure(figsize=(11, 6), layout="constrained")
     axes = figure.subplots()
+    names = []
     for row in rows:
         accuracy = mean(row.mirrored_accuracy)
         axes.errorbar(
             row.multiply_adds, accuracy, yerr=deviation(row.mirrored_accuracy) or 0, fmt="o", color=BLUE, capsize=3
         )
-        near = [other for other in rows if other is not row and abs(mean(other.mirrored_accuracy) - accuracy) < 0.01]
-        crowded = any(row.multiply_adds < other.multiply_adds for other in near)
-        lower = [mean(other.mirrored_accuracy) < accuracy for other in near if other.multiply_adds == row.multiply_adds]
-        lift = 0 if not lower else 4 if all(lower) else -4  # of two points one above the other, names move apart
-        axes.annotate(
-            row.label,
-            (row.multiply_adds, accuracy),
-            (-6 if crowded else 6, lift - 3),
-            textcoords="offset points",
-            fontsize=8,
-            ha="right" if crowded else "left",
-        )
-    for number, network in enumerate(PUBLISHED):  # they stand close together: names above and below in turn
+        names.append(axes.text(row.multiply_adds, accuracy, row.label, fontsize=8, ha="center"))
+    for network in PUBLISHED:
         point = network.multiply_adds, network.accuracy
         axes.plot(*point, "s", color=ORANGE, markerfacecolor=ORANGE if network.clean else "none")
-        offset = (0, -14) if number % 2 else (0, 7)
-        axes.annotate(network.name, point, offset, textcoords="offset points", fontsize=8, ha="center")
+        names.append(axes.text(*point, network.name, fontsize=8, ha="center"))
+    points = list(axes.lines)
     axes.plot([], [], "o", color=BLUE, label="femo: PublicTest, mirrored view, mean and deviation over seeds")
     axes.plot([], [], "s", color=ORANGE, label="published: PrivateTest, chosen on PublicTest")
     axes.plot([], [], "s", color=ORANGE, markerfacecolor="none", label="published: PrivateTest, chosen on it")
-    axes.legend(loc="lower right", fontsize=8)
+    legend = axes.legend(loc="lower right", fontsize=8)
     axes.margins(0.08, 0.1)
     axes.set_xscale("log")
     axes.set_xlabel("multiply-adds of one view")
     axes.set_ylabel("accuracy on FER-2013")
+    figure.draw_without_rendering()  # names are moved where the layout is settled
+    adjust_text(
+        names,
+        ax=axes,
+        objects=[legend, *points],
+        expand=(1.2, 1.9),
+        arrowprops={"arrowstyle": "-", "color": "#999999", "linewidth": 0.7},
+    )
     _finish(figure, path)
 
 
