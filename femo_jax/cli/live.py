@@ -32,6 +32,8 @@ _Flag = tyro.conf.FlagCreatePairsOff[bool]
 
 _CAMERA_RATES = (1.0, 120.0)  # frames a second that can be true; network streams announce others as well
 _USUAL_RATE = 25.0
+_HIGHEST_CLIP_RATE = 120.0  # of a clip that is written from another
+_LONGEST_PAUSE, _LONGEST_STILL = 1.0, 60.0  # seconds without a frame that are kept of a camera, and of a clip
 _SLIDE_RATE = 1.0  # of pictures that stand alone
 
 
@@ -86,7 +88,9 @@ def run(options: Options) -> int:
     with ExitStack() as stack:
         source = open_source(options.source, size=options.size, rate=options.rate, give_up_after=options.give_up_after)
         stack.enter_context(source)
-        video = VideoWriter(options.output, _clip_rate(source)) if options.output is not None else None
+        video = None
+        if options.output is not None:
+            video = VideoWriter(options.output, _clip_rate(source), _LONGEST_PAUSE if source.live else _LONGEST_STILL)
         recognizer = EmotionRecognizer.load(options.model, options.detector)
         # Around the clip, so that a further signal does not break off its end.
         stop = stack.enter_context(stop_request())
@@ -129,7 +133,8 @@ def _clip_rate(source: Source) -> float:
     """Frames a second of the clip that is written."""
     rate = source.frames_per_second
     if not source.live:
-        return rate or _SLIDE_RATE
+        # Clips of variable rate announce the smallest step of their clock, up to a thousandth of a second.
+        return min(rate or _SLIDE_RATE, _HIGHEST_CLIP_RATE)
     low, high = _CAMERA_RATES
     return rate if rate is not None and low <= rate <= high else _USUAL_RATE
 

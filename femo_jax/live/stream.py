@@ -27,6 +27,7 @@ class EmotionStream:
         self._config = config or StreamConfig()
         self._search = FaceSearch(recognizer.detector, self._config.search)
         self._tracker = Tracker(self._config.track)
+        self._size: tuple[int, int] | None = None
 
     @property
     def config(self) -> StreamConfig:
@@ -50,7 +51,7 @@ class EmotionStream:
         Args:
           image: the frame, in any form that `Picture` takes: BGR, BGRA or grey.
           time: of the frame in seconds, on any clock that goes forward; a clock that jumps back, as of a clip that
-            begins again, starts new tracks.
+            begins again, starts new tracks, as does a frame of another size.
 
         Raises:
           ValueError: the image is not one, or the time is not a finite number.
@@ -58,6 +59,7 @@ class EmotionStream:
         if not math.isfinite(time):
             raise ValueError(f"the time of a frame is {time!r}; expected finite seconds")
         picture = image if isinstance(image, Picture) else Picture(image)
+        self._begin_anew_where_the_size_changed(picture)
         detector = self._search.detector = self._recognizer.detector
 
         began = clock.perf_counter()
@@ -77,3 +79,11 @@ class EmotionStream:
             inference_ms=1000 * (classified - detected),
             full_scan=full_scan,
         )
+
+    def _begin_anew_where_the_size_changed(self, picture: Picture) -> None:
+        """The known boxes count pixels of the frames before; numbers go on."""
+        size = picture.width, picture.height
+        if self._size not in (None, size):
+            self._search.reset()
+            self._tracker.end_tracks()
+        self._size = size

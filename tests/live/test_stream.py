@@ -67,6 +67,18 @@ def test_a_face_keeps_its_number_and_settles_on_its_emotion(stream):
     assert results[-1].detection_ms > 0 and results[-1].inference_ms > 0
 
 
+def test_a_frame_of_another_size_begins_anew_with_new_numbers(stream):
+    for step in range(10):
+        (*_, shown) = [None, *stream(frame(20), time=step / 25).faces]
+    assert shown.track_id == 1
+    large = np.zeros((240, 320), np.uint8)
+    large[100:140, 50:90] = 250
+    result = stream(large, time=0.4)
+    assert result.full_scan and result.faces == []
+    (face,) = stream(large, time=0.44).faces
+    assert (face.track_id, face.label) == (2, "sad")
+
+
 def test_the_label_follows_a_change_of_the_face(stream):
     labels = [
         [face.label for face in stream(frame(20, 150 if step < 25 else 250), time=step / 25).faces]

@@ -17,7 +17,6 @@ CODECS = {".mp4": "mp4v", ".mkv": "mp4v", ".avi": "MJPG"}
 _RATES = (0.1, 1000.0)  # frames a second
 _HIGHEST_TIMEBASE = 65535  # MPEG-4 counts the frames of a second in 16 bits
 _SMALLEST_SIDE = 16  # one block of MPEG-4; its encoder fails on less
-_LONGEST_GAP = 1.0  # seconds between two frames that are kept; longer pauses of a camera are cut
 _WHOLE = 0.9  # part of the written frames that a whole clip announces: matroska only tells its duration
 
 
@@ -37,12 +36,13 @@ class VideoWriter:
       frames: how many the clip has, so far.
     """
 
-    def __init__(self, path: str | os.PathLike[str], frames_per_second: float) -> None:
+    def __init__(self, path: str | os.PathLike[str], frames_per_second: float, longest_gap: float = 1.0) -> None:
         """Prepares a clip; the file is begun with the first frame.
 
         Args:
           path: with one of the suffixes of `CODECS`; its folder is made if need be.
           frames_per_second: from 0.1 to 1000.
+          longest_gap: seconds between two frames with a time; what is longer becomes as long as this.
 
         Raises:
           ConfigError: femo writes no such files, or the rate makes no sense.
@@ -55,6 +55,7 @@ class VideoWriter:
         if not low <= frames_per_second <= high:
             raise ConfigError(f"{path}: {frames_per_second} frames a second; expected {low:g} to {high:g}.")
         self._rate = _encodable(frames_per_second)
+        self._longest_gap = longest_gap
         self._file = ExitStack()
         self._writer: cv2.VideoWriter | None = None
         self._size = (0, 0)
@@ -71,7 +72,7 @@ class VideoWriter:
             by a pixel; others are scaled to fit into it, between black bars where their shape is another.
           time: at which it was taken, in seconds, for frames that come when they come: each is repeated until the
             next one was taken, and of several that fall together one is kept, so that the clip lasts as long as
-            they did. Pauses of more than a second become a second. None for frames of the clip's own rate; give it
+            they did, but for gaps longer than `longest_gap`. None for frames of the clip's own rate; give it
             with each frame or with none.
 
         Raises:
@@ -143,7 +144,7 @@ class VideoWriter:
     def _is_due(self, writer: cv2.VideoWriter, time: float) -> bool:
         """Repeats the frame before as long as it lasted; whether the clip has room for one of this time."""
         if self._previous is not None and self._time is not None:
-            self._elapsed += min(max(time - self._time, 0.0), _LONGEST_GAP)
+            self._elapsed += min(max(time - self._time, 0.0), self._longest_gap)
             while self.frames < round(self._elapsed * self._rate):
                 self._append(writer, self._previous)
         self._time = time

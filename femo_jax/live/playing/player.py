@@ -50,7 +50,7 @@ class Player:
           drawing: what is drawn on the frames.
           mirror: whether frames are mirrored before anything else.
           window: shows the annotated frames, those of a clip no faster than they were taken.
-          video: takes the annotated frames; a clip of a live source lasts as long as what it shows.
+          video: takes the annotated frames; but for pictures, its clip lasts as long as what it shows.
           log: takes the results.
         """
         self.summary = Summary()
@@ -112,7 +112,7 @@ class Player:
             self._log.write(frame.index, result)
         image = self._annotated(frame, result)
         if self._video is not None:
-            self._video.write(image, frame.time if live else None)
+            self._video.write(image, None if frame.still else frame.time)
         now = time.monotonic()
         self.pulse.beat(now, 1000 * (now - began))
         if self._window is not None:
@@ -132,7 +132,8 @@ class Player:
             now = time.monotonic()
             self._due = max(self._due + since, now)
             window.wait(self._due - now)
-        window.show(image)
         self._shown = frame.time
         if frame.still:
-            window.wait_for_key()
+            window.hold(image)
+        else:
+            window.show(image)

@@ -61,13 +61,9 @@ class PreviewWindow:
 
     def show(self, image: np.ndarray) -> None:
         """Puts up a frame `[h, w, 3] uint8` BGR and answers the keys pressed so far; a pause holds it here."""
-        if self.ended:
-            return
-        if self._image is None:
-            self._open(*image.shape[1::-1])
-        self._gui.imshow(self._title, image)
-        self._image = image
-        self.wait(0.0)
+        if not self.ended:
+            self._put_up(image)
+            self.wait(0.0)
 
     def wait(self, seconds: float) -> None:
         """Keeps the frame up and answers keys; longer where the person pauses, shorter where they quit."""
@@ -81,8 +77,11 @@ class PreviewWindow:
             if self._over(key) or (not self._paused and time.monotonic() >= due):
                 return
 
-    def wait_for_key(self) -> None:
-        """Keeps the frame up until any key is pressed but s, which saves it."""
+    def hold(self, image: np.ndarray) -> None:
+        """Puts up a picture and keeps it until any key is pressed but s, which saves it."""
+        if self.ended:
+            return
+        self._put_up(image)
         while True:
             key = self._next_key(_LOOK_EVERY)
             if key in _SAVE:
@@ -102,6 +101,12 @@ class PreviewWindow:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _put_up(self, image: np.ndarray) -> None:
+        if self._image is None:
+            self._open(*image.shape[1::-1])
+        self._gui.imshow(self._title, image)
+        self._image = image
+
     def _open(self, width: int, height: int) -> None:
         gui = self._gui
         gui.namedWindow(self._title, gui.WINDOW_NORMAL | gui.WINDOW_KEEPRATIO | gui.WINDOW_GUI_NORMAL)
@@ -109,10 +114,13 @@ class PreviewWindow:
         gui.resizeWindow(self._title, max(1, round(width * shrink)), max(1, round(height * shrink)))
 
     def _next_key(self, seconds: float) -> int | None:
-        """The key pressed within a time, which is cut short so that the window stays alive."""
+        """The key pressed within a time, which is cut short so that the window stays alive.
+
+        Keys without a character, such as arrows, have codes of two bytes whose lower ones are those of letters.
+        """
         milliseconds = math.ceil(1000 * min(max(seconds, 0.0), _LOOK_EVERY))
-        key = self._gui.waitKey(max(milliseconds, 1))
-        return None if key < 0 else key & 0xFF
+        key = self._gui.waitKeyEx(max(milliseconds, 1))
+        return None if key < 0 else key & 0xFFFF  # above are Shift, NumLock and the like
 
     def _over(self, key: int | None) -> bool:
         """Whether nobody looks at the window any more."""

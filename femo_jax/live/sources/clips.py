@@ -56,7 +56,9 @@ class ClipSource:
         while (frame := self._next or self._read()) is not None:
             self._next = None
             yield frame
-        if not self._closed and self._frames < _WHOLE * self._announced:
+        # Of a clip of variable rate, the number is announced from its length and its highest rate.
+        reached = max(self._frames, round(self._time * self.frames_per_second) + 1)
+        if not self._closed and reached < _WHOLE * self._announced:
             logger.warning(
                 "%s: ends after %d of %d frames; it is cut off or damaged.",
                 self._name,

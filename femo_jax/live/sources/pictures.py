@@ -55,9 +55,11 @@ def _is_cut_off_jpg(contents: bytes) -> bool:
     if not contents.startswith(b"\xff\xd8"):
         return False
     place = 2
-    # Segments of the head have a length each; a thumbnail in one of them has an end marker of its own.
+    # Segments of the head have a length each; a thumbnail in one of them has an end marker of its own. Before a marker
+    # there may be any number of fill bytes (ITU T.81, B.1.1.2).
     while contents[place : place + 1] == b"\xff" and contents[place + 1 : place + 2] != b"\xda":
-        place += 2 + int.from_bytes(contents[place + 2 : place + 4], "big")
+        filled = contents[place + 1 : place + 2] == b"\xff"
+        place += 1 if filled else 2 + int.from_bytes(contents[place + 2 : place + 4], "big")
     return contents.find(b"\xff\xd9", place) < 0
 
 

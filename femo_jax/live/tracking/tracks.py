@@ -96,10 +96,14 @@ class Tracker:
 
     def reset(self) -> None:
         """Forgets all tracks; numbers begin with 1 again."""
-        self._tracks: list[Track] = []  # oldest first
+        self.end_tracks()
         self._time = -math.inf
         self._keys = 0
         self._numbers = 0
+
+    def end_tracks(self) -> None:
+        """Ends all tracks; their numbers are not used again."""
+        self._tracks: list[Track] = []  # oldest first
 
     def boxes(self) -> list[Box]:
         """Where each face was last found, unfiltered, also those that are not born yet: where to look next."""
@@ -123,9 +127,10 @@ class Tracker:
         if not math.isfinite(time):
             raise ValueError(f"time is {time}; expected a finite number of seconds.")
         if not 0 <= time - self._time <= LONGEST_GAP_SECONDS:
-            self._tracks = []
+            self.end_tracks()
+        hidden = [index for index, track in enumerate(self._tracks) if track.last_seen < self._time]
         self._time = time
-        pairs = pair_boxes(self.boxes(), found, self.config.min_overlap)
+        pairs = pair_boxes(self.boxes(), found, self.config.min_overlap, hidden)
         sighted = [
             self._seen(self._tracks[pairs[index]], box) if index in pairs else self._new(box)
             for index, box in enumerate(found)
@@ -214,18 +219,22 @@ class Tracker:
 
 
 def _without_doubles(tracks: Sequence[Track], time: float) -> list[Track]:
-    """Ends the younger of two tracks, ordered by age, that have been on the same face for a while."""
+    """Ends one of two tracks, ordered by age, that have been on the same face for a while.
+
+    That is the younger one, or the older one where it was out of sight all the while: another face stepped before it.
+    """
     boxes = [track.found for track in tracks]
-    with_older = np.triu(overlaps(boxes, boxes), 1).max(axis=0, initial=0.0)
-    kept = []
-    for track, overlap in zip(tracks, with_older, strict=True):
-        if overlap <= SAME_FACE_OVERLAP:
-            kept.append(track if track.doubled_since is None else replace(track, doubled_since=None))
+    with_older = np.triu(overlaps(boxes, boxes), 1)
+    kept = dict(enumerate(tracks))
+    for index, track in enumerate(tracks):
+        older = int(with_older[:, index].argmax())
+        if with_older[older, index] <= SAME_FACE_OVERLAP:
+            kept[index] = replace(track, doubled_since=None)
         elif track.doubled_since is None:
-            kept.append(replace(track, doubled_since=time))
-        elif time - track.doubled_since < SAME_FACE_SECONDS:
-            kept.append(track)
-    return kept
+            kept[index] = replace(track, doubled_since=time)
+        elif time - track.doubled_since >= SAME_FACE_SECONDS:
+            kept.pop(older if tracks[older].last_seen < track.doubled_since else index, None)
+    return list(kept.values())
 
 
 def _part_outside(box: Box, width: int, height: int) -> float:

@@ -52,7 +52,8 @@ class FakeWindow:
     def wait(self, seconds):
         self._clock.now += max(seconds, 0.0)
 
-    def wait_for_key(self):
+    def hold(self, image):
+        self.show(image)
         self.keys_awaited += 1
 
 
@@ -96,15 +97,21 @@ def pixels(images):
     return [int(image[0, 0, 0]) for image in images]
 
 
-def test_every_frame_of_a_clip_is_written_and_logged_once(undrawn):
+def test_every_frame_of_a_clip_is_written_with_its_time_and_logged_once(undrawn):
     video, log = FakeOutput(), FakeOutput()
     player = Player(recognize, StopRequest(), video=video, log=log)
     player.play(FakeSource(5))
     assert pixels(image for image, _ in video.written) == [0, 1, 2, 3, 4]
-    assert {seconds for _, seconds in video.written} == {None}
+    assert [seconds for _, seconds in video.written] == [0.0, 0.01, 0.02, 0.03, 0.04]
     assert [index for index, _ in log.written] == [0, 1, 2, 3, 4]
     assert (player.summary.frames, player.summary.faces) == (5, 1)
     assert player.summary.seconds > 0
+
+
+def test_pictures_are_written_one_after_the_other(undrawn):
+    video = FakeOutput()
+    Player(recognize, StopRequest(), video=video).play(FakeSource(3, still=True))
+    assert [seconds for _, seconds in video.written] == [None] * 3
 
 
 def test_a_live_source_is_written_by_time_and_its_dropped_frames_count_from_now_on(undrawn):

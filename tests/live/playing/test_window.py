@@ -13,6 +13,9 @@ from femo_jax.live.playing.window import PreviewWindow
 
 FRAME = np.full((48, 64, 3), 80, np.uint8)
 
+KEYS = {"left": 0xFF51, "right": 0xFF53, "q with NumLock": 0x100000 | ord("q")}
+"""Codes of keys as OpenCV gives them on Linux."""
+
 
 class FakeGui:
     """The few functions of OpenCV's highgui, with a person who does one thing a poll."""
@@ -34,7 +37,7 @@ class FakeGui:
     def imshow(self, title, image):
         self.shown.append(image)
 
-    def waitKey(self, milliseconds):  # noqa: N802
+    def waitKeyEx(self, milliseconds):  # noqa: N802
         assert milliseconds >= 1, "0 waits for ever"
         if not self.person:
             time.sleep(milliseconds / 1000)
@@ -42,7 +45,7 @@ class FakeGui:
         deed = self.person.pop(0)
         if deed == "closes the window":
             self.open = False
-        return ord(deed) if len(deed) == 1 else -1
+        return KEYS.get(deed, ord(deed) if len(deed) == 1 else -1)
 
     def getWindowProperty(self, title, name):  # noqa: N802
         if not self.open:
@@ -78,7 +81,7 @@ def seconds_of(function, *arguments):
     return time.monotonic() - began
 
 
-@pytest.mark.parametrize("deed", ["q", "Q", "\x1b", "closes the window"])
+@pytest.mark.parametrize("deed", ["q", "Q", "q with NumLock", "\x1b", "closes the window"])
 def test_it_is_ended_by_key_or_mouse_and_does_not_open_again(gui, window, deed):
     gui.person = ["nothing", deed]
     assert not window.ended
@@ -127,13 +130,30 @@ def test_a_frame_that_cannot_be_saved_is_no_end(gui, said, tmp_path):
 
 def test_a_picture_stays_until_a_key(gui, window, tmp_path):
     gui.person = [*["nothing"] * 20, "s", "nothing", " ", "n"]
-    window.wait_for_key()
+    window.hold(FRAME)
     assert gui.person == ["n"]
     assert (tmp_path / "femo-001.png").exists()
     assert not window.ended
     gui.person = ["closes the window"]
-    window.wait_for_key()
+    window.hold(FRAME)
     assert window.ended
+
+
+def test_a_space_pressed_before_a_picture_is_there_passes_it(gui, window):
+    """It is no pause, of which a further key would have to be the end."""
+    gui.person = [" ", "nothing"]
+    window.hold(FRAME)
+    assert gui.person == ["nothing"]
+
+
+def test_arrows_are_not_the_letters_whose_codes_theirs_end_with(gui, window, tmp_path):
+    gui.person = ["left", "right"]
+    window.wait(0.1)
+    assert gui.person == [] and not window.ended
+    assert list(tmp_path.iterdir()) == []
+    gui.person = ["right", "nothing"]
+    window.hold(FRAME)
+    assert gui.person == ["nothing"]  # any key is for the next picture
 
 
 def test_a_stop_ends_pause_and_waiting(gui, said, tmp_path):
@@ -141,7 +161,7 @@ def test_a_stop_ends_pause_and_waiting(gui, said, tmp_path):
     window = PreviewWindow("femo", said.append, stopped=lambda: True, gui=gui)
     window.show(FRAME)
     assert seconds_of(window.wait, math.inf) < 1
-    window.wait_for_key()
+    window.hold(FRAME)
     assert not window.ended
 
 

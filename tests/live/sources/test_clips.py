@@ -61,6 +61,21 @@ def test_a_clip_that_is_cut_off_ends_with_what_there_is(write_clip, caplog):
     assert f"{whole}: ends after {count} of 100 frames; it is cut off or damaged." in caplog.text
 
 
+def test_a_whole_clip_of_variable_rate_is_not_taken_for_damaged(fake_capture, plain, caplog):
+    """Fifty frames in five seconds, announced as those of its highest rate."""
+    announced = {cv2.CAP_PROP_FPS: 60.0, cv2.CAP_PROP_FRAME_COUNT: 300.0}
+
+    def play(count):
+        positions = iter(100.0 * index for index in range(count))
+        capture = fake_capture([plain(0)] * count, announced | {cv2.CAP_PROP_POS_MSEC: positions})
+        return len(list(ClipSource(capture, "screen.mkv")))
+
+    assert play(50) == 50
+    assert not caplog.records
+    assert play(30) == 30
+    assert "screen.mkv: ends after 30 of 300 frames" in caplog.text
+
+
 def test_a_clip_that_is_left_early_is_not_taken_for_damaged(write_clip, caplog):
     with open_clip(write_clip(range(100))) as source:
         for frame in source:

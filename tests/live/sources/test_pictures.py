@@ -67,6 +67,17 @@ def test_the_end_of_a_thumbnail_is_not_that_of_a_jpg(tmp_path, monkeypatch):
         read_picture(path)
 
 
+def test_fill_bytes_before_a_marker_are_no_damage(tmp_path):
+    whole = cv2.imencode(".jpg", np.full((32, 32, 3), 90, np.uint8))[1].tobytes()
+    place = whole.index(b"\xff\xdb")
+    filled = tmp_path / "filled.jpg"
+    filled.write_bytes(whole[:place] + b"\xff\xff" + whole[place:])
+    assert read_picture(filled).shape == (32, 32, 3)
+    filled.write_bytes(filled.read_bytes()[:-20])
+    with pytest.raises(SourceError, match="damaged"):
+        read_picture(filled)
+
+
 def test_a_missing_file_or_a_folder_is_an_error(tmp_path):
     for path in (tmp_path / "none.png", tmp_path):
         with pytest.raises(SourceError, match=rf"{path}: cannot be read"):

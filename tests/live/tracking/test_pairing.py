@@ -33,6 +33,14 @@ def test_the_best_sum_and_not_the_best_pair_first():
     assert pair_boxes(known, [face(30), face(70)], 0.2) == {0: 0, 1: 1}
 
 
+def test_a_hidden_face_does_not_take_the_one_that_hides_it():
+    # Face 1, which was seen a moment ago, has come to where face 0 was last seen.
+    assert pair_boxes([face(100), face(70)], [face(95)], 0.2, hidden=[0]) == {0: 1}
+    assert pair_boxes([face(100), face(70)], [face(95)], 0.2) == {0: 0}
+    assert pair_boxes([face(100), face(70)], [face(95), face(105)], 0.2, hidden=[0]) == {0: 1, 1: 0}
+    assert pair_boxes([face(100), face(500)], [face(95)], 0.2, hidden=[0]) == {0: 0}
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_no_other_choice_overlaps_more(seed):
     rng = np.random.default_rng(seed)

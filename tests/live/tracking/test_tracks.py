@@ -127,6 +127,31 @@ def test_faces_that_pass_each_other_keep_their_numbers(rate):
     assert tracker.boxes() == [lower, upper]
 
 
+@pytest.mark.parametrize("rate", [10, 15, 30])
+@pytest.mark.parametrize("size", [100.0, 110.0])
+def test_a_face_that_walks_before_another_keeps_its_number_and_its_emotion(rate, size):
+    rng = np.random.default_rng(0)
+    tracker = Tracker(TrackConfig())
+    for frame in range(4 * rate):
+        resting = face(600 + rng.normal(), 300 + rng.normal())
+        walking = face(300 + 220 * max(frame / rate - 1, 0), 300 + 0.1 * size + rng.normal(), size)
+        hides = abs(walking.x - resting.x) < 50
+        found = [walking] if hides else [walking, resting]
+        sightings = tracker.associate(frame / rate, found)
+        tracker.observe(sightings, np.array([one(Emotion.HAPPY), one(Emotion.SAD)][: len(found)]))
+    walker, rester = sorted(tracker.faces(WIDTH, HEIGHT), key=lambda shown: -shown.box.x)
+    assert (walker.track_id, walker.label) == (1, "happy")
+    assert (rester.track_id, rester.label) == (2, "sad")
+
+
+def test_a_face_that_steps_before_another_and_stays_keeps_its_number():
+    tracker = Tracker(TrackConfig(lost_after_ms=2000))
+    for frame in range(60):
+        steps = face(100 + 9 * min(frame, 32))
+        faces = show(tracker, frame * FRAME, [steps] if steps.x > 350 else [face(400), steps])
+    assert ids(faces) == [2]
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_wandering_faces_keep_their_numbers(seed):
     """Faces that wander in lanes of their own, each missed in a tenth of the frames, found in any order."""
