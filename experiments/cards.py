@@ -97,8 +97,9 @@ CARD = """\
 | trained with | `femo train experiments/{recipe}.py --data fer2013 --workdir {run} --seed {seed}` |
 | written with | `femo export {run} -o femo_jax/weights/{name}.safetensors --calibrate-on fer2013` |
 
-`fer2013` is made by `femo data prepare fer2013.zip --data-dir fer2013 --ferplus ferplus.csv`. The file's header holds
-the whole configuration, digests of the data, and the figures below.
+`fer2013` is made by `femo data prepare fer2013.zip --data-dir fer2013 --ferplus ferplus.csv`, where `ferplus.csv` has
+the votes of FER+ by the names of the zip's pictures (see the [results](../../experiments/results.md)). The file's
+header holds the whole configuration, digests of the data, and the figures below.
 
 ## Data
 

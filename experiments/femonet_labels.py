@@ -2,7 +2,7 @@
 
 femo train experiments/femonet_labels.py --data fer2013.zip --workdir runs/femonet_labels/seed0 --cpu-devices 2
 
-Measured: 65.98 % of PublicTest (66.31 % with the mirror image), 57 minutes on two busy cores, about 110 s an epoch.
+Measured: 65.98 % of PublicTest (66.31 % with the mirror image), 57 minutes on two busy cores, about 140 s an epoch.
 """
 
 from femo_jax.data.augment import Augmentation

@@ -31,8 +31,9 @@ image. Figures of several seeds are mean ± sample standard deviation.
 Every row comes from a committed configuration and one command, and its `config.json`, `metrics.jsonl`, `report.json`
 and `flip.json` are in [results/](results/), from which `python experiments/table.py` makes this page. Minutes are
 those of two cores of an AMD EPYC (x86-64 with AVX-512 and its bfloat16 instructions, no GPU) that did other work as
-well. Runs whose `config.json` has float32 as the `dtype` under `environment` are of one with AVX2 and neither of these,
-and took longer. Runs whose `cores` are 1 ran two side by side; their minutes are left out.
+well. Left out are the minutes of runs that had one core (`cores` under `environment` in `config.json`), two of them
+side by side, and of runs that were to be in bfloat16 and had to be in float32 (`dtype` there), on a processor with AVX2
+alone.
 
 In runs whose augmentation has noise, of femonet, femonet_small and what follows from these, a picture that was made
 brighter got more of it: both were drawn from one random key. This was mended after them, so that their commands give
@@ -42,6 +43,10 @@ other random pictures now.
 
     femo data prepare fer2013.zip --data-dir fer2013 --ferplus ferplus.csv
     femo sweep experiments/NAME.py --data fer2013 --workdir runs --seeds 0 1 2
+
+`ferplus.csv` has the votes of FER+'s `fer2013new.csv` beside a column `name`, the picture's name in the zip. FER+'s own
+file goes with the forms that have FER-2013's rows: `femo data prepare fer2013.csv --ferplus fer2013new.csv`. Soft
+labels belong to the pictures of one form, those below to the zip's.
 
 femonet_born_again, femonet_small, femonet_small_shifted and femonet_small_wide_stem learn from what three femonets say,
 whose minutes are not among their own. Their answers are in
@@ -79,6 +84,7 @@ answers of a larger network, and sharpness-aware minimisation at twice the work 
 one run. SGD, CutMix, weights by class, and smaller pictures in early epochs cost more than chance explains. Of the rest
 one run cannot tell.
 
+    femo soft-labels runs/femonet/seed0 --data fer2013 -o femonet-soft-labels.safetensors    # for soft_labels alone
     femo sweep experiments/ablations/*.py --data fer2013 --workdir runs/ablations
 
 """
@@ -212,27 +218,32 @@ def _by_name(folder: Path) -> dict[str, dict[str, Any]]:
     return {path.stem: json.loads(path.read_text("utf-8")) for path in sorted(folder.glob("*.json"))}
 
 
-def had_two_cores(run: Path) -> bool:
-    """Whether a run had two cores, for which minutes are told; runs of an older femo had, and do not say so."""
-    return read_run_record(run)["environment"].get("cores", 2) == 2
+def is_timed(run: Path) -> bool:
+    """Whether minutes of a run are told: it had two cores, and computed in the dtype that it was asked for.
+
+    Runs of an older femo did both, and do not say so.
+    """
+    record = read_run_record(run)
+    environment, asked = record["environment"], record["config"].get("dtype")
+    return environment.get("cores", 2) == 2 and environment.get("dtype", asked) == asked
 
 
 def rows_of(root: Path) -> list[Row]:
-    """The rows of a folder of runs, with the minutes of those on two cores."""
+    """The rows of a folder of runs, with the minutes of those that are timed."""
     rows, folders = [], run_folders(root)
     for row in read_rows(root):
         runs = folders[row.label]
         of_seeds = zip(row.seeds, row.minutes, strict=True)
-        counted = [minutes for seed, minutes in of_seeds if had_two_cores(runs[seed])]
+        counted = [minutes for seed, minutes in of_seeds if is_timed(runs[seed])]
         rows.append(dataclasses.replace(row, minutes=counted))
     return rows
 
 
 def read_all() -> tuple[list[Row], dict[str, Times]]:
-    """The rows of the committed runs, and how the accuracy of those on two cores rose."""
+    """The rows of the committed runs, and how the accuracy of those that are timed rose."""
     rows, runs = rows_of(RESULTS), run_folders(RESULTS)
     finished = {row.label: [runs[row.label][seed] for seed in row.seeds] for row in rows}
-    timed = {label: [run for run in of_label if had_two_cores(run)] for label, of_label in finished.items()}
+    timed = {label: [run for run in of_label if is_timed(run)] for label, of_label in finished.items()}
     return rows, {label: read_times(counted) for label, counted in timed.items() if counted}
 
 

@@ -2,6 +2,7 @@
 
 Pictures are mirrored and shifted, and no more: in so few epochs the network is far from knowing them by heart.
 
+femo soft-labels runs/femonet/seed0 --data FER2013_WITH_VOTES -o femonet-soft-labels.safetensors
 femo sweep experiments/ablations/*.py --data FER2013_WITH_VOTES --workdir runs/ablations
 """
 

@@ -51,7 +51,7 @@ def _votes_and_soft_labels(split: Split, config: TrainConfig) -> tuple[np.ndarra
     if config.vote_share and split.votes is None:
         raise ConfigError(
             f"vote_share is {config.vote_share}, but the data have no votes. Prepare them with"
-            " `femo data prepare ... --ferplus ferplus.csv`, and give the prepared folder as --data"
+            " `femo data prepare fer2013.csv --ferplus fer2013new.csv`, and give the prepared folder as --data"
         )
     votes = split.votes if config.vote_share else None
     return votes, load_soft_labels(config.soft_labels, split) if config.soft_labels else None

@@ -59,11 +59,12 @@ def test_minutes_to_an_accuracy_are_those_of_the_first_epoch_that_reached_it(tmp
     assert table.time_table({"net": times}).splitlines()[-1] == "| net | 3.0 | 3.0 | 3.0 | 3.0 |"
 
 
-def test_minutes_are_those_of_runs_that_had_two_cores(tmp_path, monkeypatch):
+@pytest.mark.parametrize(("name", "value"), [("cores", 1), ("dtype", "another")])
+def test_minutes_are_those_of_runs_that_had_two_cores_and_their_dtype(name, value, tmp_path, monkeypatch):
     monkeypatch.setattr(table, "RESULTS", tmp_path)
     seeds = [shutil.copytree(table.HERE / "results" / "smoke" / "seed0", tmp_path / "net" / f"seed{k}") for k in (0, 1)]
     record = json.loads((seeds[1] / "config.json").read_text())
-    record["environment"]["cores"] = 1
+    record["environment"][name] = value
     (seeds[1] / "config.json").write_text(json.dumps(record))
     [row], times = table.read_all()
     assert row.seeds == [0, 1] and len(row.accuracy) == 2
