@@ -267,7 +267,7 @@ def _draw_reliability(chart: Axes, histogram: Axes, probabilities: np.ndarray, l
     chart.tick_params(labelbottom=False)
     chart.set_ylabel("pictures classified right")
     chart.set_title(f"{title}: expected calibration error {100 * expected_calibration_error(binned):.1f} %")
-    chart.legend(loc="upper left", frameon=False)
+    chart.legend(loc="upper left", framealpha=0.9, edgecolor="none")  # bars may reach behind it
     histogram.bar(left, binned.count, width, color=GREY, **bars)
     histogram.set_ylabel("pictures")
     histogram.set_xlabel("confidence (probability of the predicted class)")
