@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -21,8 +22,8 @@ def cache_folder() -> Path:
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yields a temporary path beside `path`; renames it to `path` when the block ends without an error.
 
-    Where `path` is a symbolic link, the file that it leads to is replaced. A pipe or a device, such as `/dev/stdout`,
-    takes the contents at the end and stays what it is.
+    Where `path` is a symbolic link, the file that it leads to is replaced. A pipe, a device and what is open already,
+    such as `/dev/stdout`, take the contents at the end and stay what they are.
 
     The temporary name keeps the suffix of `path`, so that writers that choose a format by suffix work.
 
@@ -32,7 +33,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     target = Path(path)
     place = Path(os.path.realpath(target))
     try:
-        special = target.exists() and not (target.is_file() or target.is_dir())
+        special = target.exists() and (_is_open_already(target) or not (target.is_file() or target.is_dir()))
         if not special:
             place.parent.mkdir(parents=True, exist_ok=True)
         folder = None if special else place.parent
@@ -44,7 +45,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     try:
         yield beside
         if special:
-            with beside.open("rb") as contents, target.open("wb") as taker:
+            with beside.open("rb") as contents, os.fdopen(os.open(target, os.O_WRONLY | os.O_APPEND), "wb") as taker:
                 shutil.copyfileobj(contents, taker)
         else:
             beside.chmod(0o666 & ~_umask())
@@ -56,6 +57,11 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         ) from error
     finally:
         beside.unlink(missing_ok=True)
+
+
+def _is_open_already(path: Path) -> bool:
+    """Whether a path stands for what is open, as `/dev/stdout` does, which may lead to a file that others write to."""
+    return re.fullmatch(r"/dev/(stdout|stderr|fd/\d+)|/proc/[^/]+/fd/\d+", str(path)) is not None
 
 
 def _umask() -> int:

@@ -106,6 +106,17 @@ def test_an_open_pipe_by_its_number_is_written_to():
         os.close(write)
 
 
+def test_an_open_file_by_its_number_is_added_to(tmp_path):
+    """As /dev/stdout is one behind `>> all.csv`."""
+    path = tmp_path / "all.csv"
+    path.write_text("old\n")
+    with path.open("a") as file:
+        write_text(f"/proc/self/fd/{file.fileno()}", "new\n")
+        file.write("after\n")
+    assert path.read_text() == "old\nnew\nafter\n"
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_a_folder_is_not_written_over(tmp_path):
     (tmp_path / "a").mkdir()
     with pytest.raises(FemoError, match="a: could not be written"):

@@ -32,7 +32,7 @@ _Flag = tyro.conf.FlagCreatePairsOff[bool]
 
 _CAMERA_RATES = (1.0, 120.0)  # frames a second that can be true; network streams announce others as well
 _USUAL_RATE = 25.0
-_HIGHEST_CLIP_RATE = 120.0  # of a clip that is written from another
+_HIGHEST_CLIP_RATE = 240.0  # of a clip that is written from another
 _LONGEST_PAUSE, _LONGEST_STILL = 1.0, 60.0  # seconds without a frame that are kept of a camera, and of a clip
 _SLIDE_RATE = 1.0  # of pictures that stand alone
 
@@ -44,7 +44,7 @@ class Options:
     source: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="[SOURCE]")] = "0"
     """A camera's number, an address (rtsp://, http://), a clip, a picture, or a folder or pattern of pictures."""
     output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="FILE")] = None
-    """Write the annotated frames as a clip: .mp4, .mkv or .avi."""
+    """Write the annotated frames as a clip: .mp4, .mkv or .avi, of up to 240 frames a second."""
     log: _File = None
     """Write a line of JSON a frame: its time, the milliseconds of work, and the faces."""
     no_window: _Flag = False
@@ -92,7 +92,7 @@ def run(options: Options) -> int:
         if options.output is not None:
             video = VideoWriter(options.output, _clip_rate(source), _LONGEST_PAUSE if source.live else _LONGEST_STILL)
         recognizer = EmotionRecognizer.load(options.model, options.detector)
-        # Around the clip, so that a further signal does not break off its end.
+        # Around the clip, so that the second SIGHUP of a closed terminal does not break off its end.
         stop = stack.enter_context(stop_request())
         if video is not None:
             # Not as its own context manager: what a camera showed before it broke down is worth keeping.

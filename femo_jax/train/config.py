@@ -90,7 +90,7 @@ class TrainConfig:
             ("clip_norm", 0.0, math.inf),
             ("label_smoothing", 0.0, 1.0),
             ("vote_share", 0.0, 1.0),
-            ("soft_label_share", 0.0, round(1.0 - self.vote_share, 9)),
+            ("soft_label_share", 0.0, 1.0 - self.vote_share + 1e-9),
             ("self_distillation", 0.0, 1.0),
             ("sam_radius", 0.0, math.inf),
             ("early_size", 16, IMAGE_SIZE),

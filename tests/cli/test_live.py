@@ -241,7 +241,9 @@ def test_a_signal_ends_it_after_the_frame_at_hand(clip, tmp_path, monkeypatch, r
 
 
 @pytest.mark.usefixtures("not_under_nohup")
-def test_a_further_signal_does_not_break_off_the_end_of_the_clip(clip, tmp_path, monkeypatch, recognizer):
+def test_the_second_sighup_of_a_closed_terminal_does_not_break_off_the_end_of_the_clip(
+    clip, tmp_path, monkeypatch, recognizer
+):
     class HungUp(OneFace):
         def detect(self, picture):
             signal.raise_signal(signal.SIGHUP)
@@ -285,7 +287,15 @@ def test_a_password_is_not_shown():
 
 @pytest.mark.parametrize(
     ("live", "announced", "rate"),
-    [(False, 23.976, 23.976), (False, None, 1.0), (True, 30.0, 30.0), (True, None, 25.0), (True, 900.0, 25.0)],
+    [
+        (False, 23.976, 23.976),
+        (False, 240.0, 240.0),
+        (False, 1000.0, 240.0),
+        (False, None, 1.0),
+        (True, 30.0, 30.0),
+        (True, None, 25.0),
+        (True, 900.0, 25.0),
+    ],
 )
 def test_the_rate_of_the_clip_that_is_written(live, announced, rate):
     class Source:

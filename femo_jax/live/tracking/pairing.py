@@ -1,6 +1,6 @@
 """Which of the found faces is which of the known ones: the best pairs of boxes over all of them."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -16,10 +16,10 @@ def pair_boxes(
 ) -> dict[int, int]:
     """Pairs found boxes with known ones, each at most once, by the greatest sum of overlaps.
 
-    Faces that are hidden come second: where one walks in front of another, its number would be taken by the one that it
-    hides, whose last box it crosses. What is left is paired by nearness: at few frames a second a face may leave its
-    last box without a trace of overlap. It then belongs to a known face of like size whose centre was less than one box
-    away.
+    Overlaps with faces that are hidden count half: where one walks in front of another, its number would else be taken
+    by the one that it hides, whose last box it crosses. What is left is paired by nearness: at few frames a second a
+    face may leave its last box without a trace of overlap. It then belongs to a known face of like size whose centre
+    was less than one box away.
 
     Args:
       known: where the faces were.
@@ -32,27 +32,20 @@ def pair_boxes(
     """
     overlap = overlaps(known, found)
     overlap[overlap < min_overlap] = 0.0
-    in_sight = overlap.copy()
-    in_sight[list(hidden)] = 0.0
-    pairs = _assign(in_sight)
-    pairs |= _assign(_without(overlap, pairs))
+    overlap[list(hidden)] *= 0.5
+    pairs = _assign(overlap)
     if len(pairs) == min(len(known), len(found)):
         return pairs
-    return pairs | _assign(_without(_nearness(known, found), pairs))
+    nearness = _nearness(known, found)
+    nearness[list(pairs.values())] = 0.0
+    nearness[:, list(pairs)] = 0.0
+    return pairs | _assign(nearness)
 
 
 def _assign(scores: np.ndarray) -> dict[int, int]:
     """Column -> row of `[rows, columns]` scores so that their sum is greatest; a score of 0 is no pair."""
     rows, columns = linear_sum_assignment(scores, maximize=True)
     return {int(column): int(row) for row, column in zip(rows, columns, strict=True) if scores[row, column] > 0}
-
-
-def _without(scores: np.ndarray, pairs: Mapping[int, int]) -> np.ndarray:
-    """The scores, 0 for what is paired already."""
-    left = scores.copy()
-    left[list(pairs.values())] = 0.0
-    left[:, list(pairs)] = 0.0
-    return left
 
 
 def _nearness(known: Sequence[Box], found: Sequence[Box]) -> np.ndarray:

@@ -115,6 +115,13 @@ def test_a_long_pause_becomes_a_second(tmp_path):
         assert video.frames == 12
 
 
+def test_how_long_a_pause_may_be_can_be_told(tmp_path):
+    with VideoWriter(tmp_path / "a.avi", 10, longest_gap=60.0) as video:
+        for time in (0.0, 5.0, 200.0):
+            video.write(np.zeros((48, 64, 3), np.uint8), time)
+        assert video.frames == 651
+
+
 def test_a_frame_that_is_repeated_is_kept_as_it_was(tmp_path):
     buffer = np.full((48, 64, 3), 10, np.uint8)
     with VideoWriter(tmp_path / "a.avi", 10) as video:

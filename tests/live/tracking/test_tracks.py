@@ -144,6 +144,18 @@ def test_a_face_that_walks_before_another_keeps_its_number_and_its_emotion(rate,
     assert (rester.track_id, rester.label) == (2, "sad")
 
 
+@pytest.mark.parametrize("distance", [52, 60, 66])
+def test_faces_that_overlap_and_are_missed_in_turn_keep_their_numbers(distance):
+    rng = np.random.default_rng(0)
+    tracker = Tracker(TrackConfig())
+    places = [face(100), face(100 + distance)]
+    for frame in range(300):
+        found = [place for place in places if frame < 5 or rng.random() > 0.15]
+        show(tracker, frame * FRAME, found)
+    faces = show(tracker, 10.0, places)
+    assert [(shown.track_id, shown.box) for shown in faces] == [(1, places[0]), (2, places[1])]
+
+
 def test_a_face_that_steps_before_another_and_stays_keeps_its_number():
     tracker = Tracker(TrackConfig(lost_after_ms=2000))
     for frame in range(60):

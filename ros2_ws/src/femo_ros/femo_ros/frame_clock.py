@@ -2,7 +2,7 @@
 
 
 class FrameClock:
-    """Turns stamps into times that go forward; only a stamp that itself jumps back takes the time back with it.
+    """Turns stamps into times that go forward; only a stamp that jumps back, or the first one, takes the time back.
 
     Drivers without a clock leave the stamp zero or repeat it, and coarse ones give several frames the same: such a
     frame comes as long after the one before as it arrived after it.
@@ -31,6 +31,7 @@ class FrameClock:
             self.went_back = self._time - stamp
         elif stamp > self._time or (stamp and not self._stamp):
             time = stamp  # the first stamp counts, however late on the clock of arrivals those before it came
+            self.went_back = max(0.0, self._time - stamp)
         else:
             time = self._time + (arrival - self._arrival)
         self._stamp = stamp or self._stamp

@@ -95,8 +95,6 @@ class EmotionRecognizerNode(LifecycleNode):
     @told
     def on_activate(self, state: Any) -> TransitionCallbackReturn:
         """Begins to listen to the camera."""
-        assert self._pipeline is not None
-        self._pipeline.begin()
         self._state = "active"
         enabled = super().on_activate(state)  # the publishers
         if self._enabled:
@@ -154,6 +152,7 @@ class EmotionRecognizerNode(LifecycleNode):
 
     def _listen(self) -> None:
         assert self._pipeline is not None
+        self._pipeline.begin()
         self._worker = NewestWins(self._pipeline, name="recognition")
         config = self._settings().node
         if config.image_transport == "compressed":

@@ -28,6 +28,15 @@ def test_a_first_frame_without_stamp_does_not_hide_the_stamps_of_the_others():
     assert times((0.0, 50_000.0), (1.0, 50_000.5), (2.0, 50_001.0), (2.5, 50_001.2)) == [50_000.0, 1.0, 2.0, 2.5]
 
 
+def test_a_first_stamp_before_the_time_of_arrival_is_told():
+    clock = FrameClock()
+    clock.time(0.0, 50_000.0)
+    assert clock.time(1.0, 50_000.5) == 1.0
+    assert clock.went_back == 49_999.0
+    clock.time(1.1, 50_000.6)
+    assert clock.went_back == 0.0
+
+
 def test_a_coarse_clock_does_not_go_back():
     frames = [(1000.0 + arrival // 1, arrival * 1.01) for arrival in (step / 10 for step in range(40))]
     found = times(*frames)
