@@ -98,9 +98,7 @@ GRID = """
 Over 80 epochs a whitened first layer brings femonet_small half a point with the mirrored view, in one run, and nothing
 without. With wide early stages, 30 epochs of mirrored and shifted pictures do as well.
 
-femonet-soft-labels.safetensors is what one femonet said; that file is lost:
-
-    femo soft-labels runs/femonet/seed0 --data fer2013 -o femonet-soft-labels.safetensors
+femonet-soft-labels.safetensors is what one femonet said, as among the ablations; that file is lost.
 
 """
 

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 from pathlib import Path
 
 # Before JAX or TensorFlow is imported by any test; subprocesses inherit it.
@@ -101,3 +102,11 @@ def random_model() -> LoadedModel:
     rng = np.random.default_rng(0)
     variables = jax.tree.map(lambda leaf: rng.uniform(0.1, 1.0, leaf.shape).astype(np.float32), shapes)
     return LoadedModel("simple_cnn", options, variables)
+
+
+@pytest.fixture
+def not_under_nohup():
+    """SIGHUP is not ignored, as it is where the tests themselves run under nohup; one that nobody catches is told."""
+    before = signal.signal(signal.SIGHUP, lambda *_: pytest.fail("SIGHUP was not caught"))
+    yield
+    signal.signal(signal.SIGHUP, before)

@@ -5,13 +5,7 @@ import pytest
 
 from femo_jax.signals import Stopped, stop_request
 
-
-@pytest.fixture(autouse=True)
-def not_under_nohup():
-    """SIGHUP is not ignored, as it is where the tests themselves run under nohup; one that nobody catches is told."""
-    before = signal.signal(signal.SIGHUP, lambda *_: pytest.fail("SIGHUP was not caught"))
-    yield
-    signal.signal(signal.SIGHUP, before)
+pytestmark = pytest.mark.usefixtures("not_under_nohup")
 
 
 @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
 
 from femo_jax.files import write_json
 
@@ -35,3 +37,11 @@ def say_written(*paths: Path | None) -> None:
     for path in paths:
         if path is not None and path != STANDARD_OUTPUT:
             say(f"written: {path}")
+
+
+def make_room(console: Console, table: Table) -> int:
+    """Widens a console that is no terminal until it holds a table whole; gives the width that the table wants."""
+    width = Measurement.get(console, console.options.update(width=1000), table).maximum
+    if not console.is_terminal:
+        console.width = max(console.width, width)
+    return width

@@ -8,11 +8,10 @@ from typing import Annotated, Literal
 import tyro
 from rich.console import Console
 from rich.markup import escape
-from rich.measure import Measurement
 from rich.progress import track
 from rich.table import Table
 
-from femo_jax.cli.console import STANDARD_OUTPUT, give_json, say, say_written
+from femo_jax.cli.console import STANDARD_OUTPUT, give_json, make_room, say, say_written
 from femo_jax.cli.outputs import check_outputs
 from femo_jax.cli.pictures import Places, find_named, read_named
 from femo_jax.errors import ConfigError, FemoError
@@ -126,8 +125,7 @@ def _print_table(predictions: Sequence[Prediction]) -> None:
             box = " ".join(f"{round(value)}" for value in face.box)
             table.add_row(name, box, f"{face.label}{'?' if face.uncertain else ''}", f"{face.confidence:.0%}")
     console = Console()
-    if not console.is_terminal:
-        console.width = max(console.width, Measurement.get(console, console.options.update(width=1000), table).maximum)
+    make_room(console, table)
     console.print(table)
 
 

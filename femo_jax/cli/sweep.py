@@ -8,11 +8,10 @@ from typing import Annotated
 
 import tyro
 from rich.console import Console
-from rich.measure import Measurement
 from rich.table import Table
 from tyro.conf import Positional, UseAppendAction, arg
 
-from femo_jax.cli.console import say
+from femo_jax.cli.console import make_room, say
 from femo_jax.cli.train import RunOptions, prepare_devices, train_run
 from femo_jax.data.splits import Split
 from femo_jax.errors import ConfigError, DivergenceError
@@ -155,10 +154,7 @@ def _print_table(rows: Sequence[Row], console: Console) -> None:
             table.add_column(heading, justify="right")
         for row in rows:
             table.add_row(row.label, *(COLUMNS[heading](row) for heading in columns))
-        width = Measurement.get(console, console.options.update(width=1000), table).maximum
-        if not console.is_terminal:
-            console.width = max(console.width, width)
-        if width <= console.width or least is None:
+        if make_room(console, table) <= console.width or least is None:
             break
         columns.remove(least)
     console.print(table)

@@ -229,7 +229,8 @@ def _without_doubles(tracks: Sequence[Track], time: float) -> list[Track]:
     for index, track in enumerate(tracks):
         older = int(with_older[:, index].argmax())
         if with_older[older, index] <= SAME_FACE_OVERLAP:
-            kept[index] = replace(track, doubled_since=None)
+            if track.doubled_since is not None:
+                kept[index] = replace(track, doubled_since=None)
         elif track.doubled_since is None:
             kept[index] = replace(track, doubled_since=time)
         elif time - track.doubled_since >= SAME_FACE_SECONDS:

@@ -288,13 +288,14 @@ def test_somebody_may_follow_it_frame_by_frame(undrawn):
 
 
 @pytest.fixture
-def unplugged(fake_capture, plain):
-    """A camera that gives one frame, and never comes back."""
+def unplugged(fake_capture, plain, request):
+    """A camera that gives one frame, and never comes back; a parameter tells the seconds until it is given up."""
 
     def connect():
         raise SourceError("not there")
 
-    with LiveSource(fake_capture([plain(0, 48, 64)]), "camera 0", connect, give_up_after=np.inf) as source:
+    patience = getattr(request, "param", np.inf)
+    with LiveSource(fake_capture([plain(0, 48, 64)]), "camera 0", connect, give_up_after=patience) as source:
         yield source
 
 
@@ -329,12 +330,9 @@ def test_a_request_to_stop_is_answered_at_the_window_while_the_camera_is_away(un
     assert (player.summary.frames, window.waits) == (1, 4)
 
 
-def test_a_camera_that_is_given_up_ends_the_play_at_the_window(undrawn, fake_capture, plain):
-    def connect():
-        raise SourceError("not there")
-
-    with LiveSource(fake_capture([plain(0, 48, 64)]), "camera 0", connect, give_up_after=0.2) as source:
-        player = Player(recognize, StopRequest(), window=PatientWindow(lambda _: None))
-        with pytest.raises(SourceError, match=r"gave no frame for 0\.2 s"):
-            player.play(source)
+@pytest.mark.parametrize("unplugged", [0.2], indirect=True)
+def test_a_camera_that_is_given_up_ends_the_play_at_the_window(undrawn, unplugged):
+    player = Player(recognize, StopRequest(), window=PatientWindow(lambda _: None))
+    with pytest.raises(SourceError, match=r"gave no frame for 0\.2 s"):
+        player.play(unplugged)
     assert player.summary.frames == 1
