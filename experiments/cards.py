@@ -13,7 +13,7 @@ from femo_jax.files import write_text
 from femo_jax.model_file import LoadedModel, load_model_file
 from femo_jax.models import create_model, model_cost
 
-RECIPES = {"femonet": "femonet", "femonet-small": "femonet_small"}
+RECIPES = {"femonet": "femonet_taught", "femonet-small": "femonet_small_taught"}
 """Configurations in `experiments/`, by model."""
 
 ABOUT = {
@@ -76,7 +76,9 @@ def _targets(model: LoadedModel) -> str:
     if answers:
         parts.append(
             f"Of each training target {100 * answers:.0f} % came from other networks' answers to the same picture"
-            f" (Hinton et al. 2015): `{config['soft_labels']}`, made by `femo soft-labels` as the configuration says."
+            f" (Hinton et al. 2015): `{config['soft_labels']}`, made by `femo soft-labels` as the results say. Those"
+            " networks, or the ones that they in turn learned from, learned from the ten votes of FER+ (Barsoum et al."
+            " 2016) as well; votes on PublicTest were not used."
         )
     return " ".join(parts) or "No other labels were used."
 

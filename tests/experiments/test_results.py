@@ -59,7 +59,7 @@ def test_minutes_to_an_accuracy_are_those_of_the_first_epoch_that_reached_it(tmp
     assert table.time_table({"net": times}).splitlines()[-1] == "| net | 3.0 | 3.0 | 3.0 | 3.0 |"
 
 
-@pytest.mark.parametrize(("name", "value"), [("cores", 1), ("dtype", "another")])
+@pytest.mark.parametrize(("name", "value"), [("cores", 1), ("dtype", "another"), ("platform", "gpu")])
 def test_minutes_are_those_of_runs_that_had_two_cores_and_their_dtype(name, value, tmp_path, monkeypatch):
     monkeypatch.setattr(table, "RESULTS", tmp_path)
     seeds = [shutil.copytree(table.HERE / "results" / "smoke" / "seed0", tmp_path / "net" / f"seed{k}") for k in (0, 1)]
