@@ -58,6 +58,10 @@ femonet_born_again, femonet_small, femonet_small_shifted and femonet_small_wide_
 pupils. Wide early stages, which gain in twelve epochs (see below), gain nothing that chance does not explain in sixty
 on a CPU; better teachers and more epochs do.
 
+The more epochs, the more is known by heart: femonet_taught names 94 % of the 280 pictures of PublicTest that are in
+Training as well as they are labelled, with the mirrored view, and 70.16 ± 0.17 % of the others (`unseen` in
+`flip.json`); femonet_small_taught 68.75 ± 0.96 % of the others.
+
 """
 
 COST = """

@@ -59,6 +59,20 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         beside.unlink(missing_ok=True)
 
 
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Makes sure, without making anything, that there is a place for `path`, for a caller about to work long before.
+
+    Raises:
+      FemoError: it is a folder, or its folder is none, or may not be written to.
+    """
+    place = Path(os.path.realpath(path))
+    if place.is_dir():
+        raise FemoError(f"{path}: is a folder. Name a file.")
+    there = next(folder for folder in place.parents if folder.exists())
+    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
+        raise FemoError(f"{path}: cannot be written, since {there} is no folder that you may write to. Choose another.")
+
+
 def _is_open_already(path: Path) -> bool:
     """Whether a path stands for what is open, as `/dev/stdout` does, which may lead to a file that others write to."""
     return re.fullmatch(r"/dev/(stdout|stderr|fd/\d+)|/proc/[^/]+/fd/\d+", str(path)) is not None

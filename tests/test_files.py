@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from femo_jax.errors import FemoError
-from femo_jax.files import printable, replacing, write_json, write_text
+from femo_jax.files import check_writable, printable, replacing, write_json, write_text
 
 
 def test_writes_as_a_whole(tmp_path):
@@ -130,3 +130,14 @@ def test_names_that_are_no_utf8_keep_their_bytes_in_files_and_can_be_printed(tmp
     assert (tmp_path / "names.csv").read_bytes() == b"caf\xe9.jpg"
     assert printable(Path(name)) == "caf\ufffd.jpg"
     assert printable("café.jpg") == "café.jpg"
+
+
+def test_a_place_to_write_to_is_found_without_making_it(tmp_path):
+    check_writable(tmp_path / "new" / "folder" / "a.png")
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(FemoError, match="is a folder"):
+        check_writable(tmp_path)
+    (tmp_path / "file").touch()
+    check_writable(tmp_path / "file")
+    with pytest.raises(FemoError, match=r"a\.png: cannot be written, since .*file is no folder"):
+        check_writable(tmp_path / "file" / "a.png")

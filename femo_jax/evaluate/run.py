@@ -18,6 +18,7 @@ from femo_jax.evaluate.mistakes import COUNT, check_count, select_mistakes, shee
 from femo_jax.evaluate.predict import predict_probabilities
 from femo_jax.evaluate.robustness import robustness
 from femo_jax.evaluate.views import views_function
+from femo_jax.files import check_writable
 from femo_jax.model_file import LoadedModel, load_model_file, logits_function
 from femo_jax.weights import resolve_model
 
@@ -80,7 +81,8 @@ def evaluate(
       pictures that are not in the training split of these data as well, where they have one.
 
     Raises:
-      FemoError: the model, the data, the split, the views or a figure's format are not what they should be.
+      FemoError: the model, the data, the split, the views or a figure's format are not what they should be, or a figure
+        cannot be written.
     """
     # Wrong words are told before minutes of work, not after.
     views_function(views)
@@ -143,6 +145,7 @@ def _check_figures(
     for path in (figure, mistakes):
         if path is not None:
             check_format(path)
+            check_writable(path)
     check_count(mistakes_count)
     if figure is not None and mistakes is not None and Path(mistakes) in (Path(figure), corruptions_figure(figure)):
         raise ConfigError(f"{mistakes}: is drawn twice; give the mistakes another file than the figure.")

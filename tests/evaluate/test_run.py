@@ -130,6 +130,8 @@ def test_mistakes_are_drawn(random_model, model_path, split, asked, tmp_path):
         ({"split": "PublicTest"}, ConfigError, "unknown split 'PublicTest'; expected one of train, validation, test"),
         ({"views": "two"}, ConfigError, "unknown views 'two'"),
         ({"figure": "confusion.jpeg"}, FemoError, "unknown figure format"),
+        ({"figure": f"{__file__}/a.png"}, FemoError, r"a\.png: cannot be written, since .*test_run\.py is no folder"),
+        ({"mistakes": f"{__file__}/new/a.png"}, FemoError, r"a\.png: cannot be written"),
         ({"model": "nowhere.safetensors"}, ModelFileError, "no such model file"),
     ],
 )
