@@ -117,7 +117,10 @@ def start_nodes(context: LaunchContext) -> list[Node]:
             )
         )
     if given["rqt"] == "true":
-        root = f"/{given['namespace'].strip('/')}".rstrip("/")
+        # PushRosNamespace of a launch file that includes this one leaves its namespace there for the nodes.
+        pushed = LaunchConfiguration("ros_namespace", default="").perform(context)
+        namespace = given["namespace"] if given["namespace"].startswith("/") else f"{pushed}/{given['namespace']}"
+        root = f"/{namespace.strip('/')}".rstrip("/")
         nodes.append(
             Node(
                 package="rqt_image_view",

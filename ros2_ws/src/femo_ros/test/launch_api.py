@@ -39,7 +39,9 @@ class LaunchConfiguration:
         _kept(self, locals())
 
     def perform(self, context):
-        return context.launch_configurations[self.variable_name]
+        if self.default is None:
+            return context.launch_configurations[self.variable_name]
+        return context.launch_configurations.get(self.variable_name, self.default)
 
 
 class PathJoinSubstitution:

@@ -136,16 +136,19 @@ def test_a_source_is_played_on_the_same_topic(started):
 
 
 @pytest.mark.parametrize(
-    ("namespace", "topic"),
+    ("pushed", "namespace", "topic"),
     [
-        ("", "/emotion_recognizer/image_annotated"),
-        ("left", "/left/emotion_recognizer/image_annotated"),
-        ("/robot/left/", "/robot/left/emotion_recognizer/image_annotated"),
+        ("", "", "/emotion_recognizer/image_annotated"),
+        ("", "left", "/left/emotion_recognizer/image_annotated"),
+        ("", "/robot/left/", "/robot/left/emotion_recognizer/image_annotated"),
+        ("/robot", "", "/robot/emotion_recognizer/image_annotated"),
+        ("/robot", "left", "/robot/left/emotion_recognizer/image_annotated"),
+        ("/robot", "/left", "/left/emotion_recognizer/image_annotated"),
     ],
 )
-def test_rqt_shows_the_annotated_images(started, namespace, topic):
-    """Of this namespace."""
-    nodes = started(rqt="true", namespace=namespace)
+def test_rqt_shows_the_annotated_images(started, pushed, namespace, topic):
+    """Of this namespace, below the one that an including launch file pushes."""
+    nodes = started(rqt="true", namespace=namespace, **({"ros_namespace": pushed} if pushed else {}))
     assert nodes.keys() == {"emotion_recognizer", "rqt_image_view"}
     assert nodes["rqt_image_view"].package == "rqt_image_view"
     assert nodes["rqt_image_view"].arguments == [topic]
