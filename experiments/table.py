@@ -73,8 +73,8 @@ where both are known: VGG19 and ResNet18 of WuJie1010, ten crops a picture; Dens
 
 ## Time to accuracy
 
-Minutes of `femo train`, validation included, to the end of the first epoch that reached an accuracy. No run on two cores
-has reached 70 % with one view: femonet_two_cores came within four pictures of it, in the 56th of its 69 minutes.
+Minutes of `femo train`, validation included, to the end of the first epoch that reached an accuracy. No run on two
+cores has reached 70 % with one view: femonet_two_cores came within four pictures of it, in the 56th of its 69 minutes.
 
 """
 
