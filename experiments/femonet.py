@@ -1,4 +1,4 @@
-"""FemoNet, the network that femo recognises emotions with.
+"""FemoNet of 2.6 million parameters, which has no teacher but itself.
 
 Blur, noise and erased rectangles make it see faces as a camera shows them; `results.md` says what that is worth.
 

@@ -1,4 +1,4 @@
-"""FemoNet of less than a million parameters, for small robots. It learns from what three FemoNets say of its pictures.
+"""FemoNet of less than a million parameters. It learns from what three FemoNets say of its pictures.
 
 Their answers are in `results/femonet/soft_labels.safetensors`, so that the three need not be trained for it. Of the
 first, the float16 weights that shipped before were asked, without their temperature. Made anew from three runs:
