@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 from adjustText import adjust_text
-from matplotlib import colormaps
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
@@ -64,7 +63,7 @@ def read_times(runs: Sequence[Path]) -> Times:
 
 def draw_cost(rows: Sequence[Row], path: Path) -> None:
     """Accuracy with the mirrored view over multiply-adds a view, beside published networks."""
-    figure = Figure(figsize=(11, 6), layout="constrained")
+    figure = Figure(figsize=(11, 7.5), layout="constrained")
     axes = figure.subplots()
     names = []
     for row in rows:
@@ -101,8 +100,8 @@ def draw_times(times: Mapping[str, Times], path: Path) -> None:
     """Validation accuracy over minutes of training."""
     figure = Figure(figsize=(9, 5), layout="constrained")
     axes = figure.subplots()
-    for (name, of), colour in zip(times.items(), colormaps["tab10"].colors, strict=False):  # pyright: ignore[reportAttributeAccessIssue]
-        axes.plot(of.minutes, of.accuracy, color=colour, label=name)
+    for name, of in times.items():
+        axes.plot(of.minutes, of.accuracy, label=name)
     for milestone in MILESTONES:
         axes.axhline(milestone, color="#999999", linewidth=0.8, linestyle=":")
     axes.legend(loc="lower right")
