@@ -91,6 +91,7 @@ def draw_cost(rows: Sequence[Row], path: Path) -> None:
         ax=axes,
         objects=[legend, *points],
         expand=(1.2, 1.9),
+        iter_lim=300,  # its default is a time, so that the figure would depend on the machine's speed
         arrowprops={"arrowstyle": "-", "color": "#999999", "linewidth": 0.7},
     )
     _finish(figure, path)
