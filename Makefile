@@ -8,11 +8,14 @@ INSTALLED := $(VENV)/.installed
 ROS := $(VENV)/ros/.built
 ROS_SOURCES := $(shell find ros2_ws -type f -not -path '*/__pycache__/*' -not -path '*/.pytest_cache/*')
 
-.PHONY: help setup ros demo test lint format pythons constraints fer clean
+.PHONY: help setup ros demo test check perf lint format pythons constraints fer clean
 
 help:
 	@echo "make demo         recognise faces in a picture and a clip, train a small network; everything lands in demo/"
-	@echo "make test         run every test (FEMO_FER2013=path adds those on the real data)"
+	@echo "make test         run every test but those of make perf (FEMO_FER2013=path adds those on FER-2013;"
+	@echo "                  ORDER=random runs them in random order)"
+	@echo "make check        run the fast unit tests only"
+	@echo "make perf         run the tests that measure time and memory, one after the other"
 	@echo "make ros          build the ROS 2 workspace, with ROS 2 from wheels where none is sourced; use: . .venv/ros/env.sh"
 	@echo "make lint         ruff and pyright"
 	@echo "make format       ruff format and the fixes that ruff can make"
@@ -40,12 +43,21 @@ $(ROS): $(INSTALLED) $(ROS_SOURCES)
 demo: setup ros
 	experiments/demo.sh
 
-# Files with few tests are those that start processes and take minutes: sorted by their number they would come last, and
-# one process would wait for the other.
+# Two test processes: many tests wait for other processes. A file stays in one of them, since its tests share fixtures.
+# Files keep their order, in which the long ones do not come last.
+PYTEST := $(BIN)/python -m pytest
+PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
+ORDER :=
+
 test: setup ros
-	. $(VENV)/ros/env.sh && { \
-	  $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests --ignore=tests/ros; rest=$$?; \
-	  $(BIN)/python -m pytest tests/ros ros2_ws/src && exit $$rest; }
+	. $(VENV)/ros/env.sh && \
+	  $(PYTEST) $(if $(filter random,$(ORDER)),-n 2 --random-order,$(PARALLEL)) -m "not perf" tests ros2_ws/src
+
+check: setup
+	$(PYTEST) $(PARALLEL) -m "not integration and not ros and not real_data and not perf" tests
+
+perf: setup ros
+	. $(VENV)/ros/env.sh && $(PYTEST) -m perf tests ros2_ws/src
 
 lint: setup
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""Fixtures that several rooms share."""
+"""Fixtures that several packages share."""
 
 import os
 import shutil
@@ -22,6 +22,15 @@ from femo_jax.files import cache_folder
 from femo_jax.model_file import LoadedModel
 from femo_jax.models import create_model
 from femo_jax.ops import choose
+
+
+def pytest_collection_modifyitems(items):
+    """Marks tests by their folder: those of `end_to_end/` start processes, those of `ros/` need ROS 2."""
+    tests = Path(__file__).parent
+    for folder, marker in ((tests / "end_to_end", "integration"), (tests / "ros", "ros")):
+        for item in items:
+            if item.path.is_relative_to(folder):
+                item.add_marker(marker)
 
 
 @pytest.fixture(autouse=True)

@@ -162,7 +162,7 @@ def test_a_signal_while_a_destructor_runs_stops_the_sweep_before_the_next_run(sm
     assert rows(workdir)["small"]["seeds"] == [3]
 
 
-@pytest.mark.slow
+@pytest.mark.integration
 def test_a_killed_sweep_goes_on_in_a_process_of_its_own(tmp_path):
     config, workdir = tmp_path / "small.py", tmp_path / "W"
     config.write_text(CONFIG)

@@ -78,7 +78,7 @@ def test_pixels_alone_do_not_give_the_emotion_away(splits):
     assert accuracy < 0.75
 
 
-@pytest.mark.slow
+@pytest.mark.integration
 def test_a_small_cnn_learns_them(splits):
     train, test = splits["train"], splits["test"]
     model = create_model("femonet", widths=(16, 32, 64, 128), dropout=0.0)

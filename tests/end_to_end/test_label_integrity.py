@@ -50,7 +50,7 @@ def forms(pictures, tmp_path_factory):
 
 
 @pytest.mark.real_data
-@pytest.mark.slow
+@pytest.mark.integration
 @pytest.mark.parametrize("form", ["csv", "folder"])
 def test_reported_accuracy_is_that_of_plain_numpy(femo, pictures, forms, form, tmp_path):
     workdir, model, report = tmp_path / "run", tmp_path / "model.safetensors", tmp_path / "report.json"

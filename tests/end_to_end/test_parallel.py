@@ -17,13 +17,13 @@ def reference(trained):
     return losses(trained)
 
 
-@pytest.mark.slow
+@pytest.mark.integration
 def test_eight_devices_give_the_loss_curve_of_one(femo, reference, tmp_path):
     femo.run(*femo.train_arguments(tmp_path / "run", "--cpu-devices", "8"))
     assert losses(tmp_path / "run") == pytest.approx(reference, rel=5e-3)
 
 
-@pytest.mark.slow
+@pytest.mark.integration
 def test_two_processes_give_the_loss_curve_of_one(femo, reference, tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

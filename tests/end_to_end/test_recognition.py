@@ -86,7 +86,7 @@ def test_crops_are_recognised_as_a_whole(femo, astronaut, tmp_path):
     assert [(face["box"], face["label"]) for face in record["faces"]] == [([0, 0, 48, 48], "happy")]
 
 
-@pytest.mark.slow
+@pytest.mark.integration
 def test_a_clip_becomes_an_annotated_clip_and_a_log(femo, astronaut, tmp_path):
     output, log = tmp_path / "live.mp4", tmp_path / "live.jsonl"
     printed, _ = femo.run("live", astronaut / "astronaut.mp4", "--output", output, "--log", log, "--no-window")
@@ -110,7 +110,7 @@ def test_it_ends_after_so_many_frames_and_needs_no_display_to_write(femo, astron
     assert len(records(log)) == 5
 
 
-@pytest.mark.slow
+@pytest.mark.integration
 @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_leaves_a_clip_that_plays_and_a_whole_log(femo, astronaut, tmp_path, kind):
     output, log = tmp_path / "live.mp4", tmp_path / "live.jsonl"

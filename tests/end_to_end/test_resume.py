@@ -43,7 +43,7 @@ def lines_written(workdir):
     return path.read_text().count("\n") if path.exists() else 0
 
 
-@pytest.mark.slow
+@pytest.mark.integration
 @pytest.mark.parametrize("moment", ["before the first checkpoint", "while it trains", "right after an epoch's log"])
 def test_killed_at_a_random_step_and_resumed(femo, trained, tmp_path, moment):
     workdir = tmp_path / "run"
@@ -58,7 +58,7 @@ def test_killed_at_a_random_step_and_resumed(femo, trained, tmp_path, moment):
     assert_same_run(workdir, trained)
 
 
-@pytest.mark.slow
+@pytest.mark.integration
 @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
 def test_asked_to_end_it_saves_and_goes_on_later(femo, trained, tmp_path, kind):
     workdir = tmp_path / "run"

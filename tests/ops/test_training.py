@@ -123,7 +123,7 @@ def test_a_processor_without_bfloat16_trains_in_float32(onednn, train_tiles, val
     assert losses["bfloat16"] == losses["float32"]
 
 
-@pytest.mark.slow
+@pytest.mark.integration
 def test_without_the_extension_training_takes_xla_and_says_so(tmp_path):
     environment = os.environ | {"CXX": "false", "FEMO_CACHE": str(tmp_path / "cache")}
     config = tmp_path / "small.py"

@@ -15,7 +15,7 @@ from femo_jax.live.output.video import VideoWriter
 SCRIPT = Path(__file__).parents[2] / "experiments" / "ros_demo.py"
 
 
-@pytest.mark.slow
+@pytest.mark.integration
 def test_a_clip_becomes_annotated_images_and_messages(tmp_path):
     face = np.ascontiguousarray(data.astronaut()[:480, :, ::-1])
     with VideoWriter(tmp_path / "clip.mp4", 20) as clip:

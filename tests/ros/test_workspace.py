@@ -80,7 +80,7 @@ def test_a_python_without_femo_says_what_to_do(start_process):
     assert "Traceback" not in node.log
 
 
-@pytest.mark.slow
+@pytest.mark.integration
 @pytest.mark.skipif(not (BUILT / "build").is_dir(), reason="the workspace was not built by `make ros`")
 def test_colcon_test_runs_the_tests_and_passes(tmp_path):
     """Of both packages: hundreds of them, not none."""

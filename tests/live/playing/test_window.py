@@ -201,7 +201,7 @@ print("shown")
 """
 
 
-@pytest.mark.slow
+@pytest.mark.integration
 @pytest.mark.skipif(shutil.which("xvfb-run") is None, reason="xvfb-run is not installed")
 def test_a_real_window():
     command = ["xvfb-run", "-a", sys.executable, "-c", SCRIPT]

@@ -150,7 +150,7 @@ def memory():
     return info.uordblks + info.hblkhd, resident
 
 
-@pytest.mark.slow
+@pytest.mark.integration
 def test_memory_does_not_grow(onednn):
     """Over 10,000 steps after a warm-up.
 
@@ -173,7 +173,7 @@ def test_memory_does_not_grow(onednn):
     assert resident_then - resident < 64_000_000
 
 
-@pytest.mark.slow
+@pytest.mark.integration
 def test_address_sanitizer_finds_nothing(onednn, onednn_files, tmp_path):
     """Every primitive, in a process with the extension built for AddressSanitizer; JAX and oneDNN are as they are.
 
