@@ -21,7 +21,7 @@ help:
 	@echo "make format       ruff format and the fixes that ruff can make"
 	@echo "make pythons      smoke test in fresh environments of every Python from 3.10 on"
 	@echo "make constraints  resolve constraints.txt anew for every Python from 3.10 on"
-	@echo "make fer          install the package fer in .fer, for experiments/benchmarks/live.py"
+	@echo "make fer          install the package fer in .fer, for benchmarks/live.py"
 	@echo "make clean        remove .venv, demo/ and caches"
 
 setup: $(INSTALLED)
@@ -41,7 +41,7 @@ $(ROS): $(INSTALLED) $(ROS_SOURCES)
 	@touch $@
 
 demo: setup ros
-	experiments/demo.sh
+	tools/demo.sh
 
 # Two test processes: many tests wait for other processes. A file stays in one of them, since its tests share fixtures.
 # Files keep their order, in which the long ones do not come last.

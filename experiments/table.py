@@ -170,7 +170,7 @@ LABELS = """
 Share of the raw label, and of the label that is shown, over the faces of two clips of people on a stage and in a crowd,
 without labels of their own: they tell whether faces are "always angry", and no error rate.
 
-    python experiments/label_distribution.py CLIP CLIP --model MODEL --json experiments/results/labels/MODEL.json
+    python tools/label_distribution.py CLIP CLIP --model MODEL --json experiments/results/labels/MODEL.json
 
 """
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import pytest
 
-DEMO_CLIP = Path(__file__).parents[2] / "experiments" / "demo_clip.py"
+DEMO_CLIP = Path(__file__).parents[2] / "tools" / "demo_clip.py"
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""A short version of `python experiments/endurance.py`: memory stays flat, and nothing is compiled while live."""
+"""A short version of `python tools/endurance.py`: memory stays flat, and nothing is compiled while live."""
 
 import mmap
 import sys
@@ -14,7 +14,7 @@ from femo_jax import EmotionRecognizer
 from femo_jax.live.config import DetectorConfig
 from femo_jax.live.detection.detector import create_detector
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "experiments"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 
 from endurance import CROWD_SIZES, endure
 

@@ -12,7 +12,7 @@ from skimage import data
 
 from femo_jax.live.output.video import VideoWriter
 
-SCRIPT = Path(__file__).parents[2] / "experiments" / "ros_demo.py"
+SCRIPT = Path(__file__).parents[2] / "tools" / "ros_demo.py"
 
 
 @pytest.mark.integration

@@ -52,7 +52,7 @@ class HaarDetector:
       geometry: how to crop its boxes.
     """
 
-    # By `experiments/crop_margin.py`: in FER-2013 the eyes lie at 0.40 and the mouth at 0.74 of the height. They lie
+    # By `tools/crop_margin.py`: in FER-2013 the eyes lie at 0.40 and the mouth at 0.74 of the height. They lie
     # there for scale 0.99 and shift -0.01 about the boxes of 54 faces in photographs and clips (std 0.08 and 0.02), and
     # for 0.95 and -0.01 about those of 1,185 faces of FER-2013 itself, all of whose surroundings are missing. Boxes of
     # OpenCV's `default` and `alt` have the same sizes within 2 %. The network is surest at scale 1.2 (mean confidence

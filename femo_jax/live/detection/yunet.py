@@ -35,7 +35,7 @@ class YuNetDetector:
       geometry: how to crop its boxes, which are higher than wide.
     """
 
-    # By `experiments/crop_margin.py`: eyes and mouth lie as in FER-2013 for scale 1.13 and shift -0.01 about the boxes
+    # By `tools/crop_margin.py`: eyes and mouth lie as in FER-2013 for scale 1.13 and shift -0.01 about the boxes
     # of 37 faces in eight photographs and frames of two clips (std 0.07 and 0.03), and in the photographs alone.
     geometry = CropGeometry(scale=1.1, shift=0.0)
 

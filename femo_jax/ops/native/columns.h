@@ -9,7 +9,7 @@
 
 namespace femo {
 
-// Whether the product is the faster way: measured, see experiments/benchmarks.
+// Whether the product is the faster way: measured, see benchmarks.
 bool faster_by_columns(const Convolution& conv);
 
 // A weight gradient by columns, compiled.

@@ -13,7 +13,7 @@
 namespace femo {
 
 // Whether a convolution is one for Winograd's way: float32, 3x3, stride 1, and enough channels on both sides to pay for
-// the transforms. experiments/benchmarks/convolution.py measures it from 48 channels on. FEMO_WINOGRAD=0 in the
+// the transforms. benchmarks/convolution.py measures it from 48 channels on. FEMO_WINOGRAD=0 in the
 // environment forbids it.
 bool faster_by_winograd(const Convolution& conv);
 

@@ -1,6 +1,6 @@
 """Under load: no image is lost at a camera's rate, old ones give way above it, and memory does not grow.
 
-Figures are the business of experiments/benchmarks/ros.py, which runs the same for longer.
+Figures are the business of benchmarks/ros.py, which runs the same for longer.
 """
 
 import time

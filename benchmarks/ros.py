@@ -1,6 +1,6 @@
 """emotion_recognizer under load, beside the floor: a node that only copies the image and answers with its header.
 
-python experiments/benchmarks/ros.py [--seconds 60] [--images 20000] [--json F]
+python benchmarks/ros.py [--seconds 60] [--images 20000] [--json F]
 
 For a shell in which ROS 2 and the workspace are sourced. Camera, node and subscriber are three parts in two processes
 that talk over DDS: this one publishes 640x480 images with one moving face and takes the answers. About eight minutes on

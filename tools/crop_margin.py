@@ -1,6 +1,6 @@
 """Which square about a detector's box shows what FER-2013 shows?
 
-python experiments/crop_margin.py SOURCE... --yunet face_detection_yunet.onnx --fer2013 fer2013.zip [--model F]
+python tools/crop_margin.py SOURCE... --yunet face_detection_yunet.onnx --fer2013 fer2013.zip [--model F]
 
 SOURCE is a picture with faces, a folder of them, or a clip, of which one frame in `--every` is used. YuNet's marks of
 eyes and mouth are the ruler. It prints

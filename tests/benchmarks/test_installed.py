@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).resolve().parents[2] / "experiments" / "benchmarks" / "installed.py"
+SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "installed.py"
 
 
 def install(site, name, size, *requirements):

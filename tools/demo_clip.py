@@ -1,6 +1,6 @@
 """The picture and the clip of `make demo`, from a photograph in the public domain that scikit-image ships.
 
-    python experiments/demo_clip.py demo/astronaut.png demo/astronaut.mp4
+    python tools/demo_clip.py demo/astronaut.png demo/astronaut.mp4
 
 The photograph is a portrait of an astronaut by NASA. A camera zooms in on her face, pans away from it, comes back and
 zooms out again, in eight seconds.

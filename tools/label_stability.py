@@ -1,6 +1,6 @@
 """How often do the labels of faces change in a clip, frame by frame and smoothed?
 
-python experiments/label_stability.py CLIP... [--model F] [--json F] [--config.track.smoothing-ms 300 ...]
+python tools/label_stability.py CLIP... [--model F] [--json F] [--config.track.smoothing-ms 300 ...]
 
 `labels.py` says how it is counted. A clip takes about as long as it lasts.
 """

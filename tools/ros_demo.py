@@ -1,6 +1,6 @@
 """femo on ROS 2 in three processes: one plays a clip as a camera, one recognises, and this one records what it says.
 
-. .venv/ros/env.sh && python experiments/ros_demo.py CLIP ANNOTATED_CLIP LOG
+. .venv/ros/env.sh && python tools/ros_demo.py CLIP ANNOTATED_CLIP LOG
 
 The annotated images become a clip, and the messages a log with a line of JSON for each image.
 """

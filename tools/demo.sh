@@ -23,7 +23,7 @@ run() {
     "$@"
 }
 
-run python experiments/demo_clip.py "$out/astronaut.png" "$out/astronaut.mp4"
+run python tools/demo_clip.py "$out/astronaut.png" "$out/astronaut.mp4"
 run femo predict "$out/astronaut.png" --json "$out/astronaut.json" --output "$out/annotated"
 run femo live "$out/astronaut.mp4" --output "$out/live.mp4" --log "$out/live.jsonl" --no-window
 
@@ -35,7 +35,7 @@ run femo evaluate "$out/model.safetensors" --data "$data" --split validation --v
 
 (
     . .venv/ros/env.sh
-    run python experiments/ros_demo.py "$out/astronaut.mp4" "$out/ros.mp4" "$out/ros.jsonl"
+    run python tools/ros_demo.py "$out/astronaut.mp4" "$out/ros.mp4" "$out/ros.jsonl"
 )
 
 accuracy() {

@@ -1,6 +1,6 @@
 """Which labels do the faces of clips get, frame by frame and as they are shown?
 
-python experiments/label_distribution.py CLIP... [--model small] [--json F] [--figure F]
+python tools/label_distribution.py CLIP... [--model small] [--json F] [--figure F]
 
 A recogniser that says much the same of every face, as some of them see anger everywhere, shows here. `labels.py` says
 how it is counted: each label by the time for which faces have it. A clip takes about as long as it lasts.

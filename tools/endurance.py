@@ -1,6 +1,6 @@
 """An hour of frames: does memory stay flat, and is nothing compiled after the warm-up?
 
-python experiments/endurance.py [--frames 100000] [--json F]
+python tools/endurance.py [--frames 100000] [--json F]
 
 The clip of `make demo` runs in a loop through the whole of a stream: search, tracks, crops and network. Only detection
 is thinned out: the real detector scans a frame now and then, and its boxes are repeated with a jitter in between,

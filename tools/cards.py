@@ -1,6 +1,6 @@
 """Writes the cards of the models that ship with femo: every figure is in the header of the model file.
 
-python experiments/cards.py
+python tools/cards.py
 """
 
 import textwrap

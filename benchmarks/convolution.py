@@ -1,6 +1,6 @@
 """The convolutions of FemoNet's training step through oneDNN, by Winograd's filtering and by the plain sum, in turn.
 
-python experiments/benchmarks/convolution.py [--rounds N] [--json F]
+python benchmarks/convolution.py [--rounds N] [--json F]
 """
 
 import os

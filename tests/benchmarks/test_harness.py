@@ -12,7 +12,7 @@ from harness import Frames, Participant, Start, cold_start_seconds, count_faces,
 from femo_jax.errors import FemoError
 from femo_jax.live.boxes import Box
 
-BENCHMARKS = Path(__file__).resolve().parents[2] / "experiments" / "benchmarks"
+BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 SHAPE = (4, 6, 3)
 
 FAKE = """

@@ -1,6 +1,6 @@
 """Training steps of the same network in femo, stock JAX, PyTorch and Keras, in turn in one run.
 
-python experiments/benchmarks/train_step.py [--quick] [--json F] [--figure F]
+python benchmarks/train_step.py [--quick] [--json F] [--figure F]
 
 `pip install -e ".[bench]"` installs all sides; what is not installed is left out. About ten to fifteen
 minutes on two cores, with `--quick`, which does FemoNet alone, under three; leave the machine alone meanwhile.

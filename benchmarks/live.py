@@ -1,6 +1,6 @@
 """femo side by side with PyPI `fer`, in turn in one run, on the same 640x480 frames.
 
-python experiments/benchmarks/live.py [--scenes FOLDER] [--json F] [--figure F]
+python benchmarks/live.py [--scenes FOLDER] [--json F] [--figure F]
 
 `make fer` installs fer in an environment of its own, since its packages clash with femo's; where it is missing, femo
 alone is measured. About five minutes on two cores with fer; leave the machine alone meanwhile.
@@ -28,7 +28,7 @@ from femo_jax.files import write_json
 from femo_jax.plots import check_format
 
 HERE = Path(__file__).resolve().parent
-PROJECT = HERE.parent.parent
+PROJECT = HERE.parent
 BATCHES = (1, 4, 16)
 
 
@@ -95,7 +95,7 @@ def measure(options: Options, folder: Path, console: Console) -> dict:
 def demo_scenes(folder: Path) -> Path:
     """A folder with the picture and the clip of `make demo`."""
     folder.mkdir()
-    script = PROJECT / "experiments" / "demo_clip.py"
+    script = PROJECT / "tools" / "demo_clip.py"
     subprocess.run([sys.executable, script, folder / "astronaut.png", folder / "astronaut.mp4"], check=True)
     return folder
 

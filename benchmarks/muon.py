@@ -1,6 +1,6 @@
 """One Muon update of FemoNet's kernels, femo's and Optax's in turn.
 
-python experiments/benchmarks/muon.py [--rounds N]
+python benchmarks/muon.py [--rounds N]
 """
 
 import sys
