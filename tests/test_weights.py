@@ -1,17 +1,19 @@
 import os
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 from safetensors import safe_open
 
 from femo_jax import weights
-from femo_jax.errors import ConfigError, ModelFileError
-from femo_jax.model_file import LoadedModel, load_model_file
+from femo_jax.errors import CheckpointError, ConfigError, ModelFileError
+from femo_jax.model_file import LoadedModel, load_model_file, save_model_file
 from femo_jax.models import create_model, model_cost
+from femo_jax.train import checkpoints
 from femo_jax.train.config import as_dict, load_config, with_defaults
-from femo_jax.weights import model_names, model_path, resolve_model
+from femo_jax.weights import load_model, model_names, model_path, resolve_model, shipped_names
 
 ROOT = Path(__file__).parent.parent
 SHIPPED = sorted(path.stem for path in Path(weights.__file__).parent.glob("*.safetensors"))
@@ -21,9 +23,9 @@ def card_of(name: str) -> str:
     return model_path(name).with_suffix(".md").read_text(encoding="utf-8")
 
 
-def test_two_models_ship_and_femonet_is_the_default():
-    assert SHIPPED == ["femonet", "femonet-small"]
-    assert model_path() == model_path("femonet") == model_path("default")
+def test_shipped_names_and_aliases():
+    assert SHIPPED == list(shipped_names()) == ["femonet-base", "femonet-small"]
+    assert model_path() == model_path("femonet-base") == model_path("default")
     assert model_path("small") == model_path("femonet-small")
 
 
@@ -32,59 +34,85 @@ def test_the_small_model_has_less_than_a_million_parameters():
     assert model_cost(create_model(model.architecture, **model.options)).parameters < 1_000_000
 
 
-def test_unknown_name_is_told_those_there_are():
-    with pytest.raises(ConfigError, match=r"no model 'vgg' ships with femo; there are .*femonet"):
+def test_unknown_name_lists_the_known_ones():
+    names = "default, small, femonet-base, femonet-small"
+    with pytest.raises(ConfigError, match=rf"no model 'vgg' ships with femo; choose one of {names}, or give the path"):
         model_path("vgg")
 
 
+def test_the_name_of_an_earlier_release_works_with_a_warning():
+    with pytest.warns(FutureWarning, match="'femonet' is deprecated; use 'femonet-base'"):
+        assert model_path("femonet") == model_path("femonet-base")
+    assert "femonet" not in model_names()
+
+
 @pytest.fixture
-def with_small(tmp_path, monkeypatch) -> Path:
-    """A folder of shipped models, both of them there."""
-    for name in ("femonet", "femonet-small"):
+def folder(tmp_path, monkeypatch) -> Path:
+    """A folder of two shipped models, both empty files."""
+    for name in ("femonet-base", "femonet-small"):
         (tmp_path / f"{name}.safetensors").touch()
     monkeypatch.setattr(weights, "__file__", str(tmp_path / "__init__.py"))
     return tmp_path
 
 
 @pytest.mark.parametrize(
-    ("name", "stem"),
+    ("name", "full"),
     [
-        (None, "femonet"),
-        ("default", "femonet"),
-        ("femonet", "femonet"),
+        (None, "femonet-base"),
+        ("default", "femonet-base"),
+        ("femonet-base", "femonet-base"),
         ("small", "femonet-small"),
         ("femonet-small", "femonet-small"),
         (Path("small"), "femonet-small"),
     ],
 )
-def test_a_bare_word_is_a_name(with_small, tmp_path, monkeypatch, name, stem):
-    monkeypatch.chdir(tmp_path)
-    assert resolve_model(name) == with_small / f"{stem}.safetensors"
+def test_a_bare_word_is_a_name(folder, monkeypatch, name, full):
+    monkeypatch.chdir(folder)
+    assert resolve_model(name) == folder / f"{full}.safetensors"
 
 
-def test_a_file_or_folder_of_that_name_goes_before(with_small, tmp_path, monkeypatch):
-    (tmp_path / "runs" / "small").mkdir(parents=True)
-    (tmp_path / "runs" / "default").touch()
-    monkeypatch.chdir(tmp_path / "runs")
+def test_an_existing_file_or_folder_takes_precedence(folder, monkeypatch):
+    (folder / "runs" / "small").mkdir(parents=True)
+    (folder / "runs" / "default").touch()
+    monkeypatch.chdir(folder / "runs")
     assert resolve_model("small") == Path("small")
     assert resolve_model("default") == Path("default")
-    assert resolve_model("femonet") == with_small / "femonet.safetensors"
+    assert resolve_model("femonet-base") == folder / "femonet-base.safetensors"
 
 
-@pytest.mark.parametrize("path", ["./small", "runs/femonet", "femonet.safetensors", "/nowhere/small", "small/"])
-def test_what_has_a_folder_or_a_suffix_is_a_path_even_where_nothing_is(with_small, tmp_path, monkeypatch, path):
-    (tmp_path / "runs").mkdir()
-    monkeypatch.chdir(tmp_path / "runs")
+@pytest.mark.parametrize("path", ["./small", "runs/femonet", "femonet-base.safetensors", "/nowhere/small", "small/"])
+def test_a_word_with_a_folder_or_suffix_is_a_path_even_if_missing(folder, monkeypatch, path):
+    (folder / "runs").mkdir()
+    monkeypatch.chdir(folder / "runs")
     assert resolve_model(path) == Path(path)
 
 
-def test_names_are_those_of_the_files_that_are_there(with_small):
-    assert model_names() == ("default", "small", "femonet", "femonet-small")
-    (with_small / "femonet-small.safetensors").unlink()
-    assert model_names() == ("default", "femonet")
+def test_only_names_of_existing_files_are_listed(folder):
+    assert model_names() == ("default", "small", "femonet-base", "femonet-small")
+    (folder / "femonet-small.safetensors").unlink()
+    assert model_names() == ("default", "femonet-base")
     for name in ("small", "femonet-small", "smal"):
-        with pytest.raises(ConfigError, match=rf"no model '{name}' ships with femo; there are default, femonet\. Give"):
+        with pytest.raises(ConfigError, match=rf"no model '{name}' ships with femo; choose one of default, femonet-b"):
             resolve_model(name)
+
+
+def test_load_model_takes_a_name_a_file_and_a_run_folder(random_model, tmp_path, monkeypatch):
+    assert load_model("small").variables.keys() == load_model_file(model_path("small")).variables.keys()
+    save_model_file(tmp_path / "model.safetensors", random_model)
+    assert load_model(tmp_path / "model.safetensors").architecture == random_model.architecture
+    (tmp_path / "run").mkdir()
+    with pytest.raises(CheckpointError, match="not a run folder"):
+        load_model(tmp_path / "run")
+    read = []
+    monkeypatch.setattr(checkpoints, "load_for_inference", lambda workdir: read.append(workdir) or random_model)
+    assert load_model(str(tmp_path / "run")) is random_model
+    assert read == [tmp_path / "run"]
+
+
+def test_a_run_folder_without_the_extra_that_reads_it(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "femo_jax.train.checkpoints", None)
+    with pytest.raises(ModelFileError, match=r"reading a run folder needs .*pip install 'femo-jax\[train\]'"):
+        load_model(tmp_path)
 
 
 @pytest.mark.parametrize("name", SHIPPED)

@@ -13,11 +13,11 @@ from femo_jax.files import write_text
 from femo_jax.model_file import LoadedModel, load_model_file
 from femo_jax.models import create_model, model_cost
 
-RECIPES = {"femonet": "femonet_taught", "femonet-small": "femonet_small_taught"}
+RECIPES = {"femonet-base": "femonet_taught", "femonet-small": "femonet_small_taught"}
 """Configurations in `experiments/`, by model."""
 
 ABOUT = {
-    "femonet": "The network that femo recognises emotions with unless it is told otherwise",
+    "femonet-base": "The network that femo recognises emotions with unless it is told otherwise",
     "femonet-small": "A network of less than a million parameters, for small robots: `--model small`",
 }
 

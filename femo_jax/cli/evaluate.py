@@ -30,8 +30,8 @@ def run(
     Choose models on validation; the test split is for the last word alone.
 
     Args:
-      model: A workdir of `femo train`, whose best checkpoint is taken, a model file, or the name of a model that ships
-        with femo (default, small).
+      model: A shipped model by name (default, small), a model file, or a run folder, of which the best checkpoint is
+        taken.
       data: FER-2013 as csv, zip, tar.gz, folder or prepared folder, or `drawn` for drawn stand-in faces.
       split: train, validation (PublicTest) or test (PrivateTest).
       views: Versions of each picture over which probabilities are averaged: one, with its mirror image, or ten crops.

@@ -48,7 +48,7 @@ class Options:
     steps: Annotated[int, tyro.conf.arg(metavar="N")] = STEPS
     """Steps of Integrated Gradients from there to the face."""
     model: Annotated[str | None, tyro.conf.arg(metavar="MODEL")] = None
-    """A model that ships with femo, by its name (default, small), or a model file of `femo export`."""
+    """A shipped model by name (default, small), a model file, or a run folder."""
     faces: Literal["detect", "whole"] = "detect"
     """whole: each picture is one cropped face, and nothing is searched for."""
     detector: DetectorConfig = field(default_factory=DetectorConfig)

@@ -60,7 +60,7 @@ class Options:
     give_up_after: Annotated[float, tyro.conf.arg(metavar="SECONDS")] = 30.0
     """A camera or stream without a frame for so long is given up; inf never is."""
     model: Annotated[str | None, tyro.conf.arg(metavar="MODEL")] = None
-    """A model that ships with femo, by its name (default, small), or a model file of `femo export`."""
+    """A shipped model by name (default, small), a model file, or a run folder."""
     faces: Literal["detect", "whole"] = "detect"
     """whole: each frame is a cropped face, and nothing is searched for."""
     detector: DetectorConfig = field(default_factory=DetectorConfig)

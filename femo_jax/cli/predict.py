@@ -41,7 +41,7 @@ class Options:
     output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="FOLDER")] = None
     """Write annotated copies of the pictures to this folder."""
     model: Annotated[str | None, tyro.conf.arg(metavar="MODEL")] = None
-    """A model that ships with femo, by its name (default, small), or a model file of `femo export`."""
+    """A shipped model by name (default, small), a model file, or a run folder."""
     faces: Literal["detect", "whole"] = "detect"
     """whole: each picture is one cropped face, and nothing is searched for."""
     detector: DetectorConfig = field(default_factory=DetectorConfig)

@@ -8,10 +8,10 @@ import tyro
 
 from femo_jax.data.prepare import load_split
 from femo_jax.evaluate.predict import predict_probabilities
-from femo_jax.evaluate.run import load_model
 from femo_jax.evaluate.views import ViewsName
 from femo_jax.model_file import logits_function
 from femo_jax.train.soft_labels import save_soft_labels
+from femo_jax.weights import load_model
 
 
 def run(
@@ -23,7 +23,7 @@ def run(
     """Writes the mean probabilities of one or several networks on the training split, for `femo train --soft-labels`.
 
     Args:
-      models: Workdirs, whose best checkpoints are taken, or model files.
+      models: Shipped models by name, model files, or run folders, of which the best checkpoints are taken.
       data: FER-2013 in any form, as it is given to `femo train`.
       output: The file, by custom .safetensors.
       views: Of each picture, over which the probabilities are averaged.

@@ -19,28 +19,8 @@ from femo_jax.evaluate.predict import predict_probabilities
 from femo_jax.evaluate.robustness import robustness
 from femo_jax.evaluate.views import views_function
 from femo_jax.files import check_writable
-from femo_jax.model_file import LoadedModel, load_model_file, logits_function
-from femo_jax.weights import resolve_model
-
-
-def load_model(model: str | os.PathLike[str]) -> LoadedModel:
-    """A model of a file of `femo export`, the best checkpoint of a workdir, or a model that ships with femo.
-
-    Args:
-      model: path or name, see `femo_jax.weights.resolve_model`.
-
-    Raises:
-      ConfigError: there is no model of that name.
-      ModelFileError: the file is missing, damaged or of another femo.
-      CheckpointError: the workdir holds no usable checkpoint.
-    """
-    path = resolve_model(model)
-    if not path.is_dir():
-        return load_model_file(path)
-    from femo_jax.train.checkpoints import load_for_inference  # a model file needs no orbax
-
-    return load_for_inference(path)
-
+from femo_jax.model_file import LoadedModel, logits_function
+from femo_jax.weights import load_model
 
 CROSS_FITTING = {"folds": 5, "seed": 0}
 """How the pictures are divided for the cross-fitted calibration error, see `cross_fitted_ece`."""

@@ -20,11 +20,11 @@ from femo_jax.live.detection.crop import WHOLE, CropGeometry, crop_faces
 from femo_jax.live.detection.detector import Detector, create_detector
 from femo_jax.live.picture import Picture
 from femo_jax.live.results import FaceEmotion
-from femo_jax.model_file import LoadedModel, class_probabilities, load_model_file
+from femo_jax.model_file import LoadedModel, class_probabilities
 from femo_jax.models import create_model
 from femo_jax.models.fold import fold_batch_norm
 from femo_jax.preprocess import normalize
-from femo_jax.weights import resolve_model
+from femo_jax.weights import load_model
 
 if TYPE_CHECKING:
     from femo_jax.live.stream import EmotionStream
@@ -79,19 +79,20 @@ class EmotionRecognizer:
         The compiled network is kept in JAX's persistent cache, by default in femo's cache folder.
 
         Args:
-          path: of a model file of `femo export`, or the name of a model that ships with femo (`default`, `small`), see
-            `femo_jax.weights.resolve_model`; None for the default one.
+          path: the name of a shipped model (`default`, `small`), a model file, or a run folder, see
+            `femo_jax.weights.load_model`; None for the default model.
           detector: one, or the settings of one; None for the default settings.
           batch_sizes: see `EmotionRecognizer`.
 
         Raises:
           ModelFileError: the file is missing, damaged or of another femo.
+          CheckpointError: the run folder holds no usable checkpoint.
           ConfigError: there is no model of that name, or the detector's file is missing or not what it should be.
           ValueError: the batch sizes are not positive integers.
         """
         if detector is None or isinstance(detector, DetectorConfig):
             detector = create_detector(detector or DetectorConfig())
-        return cls(load_model_file(resolve_model(path)), detector, batch_sizes=batch_sizes)
+        return cls(load_model(path), detector, batch_sizes=batch_sizes)
 
     def __call__(self, image: np.ndarray | Picture) -> list[FaceEmotion]:
         """The faces of a single picture, in the detector's order; none is no error.

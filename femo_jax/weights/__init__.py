@@ -1,53 +1,69 @@
-"""The models that ship with femo: each a model file, and beside it a card that says how good it is and for what."""
+"""The models that ship with femo: each a model file with a card beside it; and `load_model`, which takes any model."""
 
 import os
+import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from femo_jax.errors import ConfigError
+from femo_jax.errors import ConfigError, ModelFileError
+
+if TYPE_CHECKING:
+    from femo_jax.model_file import LoadedModel
 
 DEFAULT = "default"
-"""The name of the model that is taken where none is named."""
+"""The name of the model that is used where none is named."""
 
-_OTHER_NAMES = {DEFAULT: "femonet", "small": "femonet-small"}
-"""Names by use, and the file's name that each stands for."""
+ALIASES = {DEFAULT: "femonet-base", "small": "femonet-small"}
+"""Short names, and the name of the shipped model that each stands for."""
+
+DEPRECATED_ALIASES = {"femonet": "femonet-base"}
+"""Names of earlier releases; they still work, with a warning."""
 
 
 def model_names() -> tuple[str, ...]:
-    """Every name that `model_path` takes: those by use first, then those of the files."""
+    """Every current name that `model_path` takes: the aliases first, then the names of the shipped models."""
     shipped = _shipped()
-    return (*(name for name, stem in _OTHER_NAMES.items() if stem in shipped), *shipped)
+    return (*(alias for alias, name in ALIASES.items() if name in shipped), *shipped)
+
+
+def shipped_names() -> tuple[str, ...]:
+    """The names of the shipped models, without aliases, in alphabetical order."""
+    return tuple(_shipped())
 
 
 def model_path(name: str = DEFAULT) -> Path:
     """The file of a model that ships with femo.
 
     Args:
-      name: `default`, `small`, or the name of a file without its suffix.
+      name: `femonet-base`, `femonet-small`, or an alias: `default`, `small`. `femonet` is a deprecated alias of
+        `femonet-base`.
 
     Raises:
-      ConfigError: there is no such model; the message names those there are.
+      ConfigError: there is no such model; the message lists those there are.
     """
     shipped = _shipped()
-    stem = _OTHER_NAMES.get(name, name)
-    if stem not in shipped:
+    full = {**ALIASES, **DEPRECATED_ALIASES}.get(name, name)
+    if full not in shipped:
         raise ConfigError(
-            f"no model {name!r} ships with femo; there are {', '.join(model_names())}. Give one of these names, or a"
-            " model of your own by its path."
+            f"no model {name!r} ships with femo; choose one of {', '.join(model_names())}, or give the path of a model"
+            " file or run folder."
         )
-    return shipped[stem]
+    if name in DEPRECATED_ALIASES:
+        warnings.warn(f"the model name {name!r} is deprecated; use {full!r}", FutureWarning, stacklevel=2)
+    return shipped[full]
 
 
 def resolve_model(model: str | os.PathLike[str] | None = None) -> Path:
-    """The path of a model that a person named: everything in femo that takes a model asks here.
+    """The path of a model that a user named.
 
-    A bare word, without a folder before it and a suffix behind it, is the name of a model that ships with femo, unless
-    a file or folder of that name is there; anything else is a path. So `./small` is always a path.
+    A bare word, without a folder before it and a suffix behind it, is the name of a shipped model, unless a file or
+    folder of that name exists; anything else is a path. So `./small` is always a path.
 
     Args:
-      model: a path, which need not exist; a name that `model_path` takes; None for the model taken by default.
+      model: a path, which need not exist; a name that `model_path` takes; None for the default model.
 
     Raises:
-      ConfigError: a bare word that is neither there nor a name.
+      ConfigError: a bare word that is neither an existing path nor a name.
     """
     if model is None:
         return model_path()
@@ -55,6 +71,38 @@ def resolve_model(model: str | os.PathLike[str] | None = None) -> Path:
     path = Path(word)
     is_bare = word == path.name and not path.suffix
     return model_path(word) if is_bare and not path.exists() else path
+
+
+def load_model(model: "str | os.PathLike[str] | None" = None) -> "LoadedModel":
+    """Load a shipped model, a model file, or the best checkpoint of a run folder.
+
+    Every command and function of femo that takes a model takes it through this function.
+
+    Args:
+      model: a name or path, see `resolve_model`; None for the default model.
+
+    Returns:
+      The network and its weights, on the host as numpy arrays.
+
+    Raises:
+      ConfigError: there is no model of that name.
+      ModelFileError: the file is missing, damaged or not readable by this version of femo.
+      CheckpointError: the run folder holds no usable checkpoint.
+      ModelFileError: a run folder was given, and the extra `train`, which reads it, is not installed.
+    """
+    from femo_jax.model_file import load_model_file  # names are resolved without JAX
+
+    path = resolve_model(model)
+    if not path.is_dir():
+        return load_model_file(path)
+    try:
+        from femo_jax.train.checkpoints import load_for_inference
+    except ModuleNotFoundError as error:
+        raise ModelFileError(
+            f"{path}: reading a run folder needs the package {error.name}: pip install 'femo-jax[train]'. A model file,"
+            " made with `femo export`, needs no extra."
+        ) from error
+    return load_for_inference(path)
 
 
 def _shipped() -> dict[str, Path]:

@@ -89,9 +89,9 @@ def test_figure(model_path, asked, tmp_path):
 def test_a_model_may_be_given_by_its_name(model_path, asked, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(weights, "__file__", str(tmp_path / "__init__.py"))
-    model_path.rename(tmp_path / "femonet.safetensors")
-    assert run.evaluate("default", "drawn") == run.evaluate("femonet", "drawn")
-    with pytest.raises(ConfigError, match=r"no model 'small' ships with femo; there are default, femonet\."):
+    model_path.rename(tmp_path / "femonet-base.safetensors")
+    assert run.evaluate("default", "drawn") == run.evaluate("femonet-base", "drawn")
+    with pytest.raises(ConfigError, match=r"no model 'small' ships with femo; choose one of default, femonet-base, or"):
         run.evaluate("small", "drawn")
 
 

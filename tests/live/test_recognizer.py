@@ -247,20 +247,14 @@ def test_the_detector_may_be_given_by_its_settings(loaded, tmp_path):
         EmotionRecognizer.load(detector=DetectorConfig(model=tmp_path / "nowhere.xml"))
 
 
-def test_a_model_may_be_given_by_its_name(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_a_model_may_be_given_by_name_file_or_run_folder(random_model, monkeypatch):
     asked = []
-
-    def load_model_file(path):
-        asked.append(path)
-        raise ModelFileError("enough")
-
-    monkeypatch.setattr(recognizer_module, "load_model_file", load_model_file)
-    for name in (None, "default", "femonet"):
-        with pytest.raises(ModelFileError, match="enough"):
-            EmotionRecognizer.load(name, GivenBoxes())
-    assert asked == [model_path()] * 3
-    with pytest.raises(ConfigError, match=r"no model 'vgg' ships with femo; there are default, .*femonet"):
+    monkeypatch.setattr(recognizer_module, "load_model", lambda model: asked.append(model) or random_model)
+    for name in (None, "small", "runs/mine"):
+        assert EmotionRecognizer.load(name, GivenBoxes(), batch_sizes=(1,)).model is random_model
+    assert asked == [None, "small", "runs/mine"]
+    monkeypatch.undo()
+    with pytest.raises(ConfigError, match=r"no model 'vgg' ships with femo; choose one of default, .*femonet-base"):
         EmotionRecognizer.load("vgg", GivenBoxes())
 
 
