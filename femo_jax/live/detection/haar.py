@@ -10,6 +10,7 @@ import cv2.data
 import numpy as np
 
 from femo_jax.errors import ConfigError
+from femo_jax.files import library_path
 from femo_jax.live.boxes import Box, overlaps
 from femo_jax.live.config import DetectorConfig
 from femo_jax.live.detection.crop import CropGeometry, cut_square
@@ -123,7 +124,8 @@ def _load(path: Path) -> cv2.CascadeClassifier:
         raise ConfigError(f"{path}: no such cascade file. Name one of OpenCV's .xml files, or none for its own.")
     cascade = cv2.CascadeClassifier()
     try:
-        loaded = cascade.load(str(path))
+        with library_path(path) as name:
+            loaded = cascade.load(name)
     except cv2.error as error:
         raise _not_a_cascade(path) from error
     if not loaded:

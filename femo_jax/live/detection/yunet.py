@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from femo_jax.errors import ConfigError
+from femo_jax.files import library_path
 from femo_jax.live.boxes import Box, overlaps
 from femo_jax.live.config import DetectorConfig
 from femo_jax.live.detection.crop import CropGeometry
@@ -103,7 +104,8 @@ class YuNetDetector:
 
 
 def _load(path: Path, score: float) -> cv2.FaceDetectorYN:
-    return cv2.FaceDetectorYN.create(str(path), "", (_SMALLEST_INPUT, _SMALLEST_INPUT), score)
+    with library_path(path) as name:
+        return cv2.FaceDetectorYN.create(name, "", (_SMALLEST_INPUT, _SMALLEST_INPUT), score)
 
 
 def _on_grid(box: Box, cell: float) -> Box:

@@ -1,3 +1,5 @@
+import os
+import shutil
 import threading
 from pathlib import Path
 
@@ -10,7 +12,7 @@ from skimage.data import astronaut
 from femo_jax.errors import ConfigError
 from femo_jax.live.boxes import Box, overlaps
 from femo_jax.live.config import DetectorConfig
-from femo_jax.live.detection.haar import HaarDetector, _grouped
+from femo_jax.live.detection.haar import CASCADE, HaarDetector, _grouped
 from femo_jax.live.picture import Picture
 
 HEAD = astronaut()[:220, 100:340, ::-1]
@@ -198,6 +200,12 @@ def test_another_cascade_finds_other_things():
     face = face_at(10, 20, 1.0)
     assert found and all(box.size < face.size / 2 for box in found)
     assert any(face.x < box.center[0] < face.x + face.w and face.y < box.center[1] < face.center[1] for box in found)
+
+
+def test_a_cascade_whose_name_is_not_utf8_is_read(tmp_path, crowd):
+    path = tmp_path / os.fsdecode(b"caf\xe9.xml")
+    shutil.copy(Path(cv2.data.haarcascades) / CASCADE, path)
+    assert HaarDetector(DetectorConfig(model=path)).detect(crowd) == HaarDetector(DetectorConfig()).detect(crowd)
 
 
 @pytest.mark.parametrize(

@@ -159,10 +159,11 @@ def test_faces_are_clipped_to_the_frame(make, monkeypatch):
 
 @pytest.mark.parametrize("contents", [b"", b"not a network", bytes(range(256)) * 40])
 def test_a_file_that_is_no_yunet_is_told(tmp_path, contents):
-    path = tmp_path / "mine.onnx"
-    path.write_bytes(contents)
-    with pytest.raises(ConfigError, match=r"mine\.onnx: not a YuNet"):
-        YuNetDetector(DetectorConfig(kind="yunet", model=path))
+    for name in ("mine.onnx", os.fsdecode(b"caf\xe9mine.onnx")):
+        path = tmp_path / name
+        path.write_bytes(contents)
+        with pytest.raises(ConfigError, match=r"mine\.onnx: not a YuNet"):
+            YuNetDetector(DetectorConfig(kind="yunet", model=path))
 
 
 def test_another_network_is_told(tmp_path, monkeypatch):
