@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 ROS := $(VENV)/ros/.built
 ROS_SOURCES := $(shell find ros2_ws -type f -not -path '*/__pycache__/*' -not -path '*/.pytest_cache/*')
 
-.PHONY: help setup ros demo test check perf lint format pythons constraints fer clean
+.PHONY: help setup ros demo test check perf lint format pythons lock fer clean
 
 help:
 	@echo "make demo         recognise faces in a picture and a clip, train a small network; everything lands in demo/"
@@ -20,17 +20,19 @@ help:
 	@echo "make lint         ruff and pyright"
 	@echo "make format       ruff format and the fixes that ruff can make"
 	@echo "make pythons      smoke test in fresh environments of every Python from 3.10 on"
-	@echo "make constraints  resolve constraints.txt anew for every Python from 3.10 on"
+	@echo "make lock         resolve constraints.txt and requirements/ for every Python from 3.10 on (UPGRADE=--upgrade)"
 	@echo "make fer          install the package fer in .fer, for benchmarks/live.py"
 	@echo "make clean        remove .venv, demo/ and caches"
 
 setup: $(INSTALLED)
 
-$(INSTALLED): pyproject.toml constraints.txt
+# Exact versions with the hashes of their files, see `make lock`. femo itself has none, and is installed without pip's
+# looking for more.
+$(INSTALLED): pyproject.toml requirements/dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 10) <= sys.version_info[:2] <= (3, 13) else "training and ROS 2 have packages for Python 3.10 to 3.13: make PYTHON=python3.11 ...")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[train,onednn,tensorboard,dev]'
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	$(BIN)/python -m femo_jax.ops.native
 	@touch $@
 
@@ -71,12 +73,17 @@ format: setup
 pythons:
 	$(PYTHON) tests/pythons.py
 
-constraints: setup
+# One set of versions for every Python from 3.10 on and for every file. The first pass resolves all extras together, so
+# that the files agree.
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-header --no-annotate pyproject.toml
+EVERY_EXTRA := --extra train --extra onednn --extra tensorboard --extra dev --extra ros
+
+lock: setup
 	$(BIN)/python -m pip install --quiet "uv>=0.5,<1"
-	(echo "# Exact versions that femo is tested with, for every Python from 3.10 on; made by 'make constraints'."; \
-	 $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-header --no-annotate \
-	     --extra train --extra onednn --extra tensorboard --extra dev --extra ros pyproject.toml) > constraints.tmp
-	mv constraints.tmp constraints.txt
+	$(LOCK) $(UPGRADE) $(EVERY_EXTRA) --output-file constraints.txt
+	$(LOCK) --constraint constraints.txt --generate-hashes --output-file requirements/dev.txt \
+	    --extra train --extra onednn --extra tensorboard --extra dev
+	$(LOCK) --constraint constraints.txt --generate-hashes --output-file requirements/ros.txt --extra ros
 
 # Its packages clash with femo's: an environment of its own. It imports pkg_resources, which newer setuptools lack, and
 # uses Haar cascades, which OpenCV 5 lacks.

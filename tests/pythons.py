@@ -65,8 +65,8 @@ def smoke(interpreter: str, folder: Path) -> subprocess.CompletedProcess:
     python = folder / "bin" / "python"
     steps = [
         [interpreter, "-m", "venv", folder],
-        [python, "-m", "pip", "install", "--quiet", "--upgrade", "pip"],
-        [python, "-m", "pip", "install", "--quiet", "--constraint", ROOT / "constraints.txt", f"{ROOT}[train]"],
+        [python, "-m", "pip", "install", "--quiet", "--require-hashes", "-r", ROOT / "requirements" / "dev.txt"],
+        [python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", ROOT],
         [python, "-c", SMOKE],
     ]
     for step in steps:

@@ -70,8 +70,8 @@ END
         fail "no Python.h for $("$python" --version). On Debian and Ubuntu: sudo apt install python3-dev"
 
     installed=$ros/.installed
-    if ! [ "$installed" -nt "$repository/pyproject.toml" ] || ! [ "$installed" -nt "$repository/constraints.txt" ]; then
-        "$python" -m pip install --quiet --constraint "$repository/constraints.txt" --editable "$repository[ros]"
+    if ! [ "$installed" -nt "$repository/requirements/ros.txt" ]; then
+        "$python" -m pip install --quiet --require-hashes --requirement "$repository/requirements/ros.txt"
         touch "$installed"
     fi
 

@@ -1,0 +1,154 @@
+"""What is installed: locked versions with hashes, and a wheel that holds everything femo needs at run time."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ROOT = Path(__file__).parents[1]
+LOCKS = {"dev": ("train", "onednn", "tensorboard", "dev"), "ros": ("ros",)}
+"""Each file of `requirements/` with the extras that it holds, beside the base dependencies."""
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def locked(name: str) -> dict[str, list[tuple[Requirement, list[str]]]]:
+    """Entries of a file of `requirements/` by package, each with the digests of its files."""
+    entries: dict[str, list[tuple[Requirement, list[str]]]] = {}
+    for entry in (ROOT / "requirements" / f"{name}.txt").read_text().replace("\\\n", " ").splitlines():
+        requirement, *hashes = entry.split(" --hash=")
+        parsed = Requirement(requirement)
+        entries.setdefault(canonicalize_name(parsed.name), []).append((parsed, hashes))
+    return entries
+
+
+def wanted(extras) -> list[Requirement]:
+    """The base dependencies and those of some extras; an extra of femo itself stands for its own dependencies."""
+    texts = [*PROJECT["dependencies"], *(text for extra in extras for text in PROJECT["optional-dependencies"][extra])]
+    requirements = []
+    for requirement in map(Requirement, texts):
+        if requirement.name == PROJECT["name"]:
+            requirements += wanted(requirement.extras)
+        else:
+            requirements.append(requirement)
+    return requirements
+
+
+def version(requirement: Requirement) -> Version:
+    (pin,) = requirement.specifier
+    assert pin.operator == "==", f"{requirement} is not an exact version"
+    return Version(pin.version)
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_every_locked_file_has_a_digest(name):
+    for entries in locked(name).values():
+        for requirement, hashes in entries:
+            assert version(requirement)
+            assert hashes, f"{requirement} has no digest"
+            assert all(re.fullmatch(r"sha256:[0-9a-f]{64}\s*", digest) for digest in hashes), requirement
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_locked_versions_are_those_that_the_project_admits(name):
+    """Fails after a change of dependencies in pyproject.toml until `make lock` has run."""
+    entries = locked(name)
+    for requirement in wanted(LOCKS[name]):
+        found = entries.get(canonicalize_name(requirement.name), [])
+        assert found, f"requirements/{name}.txt lacks {requirement}; run `make lock`"
+        for pinned, _ in found:
+            assert version(pinned) in requirement.specifier, f"{pinned} is not in {requirement}; run `make lock`"
+
+
+def test_all_locks_agree():
+    versions: dict[tuple[str, str], set[str]] = {}
+    for name in LOCKS:
+        for package, entries in locked(name).items():
+            for requirement, _ in entries:
+                versions.setdefault((package, str(requirement.marker)), set()).add(str(requirement.specifier))
+    shared = {package for package in locked("dev") if package in locked("ros")}
+    assert {"jax", "numpy"} <= shared
+    for (package, marker), pins in versions.items():
+        assert len(pins) == 1, f"{package} ({marker}) is locked at {pins}"
+
+
+def test_both_readme_commands_install_by_digest():
+    installs = [
+        line
+        for path in ("Makefile", "ros2_ws/wheels/build.sh")
+        for line in (ROOT / path).read_text().splitlines()
+        if "pip install" in line and "--requirement" in line
+    ]
+    assert len(installs) == len(LOCKS)
+    assert all("--require-hashes" in line for line in installs)
+
+
+@pytest.fixture(scope="module")
+def distributions(tmp_path_factory) -> dict[str, Path]:
+    """The sdist and the wheel of the files that git tracks, as `python -m build` makes them."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("only a clone knows which files belong to the project")
+    sources, out = tmp_path_factory.mktemp("sources") / "femo", tmp_path_factory.mktemp("dist")
+    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for name in filter(None, tracked.split("\0")):
+        if (ROOT / name).is_file():
+            (sources / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, sources / name)
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", out, sources]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=out)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (wheel,), (sdist,) = out.glob("*.whl"), out.glob("*.tar.gz")
+    return {"wheel": wheel, "sdist": sdist}
+
+
+@pytest.mark.integration
+def test_wheel_and_sdist_hold_every_file_of_the_package(distributions):
+    tracked = subprocess.run(["git", "ls-files", "femo_jax"], cwd=ROOT, capture_output=True, text=True, check=True)
+    files = {name for name in tracked.stdout.split() if (ROOT / name).is_file() and not Path(name).name.startswith(".")}
+    assert {Path(name).suffix for name in files} >= {".py", ".safetensors", ".cc", ".h", ".md", ".txt"}
+    with zipfile.ZipFile(distributions["wheel"]) as wheel:
+        assert files <= set(wheel.namelist())
+    with tarfile.open(distributions["sdist"]) as sdist:
+        assert files <= {name.split("/", 1)[1] for name in sdist.getnames() if "/" in name}
+
+
+@pytest.mark.integration
+def test_the_installed_wheel_works_outside_the_clone(distributions, tmp_path):
+    """Its dependencies are those of the environment of the tests; femo itself comes from the wheel alone."""
+    installed = tmp_path / "installed"
+    installed.mkdir()
+    with zipfile.ZipFile(distributions["wheel"]) as wheel:
+        wheel.extractall(installed)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    path = os.pathsep.join([str(installed), sysconfig.get_path("purelib")])
+    code = (
+        "import femo_jax, numpy\n"
+        "recognizer = femo_jax.EmotionRecognizer.load('small')\n"
+        "print(femo_jax.__file__)\n"
+        "print(recognizer(numpy.zeros((60, 80, 3), numpy.uint8)))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={**environment, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [str(installed / "femo_jax" / "__init__.py"), "[]"]
