@@ -1,3 +1,4 @@
+import hashlib
 import os
 import re
 import shutil
@@ -15,7 +16,6 @@ from femo_jax.train import checkpoints
 from femo_jax.train.config import as_dict, load_config, with_defaults
 from femo_jax.weights import load_model, model_names, model_path, resolve_model, shipped_names
 
-ROOT = Path(__file__).parent.parent
 SHIPPED = sorted(path.stem for path in Path(weights.__file__).parent.glob("*.safetensors"))
 
 
@@ -162,11 +162,14 @@ def test_card_states_the_figures_of_the_file(name):
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_card_names_the_recipe_of_the_file(name):
-    recipe = re.search(r"femo train (experiments/\w+\.py) .*--seed (\d+)", card_of(name))
+    recipe = re.search(r"femo train ([\w-]+) .*--seed (\d+)", card_of(name))
     assert recipe
-    made_with = with_defaults(load_model_file(model_path(name)).training["config"])
-    asked = as_dict(load_config(ROOT / recipe[1])) | {"seed": int(recipe[2])}
-    assert asked | {"soft_labels": Path(asked["soft_labels"]).name} == made_with
+    training = load_model_file(model_path(name)).training
+    asked = as_dict(load_config(recipe[1])) | {"seed": int(recipe[2])}
+    made_with = with_defaults(training["config"]) | {"soft_labels": asked["soft_labels"]}  # known by content, not path
+    assert asked == made_with
+    digest = hashlib.sha256(Path(asked["soft_labels"]).read_bytes()).hexdigest()
+    assert digest == training["data"]["soft_labels"]["sha256"]
 
 
 @pytest.mark.parametrize("name", SHIPPED)

@@ -13,9 +13,6 @@ from femo_jax.files import write_text
 from femo_jax.model_file import LoadedModel, load_model_file
 from femo_jax.models import create_model, model_cost
 
-RECIPES = {"femonet-base": "femonet_taught", "femonet-small": "femonet_small_taught"}
-"""Configurations in `experiments/`, by model."""
-
 ABOUT = {
     "femonet-base": "The network that femo recognises emotions with unless it is told otherwise",
     "femonet-small": "A network of less than a million parameters, for small robots: `--model small`",
@@ -29,7 +26,6 @@ def card(name: str, path: Path) -> str:
     config, evaluation, calibration = (model.training[key] for key in ("config", "evaluation", "calibration"))
     low, high = (100 * share for share in evaluation["accuracy_interval"])
     nll, ece, chance = calibration["nll"], calibration["ece"], calibration["ece_by_chance"]
-    recipe = RECIPES[name]
     recalls = "\n".join(f"| {label} | {100 * recall:.1f} % |" for label, recall in evaluation["recall"].items())
     return CARD.format(
         name=name,
@@ -40,8 +36,7 @@ def card(name: str, path: Path) -> str:
         architecture=model.architecture,
         size=f"{cost.parameters:,} parameters, {cost.multiply_adds / 1e6:.1f} M multiply-adds a face",
         megabytes=f"{path.stat().st_size / 1e6:.1f} MB",
-        recipe=recipe,
-        run=f"runs/{recipe}/seed{config['seed']}",
+        run=f"runs/{name}/seed{config['seed']}",
         seed=config["seed"],
         targets=_wrapped(_targets(model)),
         accuracy=f"{100 * evaluation['accuracy']:.2f} % (95 %: {low:.2f} to {high:.2f} %)",
@@ -96,7 +91,7 @@ CARD = """\
 |---|---|
 | network | [`{architecture}`](../models/{architecture}.py), {size} |
 | file | {megabytes}, float16 parameters; computed in float32 |
-| trained with | `femo train experiments/{recipe}.py --data fer2013 --workdir {run} --seed {seed}` |
+| trained with | `femo train {name} --data fer2013 --workdir {run} --seed {seed}` |
 | written with | `femo export {run} -o femo_jax/weights/{name}.safetensors --calibrate-on fer2013` |
 
 `fer2013` is made by `femo data prepare fer2013.zip --data-dir fer2013 --ferplus ferplus.csv`, where `ferplus.csv` has
@@ -183,7 +178,7 @@ on them is yours to find out.
 
 def main() -> None:
     """Writes a card beside each model file."""
-    for name in RECIPES:
+    for name in ABOUT:
         path = weights.model_path(name)
         write_text(path.with_suffix(".md"), card(name, path))
         Console().print(f"wrote {path.with_suffix('.md')}")

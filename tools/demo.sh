@@ -11,10 +11,10 @@ rm -rf "$out"
 mkdir -p "$out"
 
 if [ -n "${FEMO_FER2013:-}" ]; then
-    data=$FEMO_FER2013 config=experiments/smoke.py
+    data=$FEMO_FER2013 config=smoke
     what="FER-2013 (PublicTest) after two epochs of a narrow network"
 else
-    data=drawn config=experiments/drawn.py
+    data=drawn config=drawn
     what="DRAWN cartoon faces, which say nothing about real ones; set FEMO_FER2013 to the path of FER-2013 for those"
 fi
 

@@ -18,7 +18,7 @@ COMMANDS = {
     "live": "emotions of the faces of a camera, a clip or pictures, as they come",
     "predict": "emotions of the faces in pictures: a table, JSON, csv, copies",
     "explain": "what the network looks at in a face: Grad-CAM, Integrated Gradients",
-    "train": "train a network from a configuration in experiments/",
+    "train": "train a network from a configuration",
     "soft-labels": "what trained networks say of the training pictures, for another to learn from",
     "sweep": "train a grid of configurations and compare them in one table and figure",
     "evaluate": "accuracy, calibration and confusion of a run or a model file",

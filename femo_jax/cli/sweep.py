@@ -50,7 +50,7 @@ class Options(RunOptions):
     """
 
     configs: Annotated[Positional[tuple[Path, ...]], arg(metavar="CONFIG [CONFIG ...]")]
-    """Python files such as experiments/femonet.py."""
+    """Names of packaged configurations, or Python files."""
     workdir: Path = Path("runs/sweep")
     """Holds a run folder CONFIG,FIELD=VALUE/seedK for each run, and sweep.md, sweep.json and sweep.png of all in it."""
     grid: Annotated[UseAppendAction[tuple[tuple[str, ...], ...]], arg(metavar="FIELD=V1,V2")] = ()

@@ -66,12 +66,12 @@ def main(argv: list[str]) -> int:
         options = tyro.cli(
             Options,
             prog="femo train CONFIG",
-            description=f"{Options.__doc__} CONFIG is a Python file such as experiments/femonet.py.",
+            description=f"{Options.__doc__} CONFIG: a packaged configuration, such as femonet-small, or a Python file.",
             args=overrides,
             default=default,
         )
     if path is None:
-        raise ConfigError("no configuration: expected `femo train CONFIG ...`, such as experiments/femonet.py")
+        raise ConfigError("no configuration: expected `femo train CONFIG ...`, such as `femo train femonet-small`")
     return _run(options, options.workdir or Path("runs") / path.stem)
 
 

@@ -1,13 +1,14 @@
-"""The configuration of a training run: a typed dataclass, made by a Python file in `experiments/`."""
+"""The configuration of a training run: a typed dataclass, made by a Python file such as those in `femo_jax/configs`."""
 
 import dataclasses
 import importlib.util
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
+from femo_jax.configs import resolve_config
 from femo_jax.data.augment import Augmentation
 from femo_jax.errors import ConfigError
 from femo_jax.preprocess import IMAGE_SIZE
@@ -110,17 +111,20 @@ class TrainConfig:
             )
 
 
-def load_config(path: Path) -> TrainConfig:
+def load_config(path: str | os.PathLike[str]) -> TrainConfig:
     """The `config` that a Python file defines.
+
+    Args:
+      path: of the file, or the name of a configuration that ships with femo. Soft labels that the file names are
+        looked for in its folder first.
 
     Raises:
       ConfigError: the file is missing, fails to run, or defines no `config` of type TrainConfig.
     """
-    if not path.is_file():
-        raise ConfigError(f"{path}: no such configuration. Expected a Python file such as experiments/femonet.py")
+    path = resolve_config(path)
     spec = importlib.util.spec_from_file_location(f"femo_experiment_{path.stem}", path)
     if spec is None or spec.loader is None:
-        raise ConfigError(f"{path}: not a Python file. Expected one such as experiments/femonet.py")
+        raise ConfigError(f"{path}: not a Python file. Expected `config = TrainConfig(...)` in a .py file")
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
@@ -131,6 +135,9 @@ def load_config(path: Path) -> TrainConfig:
     config = getattr(module, "config", None)
     if not isinstance(config, TrainConfig):
         raise ConfigError(f"{path}: expected a line `config = TrainConfig(...)`")
+    beside = path.parent / config.soft_labels
+    if config.soft_labels and beside.is_file():
+        return dataclasses.replace(config, soft_labels=str(beside))
     return config
 
 

@@ -1,7 +1,6 @@
 """The page of results says what the committed runs say."""
 
 import json
-import re
 import shutil
 
 import numpy as np
@@ -9,37 +8,9 @@ import pytest
 import results_figures
 import table
 
-from femo_jax.train.config import as_dict, load_config, with_defaults
-from femo_jax.train.overrides import override
-from femo_jax.train.run_record import read_run_record
-
 
 def test_the_committed_page_is_that_of_the_committed_runs():
     assert table.page(*table.read_all()) == (table.HERE / "results.md").read_text("utf-8")
-
-
-@pytest.mark.parametrize(
-    ("root", "configs"),
-    [(table.RESULTS, table.HERE), (table.ABLATIONS, table.HERE / "ablations"), (table.GRIDS, table.HERE)],
-    ids=["networks", "ablations", "grids"],
-)
-def test_each_row_comes_from_a_committed_configuration(root, configs):
-    """Of today's defaults, but for the seed; `--cpu-devices` and the like are no part of it.
-
-    In the name of a folder a list of numbers has no brackets, and `_` for its commas.
-    """
-    labels = table.run_folders(root)
-    assert labels
-    for label, seeds in labels.items():
-        name, *changes = label.split(",")
-        texts = dict(change.split("=") for change in changes)
-        values = {
-            field: f"[{text.replace('_', ',')}]" if re.fullmatch(r"\d+(_\d+)+", text) else text
-            for field, text in texts.items()
-        }
-        config = as_dict(override(load_config(configs / f"{name}.py"), values))
-        for seed, run in seeds.items():
-            assert with_defaults(read_run_record(run)["config"]) == config | {"seed": seed}, run
 
 
 def test_minutes_to_an_accuracy_are_those_of_the_first_epoch_that_reached_it(tmp_path):

@@ -1,9 +1,0 @@
-"""Claim: a learning rate that falls in a straight line does as well as a cosine."""
-
-import dataclasses
-from pathlib import Path
-
-from femo_jax.train.config import load_config
-
-base = load_config(Path(__file__).with_name("base.py"))
-config = dataclasses.replace(base, schedule="linear")

@@ -1,9 +1,0 @@
-"""Claim: a network that is far from knowing the pictures by heart needs no Dropout."""
-
-import dataclasses
-from pathlib import Path
-
-from femo_jax.train.config import load_config
-
-base = load_config(Path(__file__).with_name("base.py"))
-config = dataclasses.replace(base, model_options={**base.model_options, "dropout": 0.0})

@@ -1,9 +1,0 @@
-"""Claim: dropping residual branches at random regularises even four of them."""
-
-import dataclasses
-from pathlib import Path
-
-from femo_jax.train.config import load_config
-
-base = load_config(Path(__file__).with_name("base.py"))
-config = dataclasses.replace(base, model_options={**base.model_options, "drop_path": 0.1})

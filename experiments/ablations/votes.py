@@ -1,9 +1,0 @@
-"""Claim: half of each target from the votes of FER+ makes the labels less noisy."""
-
-import dataclasses
-from pathlib import Path
-
-from femo_jax.train.config import load_config
-
-base = load_config(Path(__file__).with_name("base.py"))
-config = dataclasses.replace(base, vote_share=0.5)

@@ -1,9 +1,0 @@
-"""Claim: a first layer that begins with the principal components of the pictures' patches learns faster."""
-
-import dataclasses
-from pathlib import Path
-
-from femo_jax.train.config import load_config
-
-base = load_config(Path(__file__).with_name("base.py"))
-config = dataclasses.replace(base, whitened_start=True)

@@ -1,0 +1,9 @@
+"""Hypothesis: stochastic depth regularises even four residual blocks."""
+
+import dataclasses
+from pathlib import Path
+
+from femo_jax.train.config import load_config
+
+base = load_config(Path(__file__).with_name("base.py"))
+config = dataclasses.replace(base, model_options={**base.model_options, "drop_path": 0.1})

@@ -1,0 +1,9 @@
+"""Hypothesis: a linear learning rate schedule does as well as a cosine."""
+
+import dataclasses
+from pathlib import Path
+
+from femo_jax.train.config import load_config
+
+base = load_config(Path(__file__).with_name("base.py"))
+config = dataclasses.replace(base, schedule="linear")

@@ -1,0 +1,34 @@
+"""Training configurations that ship with femo, by name: `femo train femonet-small --data fer2013.zip`."""
+
+import os
+from difflib import get_close_matches
+from pathlib import Path
+
+from femo_jax.errors import ConfigError
+
+
+def config_names() -> tuple[str, ...]:
+    """Names of the packaged configurations, sorted."""
+    return tuple(sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem != "__init__"))
+
+
+def resolve_config(config: str | os.PathLike[str]) -> Path:
+    """Path of a configuration file.
+
+    Args:
+      config: path of a Python file, or the name of a packaged configuration. A file of that name takes precedence.
+
+    Raises:
+      ConfigError: it is neither.
+    """
+    path = Path(config)
+    if path.is_file():
+        return path
+    name = os.fspath(config)
+    if name in config_names():
+        return Path(__file__).parent / f"{name}.py"
+    close = get_close_matches(path.stem, config_names(), n=1)
+    hint = f" Did you mean {close[0]}?" if close else ""
+    raise ConfigError(
+        f"{config}: no such configuration.{hint} Expected a Python file or one of {', '.join(config_names())}"
+    )
