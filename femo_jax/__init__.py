@@ -7,7 +7,7 @@ from femo_jax.emotions import EMOTIONS, Emotion
 if TYPE_CHECKING:
     from femo_jax.live.recognizer import EmotionRecognizer
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = ["EMOTIONS", "Emotion", "EmotionRecognizer", "__version__"]
 

@@ -15,6 +15,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+import femo_jax
+
 if sys.version_info >= (3, 11):
     import tomllib
 else:
@@ -96,6 +98,16 @@ def test_both_readme_commands_install_by_digest():
     ]
     assert len(installs) == len(LOCKS)
     assert all("--require-hashes" in line for line in installs)
+
+
+def test_the_hook_before_a_commit_has_the_ruff_of_make_lint():
+    ((ruff, _),) = locked("dev")["ruff"]
+    hooks = (ROOT / ".pre-commit-config.yaml").read_text()
+    assert re.search(r"ruff-pre-commit\n\s+rev: v(\S+)", hooks).group(1) == str(version(ruff))
+
+
+def test_the_citation_names_the_version_of_the_package():
+    assert re.search(r"(?m)^version: (\S+)$", (ROOT / "CITATION.cff").read_text()).group(1) == femo_jax.__version__
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ def files(pattern):
 
 setup(
     name=NAME,
-    version="0.1.0",
+    version="0.2.0",
     description="Live facial emotion recognition on a camera's topic",
     license="MIT",
     maintainer="femo contributors",

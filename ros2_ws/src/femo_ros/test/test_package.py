@@ -57,7 +57,7 @@ def test_there_is_one_version():
     """In all files that state it."""
     setup = (FOLDER / "setup.py").read_text()
     stated = {manifest("femo_msgs").findtext("version"), manifest("femo_ros").findtext("version")}
-    assert stated | {re.search(r'version="(.+)"', setup)[1]} == {"0.1.0"}
+    assert stated | {re.search(r'version="(.+)"', setup)[1]} == {"0.2.0"}
 
 
 def test_executables_exist():
