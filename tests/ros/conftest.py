@@ -15,14 +15,16 @@ import json
 import os
 import random
 import re
+import select
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -85,19 +87,65 @@ def domain(monkeypatch, tmp_path) -> Iterator[int]:
         yield domain
 
 
+class ForkedProcess:
+    """A process of `node_server.py`, with as much of the interface of `subprocess.Popen` as is used here."""
+
+    def __init__(self, server: Path, module: str, arguments: Sequence[str], environment: Mapping[str, str]):
+        """Have the module's main function run in a new process."""
+        self._connection = socket.socket(socket.AF_UNIX)
+        self._connection.connect(str(server))
+        read, write = os.pipe()
+        request = {"module": module, "arguments": list(arguments), "environment": dict(environment)}
+        socket.send_fds(self._connection, [json.dumps(request).encode()], [write])
+        os.close(write)
+        self.stdout = os.fdopen(read, errors="replace")
+        self._answers = self._connection.makefile()
+        self.pid = int(self._answers.readline())
+        self._status: int | None = None
+
+    def poll(self) -> int | None:
+        """Return the exit code, negative after a signal; None while the process runs."""
+        with suppress(subprocess.TimeoutExpired):
+            self.wait(0)
+        return self._status
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for the end and return the exit code, negative after a signal."""
+        if self._status is None:
+            if not select.select([self._connection], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired(str(self.pid), timeout)
+            self._status = os.waitstatus_to_exitcode(int(self._answers.readline()))
+            self._connection.close()
+        return self._status
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal, unless the process has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """End the process at once."""
+        self.send_signal(signal.SIGKILL)
+
+
+def start_program(command: Sequence[str | Path], environment: Mapping[str, str]) -> subprocess.Popen:
+    """Start a program whose standard error goes to its standard output."""
+    return subprocess.Popen(
+        list(map(str, command)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        env=environment,
+    )
+
+
 class Process:
     """A running program whose output is read as it comes."""
 
-    def __init__(self, command: Sequence[str | Path], environment: Mapping[str, str]):
-        """Starts the program."""
-        self._popen = subprocess.Popen(
-            list(map(str, command)),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            env=environment,
-        )
+    def __init__(self, popen: subprocess.Popen | ForkedProcess):
+        """Read the output of a started program."""
+        self._popen = popen
         self._lines: list[str] = []
         self._grown = threading.Condition()
         self._ended = False
@@ -201,26 +249,67 @@ def ros_arguments(
     return arguments
 
 
+def node_environment(changes: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment of a started process: the sources of femo_ros come before the installed copy."""
+    python_path = [str(PACKAGE), *filter(None, [os.environ.get("PYTHONPATH")])]
+    inherited = {**os.environ, "PYTHONPATH": os.pathsep.join(python_path), "PYTHONUNBUFFERED": "1"}
+    return {**inherited, **(changes or {})}
+
+
 @pytest.fixture
-def start_process(domain) -> Iterator[Callable[..., Process]]:
-    """A function of a command and of more environment variables; what it starts does not outlive the test."""
-    started = []
-
-    def start(command: Sequence[str | Path], environment: Mapping[str, str] | None = None) -> Process:
-        python_path = [str(PACKAGE), *filter(None, [os.environ.get("PYTHONPATH")])]
-        inherited = {**os.environ, "PYTHONPATH": os.pathsep.join(python_path), "PYTHONUNBUFFERED": "1"}
-        process = Process(command, {**inherited, **(environment or {})})
-        started.append(process)
-        return process
-
-    yield start
+def processes() -> Iterator[list[Process]]:
+    """The processes of a test: what is added here does not outlive it."""
+    started: list[Process] = []
+    yield started
     for process in started:
         process.kill()
 
 
 @pytest.fixture
-def start_node(start_process) -> Callable[..., Process]:
-    """A function that starts `python -m femo_ros.EXECUTABLE` with parameters and what else `ros_arguments` takes."""
+def start_process(domain, processes) -> Callable[..., Process]:
+    """A function of a command and of more environment variables."""
+
+    def start(command: Sequence[str | Path], environment: Mapping[str, str] | None = None) -> Process:
+        processes.append(Process(start_program(command, node_environment(environment))))
+        return processes[-1]
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def node_server(tmp_path_factory) -> Iterator[Path]:
+    """The socket of `node_server.py`."""
+    path = tmp_path_factory.mktemp("node_server") / "socket"
+    command = [sys.executable, str(Path(__file__).with_name("node_server.py")), str(path)]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=node_environment())
+    assert server.stdout.readline() == "ready\n"
+    yield path
+    server.kill()
+    server.wait()
+
+
+@pytest.fixture
+def start_node(node_server, domain, processes) -> Callable[..., Process]:
+    """A function that starts an executable of femo_ros with parameters and what else `ros_arguments` takes."""
+
+    def start(
+        executable: str,
+        parameters: Mapping[str, Any] | None = None,
+        environment: Mapping[str, str] | None = None,
+        command_line: Sequence[str] | None = None,
+        **arguments: Any,
+    ) -> Process:
+        command_line = ros_arguments(parameters, **arguments) if command_line is None else command_line
+        node = ForkedProcess(node_server, f"femo_ros.{executable}", command_line, node_environment(environment))
+        processes.append(Process(node))
+        return processes[-1]
+
+    return start
+
+
+@pytest.fixture
+def start_node_from_scratch(start_process) -> Callable[..., Process]:
+    """The same with `python -m femo_ros.EXECUTABLE`, for tests of what happens before the node exists."""
 
     def start(
         executable: str,

@@ -29,8 +29,8 @@ def load(path):
 
 
 def command(node):
-    """The command line that `launch_ros` gives to a node."""
-    arguments = [sys.executable, "-m", f"femo_ros.{node.executable}", "--ros-args", *node.ros_arguments]
+    """The arguments that `launch_ros` gives to a node."""
+    arguments = ["--ros-args", *node.ros_arguments]
     arguments += ["-r", f"__node:={node.name}"]
     if node.namespace:
         arguments += ["-r", f"__ns:=/{node.namespace.strip('/')}"]
@@ -46,7 +46,7 @@ def command(node):
 
 
 @pytest.fixture
-def launch(start_process, monkeypatch):
+def launch(start_node, monkeypatch):
     """A function of launch arguments that starts the nodes, and gives them by executable."""
 
     def run(**given):
@@ -57,7 +57,7 @@ def launch(start_process, monkeypatch):
         defaults = {argument.name: argument.default_value for argument in declared}
         defaults["params_file"] = str(PACKAGE / "config" / "femo.yaml")
         nodes = opaque.function(launch_api.LaunchContext(**{**defaults, **given}))
-        return {node.executable: start_process(command(node)) for node in nodes}
+        return {node.executable: start_node(node.executable, command_line=command(node)) for node in nodes}
 
     return run
 

@@ -206,9 +206,9 @@ def test_a_signal_ends_it_while_it_reads_a_clip(start_node, tmp_path):
         assert node.stop(signal.SIGINT) == 0, node.log
 
 
-def test_a_signal_while_it_starts_ends_it_with_code_0(start_node, picture):
+def test_a_signal_while_it_starts_ends_it_with_code_0(start_node_from_scratch, picture):
     """Whatever it is just about to do."""
-    node = start_node("video_source", {"source": picture, "loop": True}, {"PYTHONVERBOSE": "1"})
+    node = start_node_from_scratch("video_source", {"source": picture, "loop": True}, {"PYTHONVERBOSE": "1"})
     node.wait_for_log("import 'rclpy'")
     assert node.stop(signal.SIGINT) == 0
 

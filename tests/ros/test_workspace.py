@@ -74,7 +74,8 @@ def test_the_installed_executable_runs(start_process, client, tmp_path):
 def test_a_python_without_femo_says_what_to_do(start_process):
     """And not that some module was not found."""
     without_site_packages = "import sys; sys.path.remove(''); from femo_ros.video_source import main; main()"
-    node = start_process([sys.executable, "-S", "-c", without_site_packages])
+    environment = {"PYTHONPATH": str(WORKSPACE / "src" / "femo_ros")}
+    node = start_process([sys.executable, "-S", "-c", without_site_packages], environment)
     assert node.wait() == 1
     assert "virtual environment" in node.log
     assert "Traceback" not in node.log

@@ -185,7 +185,7 @@ def start_recognizer(start_node, client):
     """A function that starts the node with parameters and what else `start_node` takes; a failed test shows its log."""
     started = []
 
-    def start(parameters=None, namespace=None, **arguments):
+    def start(parameters=None, namespace=None, start_node=start_node, **arguments):
         process = start_node("emotion_recognizer", parameters, namespace=namespace, **arguments)
         started.append(process)
         return Recognizer(process, client, f"{namespace or ''}{NODE}")
