@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from femo_jax.errors import FemoError
-from femo_jax.live.boxes import Box
+from femo_jax.live.image import Box
 
 WIDTH, HEIGHT = 640, 480
 SHAPE = (HEIGHT, WIDTH, 3)

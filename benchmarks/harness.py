@@ -17,7 +17,7 @@ from frames import Scene
 from scipy.optimize import linear_sum_assignment
 
 from femo_jax.errors import FemoError
-from femo_jax.live.boxes import Box, overlaps
+from femo_jax.live.image import Box, overlaps
 
 BLOCK = 60
 """The most frames that a system works on before it is the next one's turn."""

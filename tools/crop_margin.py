@@ -31,11 +31,9 @@ from rich.table import Table
 from femo_jax import EmotionRecognizer
 from femo_jax.data.forms import iterate_faces
 from femo_jax.errors import FemoError
-from femo_jax.live.boxes import Box
 from femo_jax.live.config import DetectorConfig
-from femo_jax.live.detection.crop import CropGeometry, crop_faces
-from femo_jax.live.detection.detector import Detector, create_detector
-from femo_jax.live.picture import Picture
+from femo_jax.live.detection import Detector, create_detector
+from femo_jax.live.image import Box, CropGeometry, InputImage, crop_faces
 from femo_jax.live.sources import open_source
 from femo_jax.preprocess import IMAGE_SIZE
 
@@ -108,11 +106,11 @@ def fer2013_faces(path: Path, count: int) -> Iterator[np.ndarray]:
 def measure_fer2013(console: Console, path: Path, count: int, ruler: cv2.FaceDetectorYN) -> Marks:
     """Prints and returns where eyes and mouth lie in FER-2013's squares; prints Haar's boxes of the squares."""
     side = ENLARGED * IMAGE_SIZE
-    detector = create_detector(DetectorConfig(smallest=0.3))
+    detector = create_detector(DetectorConfig(min_size=0.3))
     marks, boxes = [], []
     for image in fer2013_faces(path, count):
         marks += find_marks(ruler, image)[:1]
-        boxes += detector.detect(Picture(image))[:1]
+        boxes += detector.detect(InputImage(image))[:1]
     marks = [Marks((m.eyes - BORDER) / side, (m.mouth - BORDER) / side, m.eye_distance / side, m.turned) for m in marks]
     eyes, mouth, eye_distances, turned = (np.array(values) for values in zip(*marks, strict=True))
     median = Marks(
@@ -129,24 +127,24 @@ def measure_fer2013(console: Console, path: Path, count: int, ruler: cv2.FaceDet
     return median
 
 
-def read_pictures(sources: Sequence[str], every: int) -> list[Picture]:
+def read_pictures(sources: Sequence[str], every: int) -> list[InputImage]:
     """All pictures, and one frame in `every` of the clips."""
     pictures = []
     for name in sources:
         with open_source(name) as source:
-            pictures += [Picture(frame.image) for frame in source if frame.still or frame.index % every == 0]
+            pictures += [InputImage(frame.image) for frame in source if frame.still or frame.index % every == 0]
     return pictures
 
 
 class Pair(NamedTuple):
     """A face as a detector and the ruler found it."""
 
-    picture: Picture
+    picture: InputImage
     box: Box
     marks: Marks
 
 
-def pair_faces(detector: Detector, pictures: Sequence[Picture], marks: Sequence[Sequence[Marks]]) -> list[Pair]:
+def pair_faces(detector: Detector, pictures: Sequence[InputImage], marks: Sequence[Sequence[Marks]]) -> list[Pair]:
     """The detector's boxes that hold the middle of a face which looks into the camera."""
     return [
         Pair(picture, box, face)

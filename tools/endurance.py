@@ -24,9 +24,8 @@ from skimage.data import astronaut
 from femo_jax import EmotionRecognizer
 from femo_jax.errors import FemoError
 from femo_jax.files import write_json
-from femo_jax.live.boxes import Box, overlaps
-from femo_jax.live.detection.detector import Detector
-from femo_jax.live.picture import Picture
+from femo_jax.live.detection import Detector
+from femo_jax.live.image import Box, InputImage, overlaps
 
 WARM_UP = 0.1
 """Share of the frames after which memory and compilations count."""
@@ -62,7 +61,7 @@ class ThinnedDetector:
         self._found: list[Box] = []
         self._present: list[Box] = []
 
-    def advance(self, picture: Picture, index: int) -> None:
+    def advance(self, picture: InputImage, index: int) -> None:
         """Goes on to the frame with this number."""
         if index % self._every == 0:
             self._found = self._detector.detect(picture)
@@ -70,11 +69,13 @@ class ThinnedDetector:
         seen = [box for box in self._found + crowd if self._random.random() > 0.05]
         self._present = [self._jittered(box).clipped(picture.width, picture.height) for box in seen]
 
-    def detect(self, picture: Picture) -> list[Box]:
+    def detect(self, picture: InputImage) -> list[Box]:
         """All faces of the frame."""
         return list(self._present)
 
-    def detect_near(self, picture: Picture, boxes: Sequence[Box], window: float, scales: float) -> list[Box | None]:
+    def detect_near(
+        self, picture: InputImage, boxes: Sequence[Box], window_scale: float, scale_range: float
+    ) -> list[Box | None]:
         """For each known box the face that overlaps it most, or None."""
         if not self._present:
             return [None] * len(boxes)
@@ -142,7 +143,7 @@ def endure(
     for index in range(count):
         if index == warm:
             warming = compilations.count
-        picture = Picture(clip[index % len(clip)])
+        picture = InputImage(clip[index % len(clip)])
         detector.advance(picture, index)
         result = stream(picture, index / FRAMES_PER_SECOND)
         faces += len(result.faces)

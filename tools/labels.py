@@ -16,12 +16,11 @@ import tyro
 from femo_jax import EmotionRecognizer
 from femo_jax.errors import FemoError
 from femo_jax.live.config import DetectorConfig, StreamConfig
-from femo_jax.live.detection.crop import crop_faces
-from femo_jax.live.detection.search import FaceSearch
-from femo_jax.live.picture import Picture
+from femo_jax.live.image import InputImage, crop_faces
 from femo_jax.live.results import FaceEmotion
 from femo_jax.live.sources import Source, open_source
-from femo_jax.live.tracking.tracks import Tracker
+from femo_jax.live.stream import FaceSearch
+from femo_jax.live.tracking import Tracker
 
 TOGETHER = "together"
 """The name of all clips as one."""
@@ -115,7 +114,7 @@ def measure(clip: Source, recognizer: EmotionRecognizer, config: StreamConfig, r
     tracks: set[int] = set()
     time = 0.0
     for frame in clip:
-        picture = Picture(frame.image)
+        picture = InputImage(frame.image)
         found, _ = search.find(picture, frame.time, tracker.boxes())
         sightings = tracker.associate(frame.time, found)
         crops = crop_faces(picture.grey, [sighting.box for sighting in sightings], recognizer.detector.geometry)

@@ -16,10 +16,9 @@ from femo_jax.errors import ConfigError
 from femo_jax.explain.faces import STEPS, Baseline, Explainer
 from femo_jax.files import printable
 from femo_jax.live.config import DetectorConfig
-from femo_jax.live.detection.crop import WHOLE, crop_faces
+from femo_jax.live.image import WHOLE_IMAGE, crop_faces
 from femo_jax.live.output.predictions import Prediction
-from femo_jax.live.recognizer import EmotionRecognizer
-from femo_jax.live.stills import recognize_stills
+from femo_jax.live.recognizer import EmotionRecognizer, recognize_stills
 
 if TYPE_CHECKING:
     from femo_jax.explain.figure import ExplainedFace
@@ -77,7 +76,7 @@ def run(options: Options) -> int:
     recognizer = EmotionRecognizer.load(options.model, options.detector)
     explainer = Explainer(recognizer.model, layer=options.layer, baseline=options.baseline, steps=options.steps)
     whole = options.faces == "whole"
-    geometry = WHOLE if whole else recognizer.detector.geometry
+    geometry = WHOLE_IMAGE if whole else recognizer.detector.geometry
     found, faces = [], 0
     for path, picture in read_named(paths, unreadable):  # one at a time, of which the crops alone are kept
         (result,) = recognize_stills(recognizer, [picture], whole=whole)

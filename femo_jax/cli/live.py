@@ -13,18 +13,17 @@ from rich.markup import escape
 from femo_jax.cli.console import say
 from femo_jax.errors import ConfigError
 from femo_jax.live.config import DetectorConfig, DrawConfig, SearchConfig, StreamConfig, TrackConfig
+from femo_jax.live.image import InputImage
 from femo_jax.live.output.frame_log import FrameLog
 from femo_jax.live.output.video import VideoWriter
-from femo_jax.live.picture import Picture
 from femo_jax.live.playing.display import why_no_window
 from femo_jax.live.playing.player import Player
 from femo_jax.live.playing.window import KEYS, PreviewWindow
-from femo_jax.live.recognizer import EmotionRecognizer
+from femo_jax.live.recognizer import EmotionRecognizer, recognize_stills
 from femo_jax.live.results import FrameResult
 from femo_jax.live.sources import open_source
 from femo_jax.live.sources.frame import Frame, Source
 from femo_jax.live.sources.network import without_password
-from femo_jax.live.stills import recognize_stills
 from femo_jax.signals import stop_request
 
 _File = Annotated[Path | None, tyro.conf.arg(metavar="FILE")]
@@ -147,7 +146,7 @@ def _recognition(recognizer: EmotionRecognizer, options: Options) -> Callable[[F
 
     def recognize(frame: Frame) -> FrameResult:
         if whole or frame.still:
-            return recognize_stills(recognizer, [Picture(frame.image)], whole=whole, time=frame.time)[0]
+            return recognize_stills(recognizer, [InputImage(frame.image)], whole=whole, time=frame.time)[0]
         return stream(frame.image, frame.time)
 
     return recognize

@@ -9,7 +9,7 @@ import tyro
 
 from femo_jax.cli.console import say
 from femo_jax.errors import SourceError
-from femo_jax.live.picture import Picture
+from femo_jax.live.image import InputImage
 from femo_jax.live.sources.pictures import find_pictures, read_picture
 
 Places = Annotated[
@@ -34,11 +34,11 @@ def find_named(places: Sequence[str], unreadable: list[str]) -> list[Path]:
     return list(dict.fromkeys(paths))
 
 
-def read_named(paths: Iterable[Path], unreadable: list[str]) -> Iterator[tuple[Path, Picture]]:
+def read_named(paths: Iterable[Path], unreadable: list[str]) -> Iterator[tuple[Path, InputImage]]:
     """Reads pictures one after the other; one that cannot be read is told and added to `unreadable`."""
     for path in paths:
         try:
-            yield path, Picture(read_picture(path))
+            yield path, InputImage(read_picture(path))
         except SourceError as error:
             say(str(error))
             unreadable.append(str(path))

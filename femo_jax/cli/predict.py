@@ -17,10 +17,9 @@ from femo_jax.cli.pictures import Places, find_named, read_named
 from femo_jax.errors import ConfigError, FemoError
 from femo_jax.files import printable
 from femo_jax.live.config import DetectorConfig, DrawConfig
+from femo_jax.live.image import InputImage
 from femo_jax.live.output.predictions import AnnotatedFolder, Prediction, write_csv
-from femo_jax.live.picture import Picture
-from femo_jax.live.recognizer import EmotionRecognizer
-from femo_jax.live.stills import recognize_stills
+from femo_jax.live.recognizer import EmotionRecognizer, recognize_stills
 
 _File = Annotated[Path | None, tyro.conf.arg(metavar="FILE")]
 
@@ -81,7 +80,7 @@ def _with_bar(paths: Sequence[Path]) -> Iterable[Path]:
     return track(paths, "recognising", console=console, transient=True, disable=not console.is_terminal)
 
 
-def _batches(pictures: Iterable[tuple[Path, Picture]]) -> Iterator[list[tuple[Path, Picture]]]:
+def _batches(pictures: Iterable[tuple[Path, InputImage]]) -> Iterator[list[tuple[Path, InputImage]]]:
     """Pictures whose faces are classified together: enough to be fast, and not too many for the memory."""
     batch, pixels = [], 0
     for path, picture in pictures:

@@ -2,7 +2,7 @@
 
 The idea, and half of the kinds, are of Hendrycks & Dietterich; crops that are off and covered parts are what a face
 detector and the world add. A picture has no surroundings here: what a crop takes from outside repeats its edge, as
-`femo_jax.live.detection.crop` does at the edge of a frame.
+`femo_jax.live.image` does at the edge of a frame.
 
 References:
   Hendrycks and Dietterich, Benchmarking Neural Network Robustness to Common Corruptions and Perturbations, 2019,

@@ -19,9 +19,9 @@ class DetectorConfig:
     """OpenCV's Haar cascade, or YuNet with a model file of yours."""
     model: Path | None = None
     """Cascade file for haar (default: OpenCV's frontal face alt2); ONNX file for yunet, which must be named."""
-    smallest: float = 0.09
+    min_size: float = 0.09
     """Side of the smallest face: pixels where above 1, else a fraction of the frame's height."""
-    largest: float = 1.0
+    max_size: float = 1.0
     """Side of the largest face: pixels where above 1, else a fraction of the frame's height."""
     scale_factor: float = 1.2
     """haar: step from one size of face to the next; nearer to 1 finds more and takes longer."""
@@ -29,23 +29,23 @@ class DetectorConfig:
     """haar: overlapping hits that make a face; more finds fewer false faces, and fewer true ones."""
     equalize: bool = False
     """haar: equalise the histogram first, for dark or pale frames."""
-    score: float = 0.7
+    score_threshold: float = 0.7
     """yunet: smallest score of a face, 0 to 1."""
 
     def __post_init__(self) -> None:
         """Refuses values that no detector can use, with ConfigError."""
         _among(self, "kind", ("haar", "yunet"))
-        _between(self, "smallest", 0.0, math.inf, open_low=True)
-        _between(self, "largest", 0.0, math.inf, open_low=True)
+        _between(self, "min_size", 0.0, math.inf, open_low=True)
+        _between(self, "max_size", 0.0, math.inf, open_low=True)
         _between(self, "scale_factor", 1.01, 2.0)
         _between(self, "min_neighbors", 0, 100)
-        _between(self, "score", 0.0, 1.0)
+        _between(self, "score_threshold", 0.0, 1.0)
         if self.kind == "yunet" and self.model is None:
             raise ConfigError("detector yunet needs the path of a YuNet model file (.onnx) in `model`; none is given.")
 
     def sizes(self, height: int) -> tuple[float, float]:
         """Side of the smallest and of the largest face in pixels, in a frame of this height."""
-        smallest, largest = (size if size > 1 else size * height for size in (self.smallest, self.largest))
+        smallest, largest = (size if size > 1 else size * height for size in (self.min_size, self.max_size))
         return smallest, largest
 
 
@@ -55,16 +55,16 @@ class SearchConfig:
 
     full_scan_ms: float = 250.0
     """Milliseconds between scans of the whole frame, which find new faces; 0 scans every frame."""
-    window: float = 1.6
+    window_scale: float = 1.6
     """Side of the window in which a known face is looked for, as a multiple of its last box."""
-    scales: float = 1.2
+    scale_range: float = 1.2
     """Factor by which a known face may have grown or shrunk since it was last found."""
 
     def __post_init__(self) -> None:
         """Refuses values that make no sense, with ConfigError."""
         _between(self, "full_scan_ms", 0.0, 60_000.0)
-        _between(self, "window", 1.1, 5.0)
-        _between(self, "scales", 1.05, 3.0)
+        _between(self, "window_scale", 1.1, 5.0)
+        _between(self, "scale_range", 1.05, 3.0)
 
 
 @dataclass(frozen=True)
@@ -73,9 +73,9 @@ class TrackConfig:
 
     min_overlap: float = 0.2
     """Smallest intersection over union at which a found face belongs to a track."""
-    born_after: int = 2
+    min_hits: int = 2
     """Sightings in a row after which a track is shown."""
-    lost_after_ms: float = 600.0
+    max_age_ms: float = 600.0
     """Milliseconds without a sighting after which a track ends."""
     smoothing_ms: float = 400.0
     """Time constant of the probabilities' smoothing, in milliseconds; 0 does not smooth."""
@@ -93,8 +93,8 @@ class TrackConfig:
     def __post_init__(self) -> None:
         """Refuses values that make no sense, with ConfigError."""
         _between(self, "min_overlap", 0.0, 1.0, open_low=True)
-        _between(self, "born_after", 1, 100)
-        _between(self, "lost_after_ms", 0.0, 60_000.0)
+        _between(self, "min_hits", 1, 100)
+        _between(self, "max_age_ms", 0.0, 60_000.0)
         _between(self, "smoothing_ms", 0.0, 60_000.0)
         _between(self, "hysteresis", 0.0, 1.0)
         _between(self, "uncertain_below", 0.0, 1.0)

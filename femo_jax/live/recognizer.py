@@ -1,10 +1,10 @@
-"""Emotions of the faces in a picture: detector, crops, and a network that was compiled when it was loaded."""
+"""Emotions of the faces in an image: detector, crops, and a network that was compiled when it was loaded."""
 
 import os
+import time as clock
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
@@ -13,28 +13,24 @@ from jax.tree_util import Partial
 
 from femo_jax.emotions import EMOTIONS
 from femo_jax.errors import ModelFileError
-from femo_jax.live.boxes import Box
 from femo_jax.live.compile_cache import persistent_cache
 from femo_jax.live.config import DetectorConfig, StreamConfig, TrackConfig
-from femo_jax.live.detection.crop import WHOLE, CropGeometry, crop_faces
-from femo_jax.live.detection.detector import Detector, create_detector
-from femo_jax.live.picture import Picture
-from femo_jax.live.results import FaceEmotion
+from femo_jax.live.detection import Detector, create_detector
+from femo_jax.live.image import WHOLE_IMAGE, Box, CropGeometry, InputImage, crop_faces
+from femo_jax.live.results import FaceEmotion, FrameResult
+from femo_jax.live.stream import EmotionStream
 from femo_jax.model_file import LoadedModel, class_probabilities
 from femo_jax.models import create_model
 from femo_jax.models.fold import fold_batch_norm
 from femo_jax.preprocess import normalize
 from femo_jax.weights import load_model
 
-if TYPE_CHECKING:
-    from femo_jax.live.stream import EmotionStream
-
 BATCH_SIZES = (1, 2, 4, 8, 16)
 """Numbers of faces for which the network is compiled."""
 
 
 class EmotionRecognizer:
-    """Finds the faces of a picture and says what emotion each shows.
+    """Finds the faces in an image and classifies the emotion of each.
 
     >>> recognizer = EmotionRecognizer.load()  # doctest: +SKIP
     >>> [(face.box, face.label, face.confidence) for face in recognizer(image_bgr)]  # doctest: +SKIP
@@ -94,32 +90,32 @@ class EmotionRecognizer:
             detector = create_detector(detector or DetectorConfig())
         return cls(load_model(path), detector, batch_sizes=batch_sizes)
 
-    def __call__(self, image: np.ndarray | Picture) -> list[FaceEmotion]:
-        """The faces of a single picture, in the detector's order; none is no error.
+    def __call__(self, image: np.ndarray | InputImage) -> list[FaceEmotion]:
+        """The faces of a single image, in the detector's order; none is no error.
 
         Args:
-          image: in any form that `Picture` takes: BGR, BGRA or grey.
+          image: in any form that `InputImage` takes: BGR, BGRA or grey.
 
         Raises:
           ValueError: the image is not one.
         """
-        picture = image if isinstance(image, Picture) else Picture(image)
-        return self._faces(picture, self.detector.detect(picture), self.detector.geometry)
+        image = InputImage.of(image)
+        return self._faces(image, self.detector.detect(image), self.detector.geometry)
 
-    def whole(self, image: np.ndarray | Picture) -> FaceEmotion:
-        """The emotion of a picture that is a face and nothing else, as those of FER-2013 are.
+    def whole(self, image: np.ndarray | InputImage) -> FaceEmotion:
+        """The emotion of an image that is a face and nothing else, as those of FER-2013 are.
 
-        Of a picture that is not square, the square of the same area around its middle is taken; where that leaves the
-        picture, the pixels at the edge are repeated.
+        Of an image that is not square, the square of the same area around its middle is taken; where that leaves the
+        image, the pixels at the edge are repeated.
 
         Args:
-          image: in any form that `Picture` takes: BGR, BGRA or grey.
+          image: in any form that `InputImage` takes: BGR, BGRA or grey.
 
         Raises:
           ValueError: the image is not one.
         """
-        picture = image if isinstance(image, Picture) else Picture(image)
-        return self._faces(picture, [picture.box], WHOLE)[0]
+        image = InputImage.of(image)
+        return self._faces(image, [image.box], WHOLE_IMAGE)[0]
 
     def classify(self, faces: np.ndarray) -> np.ndarray:
         """Calibrated probabilities of the emotions of cropped faces.
@@ -147,18 +143,63 @@ class EmotionRecognizer:
         # Cut in numpy: cutting an array of JAX would compile.
         return np.concatenate([np.zeros((0, len(EMOTIONS)), np.float32), *map(np.asarray, results)])[: len(faces)]
 
-    def stream(self, config: StreamConfig | None = None) -> "EmotionStream":
+    def stream(self, config: StreamConfig | None = None) -> EmotionStream:
         """Recognition in frames that follow each other, with steady tracks; each camera needs a stream of its own."""
-        from femo_jax.live.stream import EmotionStream  # which needs this module
-
         return EmotionStream(self, config)
 
-    def _faces(self, picture: Picture, boxes: Sequence[Box], geometry: CropGeometry) -> list[FaceEmotion]:
-        crops = crop_faces(picture.grey, boxes, geometry, self.model.image_size)
+    def _faces(self, image: InputImage, boxes: Sequence[Box], geometry: CropGeometry) -> list[FaceEmotion]:
+        crops = crop_faces(image.grey, boxes, geometry, self.model.image_size)
         return [
             FaceEmotion.of_still(box, probabilities, self.uncertain_below)
             for box, probabilities in zip(boxes, self.classify(crops), strict=True)
         ]
+
+
+def recognize_stills(
+    recognizer: EmotionRecognizer, images: Sequence[InputImage], *, whole: bool = False, time: float = 0.0
+) -> list[FrameResult]:
+    """Recognises images that have nothing to do with each other; all their faces are classified together.
+
+    Args:
+      recognizer: finds and classifies.
+      images: one or more.
+      whole: each image is one face and nothing else: no detection.
+      time: given to all results, in seconds.
+
+    Returns:
+      A result an image, in their order, with faces as `recognizer` (or `recognizer.whole`) gives them. The time of
+      inference is shared out evenly.
+    """
+    found, detection_ms = [], []
+    for image in images:
+        began = clock.perf_counter()
+        found.append([image.box] if whole else recognizer.detector.detect(image))
+        detection_ms.append(1000 * (clock.perf_counter() - began))
+
+    began = clock.perf_counter()
+    geometry = WHOLE_IMAGE if whole else recognizer.detector.geometry
+    crops = [
+        crop_faces(image.grey, boxes, geometry, recognizer.model.image_size)
+        for image, boxes in zip(images, found, strict=True)
+    ]
+    probabilities = iter(recognizer.classify(np.concatenate(crops)))
+    faces = [
+        [FaceEmotion.of_still(box, next(probabilities), recognizer.uncertain_below) for box in boxes] for boxes in found
+    ]
+    inference_ms = 1000 * (clock.perf_counter() - began) / len(images)
+
+    return [
+        FrameResult(
+            faces=faces[index],
+            time=time,
+            width=image.width,
+            height=image.height,
+            detection_ms=detection_ms[index],
+            inference_ms=inference_ms,
+            full_scan=not whole,
+        )
+        for index, image in enumerate(images)
+    ]
 
 
 def _compile(model: LoadedModel, batch_sizes: Sequence[int]) -> dict[int, Callable[[np.ndarray], jax.Array]]:

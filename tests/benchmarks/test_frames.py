@@ -6,7 +6,7 @@ import pytest
 from frames import SHAPE, write_scenes
 
 from femo_jax.errors import FemoError
-from femo_jax.live.boxes import Box, overlaps
+from femo_jax.live.image import Box, overlaps
 
 
 def square(width, height, x, y, size):

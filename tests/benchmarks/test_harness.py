@@ -10,7 +10,7 @@ from frames import Scene
 from harness import Frames, Participant, Start, cold_start_seconds, count_faces, measure_frames, speed
 
 from femo_jax.errors import FemoError
-from femo_jax.live.boxes import Box
+from femo_jax.live.image import Box
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 SHAPE = (4, 6, 3)

@@ -12,8 +12,7 @@ from femo_jax.cli import live as command
 from femo_jax.cli.live import Options
 from femo_jax.cli.main import main
 from femo_jax.errors import SourceError
-from femo_jax.live.boxes import Box
-from femo_jax.live.detection.crop import CropGeometry
+from femo_jax.live.image import Box, CropGeometry
 from femo_jax.live.output.video import VideoWriter
 from femo_jax.live.playing.window import KEYS
 from femo_jax.live.recognizer import EmotionRecognizer
@@ -124,7 +123,7 @@ def test_pictures_stand_alone(tmp_path):
     log = tmp_path / "live.jsonl"
     assert main(["live", str(tmp_path), "--log", str(log)]) == 0
     assert [[set(face) & {"id", "age"} for face in line["faces"]] for line in records(log)] == [[set()], [set()]]
-    assert main(["live", str(tmp_path), "--log", str(log), "--rate", "10", "--track.born-after", "1"]) == 0
+    assert main(["live", str(tmp_path), "--log", str(log), "--rate", "10", "--track.min-hits", "1"]) == 0
     assert [[face["id"] for face in line["faces"]] for line in records(log)] == [[1], [1]]
 
 
@@ -268,7 +267,7 @@ def test_the_second_sighup_of_a_closed_terminal_does_not_break_off_the_end_of_th
         (["{clip}", "--max-frames", "0"], "--max-frames"),
         (["{clip}", "--output", "{folder}/live.txt"], "live.txt"),
         (["{folder}/nowhere.mp4", "--no-window"], "nowhere.mp4"),
-        (["{clip}", "--detector.smallest", "-1", "--no-window"], "smallest"),
+        (["{clip}", "--detector.min-size", "-1", "--no-window"], "min_size"),
     ],
 )
 def test_what_cannot_be_done_is_told_before_anything_is_written(clip, tmp_path, capsys, arguments, said):

@@ -10,8 +10,7 @@ import pytest
 
 from femo_jax.cli import predict as command
 from femo_jax.cli.main import main
-from femo_jax.live.boxes import Box
-from femo_jax.live.detection.crop import CropGeometry
+from femo_jax.live.image import Box, CropGeometry
 from femo_jax.live.recognizer import EmotionRecognizer
 
 

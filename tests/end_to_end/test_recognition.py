@@ -150,5 +150,5 @@ def test_bad_input_ends_with_code_2_and_one_clear_line(femo, astronaut, argument
 
 def test_help_names_the_keys_and_every_group_of_options(femo):
     output, _ = femo.run("live", "--help")
-    words = ("Esc", "space", "--no-window", "--detector.smallest", "--search.full-scan-ms", "--track.hysteresis")
+    words = ("Esc", "space", "--no-window", "--detector.min-size", "--search.full-scan-ms", "--track.hysteresis")
     assert all(word in output for word in (*words, "--draw.bars"))

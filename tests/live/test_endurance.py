@@ -12,7 +12,7 @@ from skimage.data import astronaut
 
 from femo_jax import EmotionRecognizer
 from femo_jax.live.config import DetectorConfig
-from femo_jax.live.detection.detector import create_detector
+from femo_jax.live.detection import create_detector
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 

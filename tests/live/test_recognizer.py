@@ -12,10 +12,8 @@ import femo_jax
 from femo_jax import EMOTIONS
 from femo_jax.errors import ConfigError, ModelFileError
 from femo_jax.live import recognizer as recognizer_module
-from femo_jax.live.boxes import Box, overlaps
 from femo_jax.live.config import DetectorConfig, StreamConfig, TrackConfig
-from femo_jax.live.detection.crop import CropGeometry, crop_faces
-from femo_jax.live.picture import Picture
+from femo_jax.live.image import Box, CropGeometry, InputImage, crop_faces, overlaps
 from femo_jax.live.recognizer import EmotionRecognizer, _batches
 from femo_jax.live.stream import EmotionStream
 from femo_jax.model_file import load_model_file, logits_function
@@ -155,7 +153,7 @@ def test_what_are_no_faces(recognizer, faces, got):
 def test_faces_of_a_picture(recognizer, frame):
     boxes = [Box(5, 8, 60, 60), Box(90, 40, 50, 50)]
     recognizer.detector.boxes = boxes
-    probabilities = recognizer.classify(crop_faces(Picture(frame).grey, boxes, recognizer.detector.geometry))
+    probabilities = recognizer.classify(crop_faces(InputImage(frame).grey, boxes, recognizer.detector.geometry))
     found = recognizer(frame)
     assert [face.box for face in found] == boxes
     for face, row in zip(found, probabilities, strict=True):
@@ -181,7 +179,7 @@ def test_two_hundred_faces(recognizer, frame):
     recognizer.detector.boxes = [Box(x, y, 12, 12) for x in range(0, 140, 7) for y in range(0, 100, 10)]
     found = recognizer(frame)
     assert [face.box for face in found] == recognizer.detector.boxes
-    last = crop_faces(Picture(frame).grey, recognizer.detector.boxes[-1:], recognizer.detector.geometry)
+    last = crop_faces(InputImage(frame).grey, recognizer.detector.boxes[-1:], recognizer.detector.geometry)
     np.testing.assert_allclose(found[-1].probabilities, recognizer.classify(last)[0], atol=1e-5)
 
 
@@ -204,7 +202,7 @@ def test_every_form_of_a_picture_gives_the_same(recognizer, frame):
         grey / 255,
         (grey / 255).astype(np.float32),
         np.asfortranarray(grey),
-        Picture(grey),
+        InputImage(grey),
     ]
     expected = recognizer(grey)[0].probabilities
     for form in forms:
@@ -216,7 +214,7 @@ def test_every_form_of_a_picture_gives_the_same(recognizer, frame):
 )
 def test_what_is_no_picture(recognizer, image):
     for recognize in (recognizer, recognizer.whole):
-        with pytest.raises(ValueError, match=r"picture|numpy"):
+        with pytest.raises(ValueError, match=r"image|numpy"):
             recognize(image)
 
 
@@ -277,7 +275,7 @@ def test_a_network_that_gives_nan_is_refused(random_model):
 
 
 def test_stream_has_the_recognizer_and_the_settings(recognizer):
-    config = StreamConfig(track=TrackConfig(born_after=1))
+    config = StreamConfig(track=TrackConfig(min_hits=1))
     recognizer.detector.boxes = [Box(5, 8, 60, 60)]
     stream = recognizer.stream(config)
     assert isinstance(stream, EmotionStream)

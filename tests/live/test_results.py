@@ -3,7 +3,7 @@ import json
 import numpy as np
 
 from femo_jax import EMOTIONS
-from femo_jax.live.boxes import Box
+from femo_jax.live.image import Box
 from femo_jax.live.results import FaceEmotion
 
 PROBABILITIES = np.array([0.05, 0.0, 0.05, 0.7, 0.1, 0.05, 0.05], np.float32)

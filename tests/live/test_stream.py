@@ -2,9 +2,8 @@ import numpy as np
 import pytest
 
 from femo_jax import EMOTIONS
-from femo_jax.live.boxes import Box
 from femo_jax.live.config import SearchConfig, StreamConfig, TrackConfig
-from femo_jax.live.detection.crop import CropGeometry
+from femo_jax.live.image import Box, CropGeometry
 from femo_jax.live.stream import EmotionStream
 
 
@@ -44,7 +43,7 @@ class Brightness:
 
 @pytest.fixture
 def stream():
-    return EmotionStream(Brightness(), StreamConfig(SearchConfig(full_scan_ms=200), TrackConfig(born_after=2)))
+    return EmotionStream(Brightness(), StreamConfig(SearchConfig(full_scan_ms=200), TrackConfig(min_hits=2)))
 
 
 def frame(x, brightness=150):

@@ -14,9 +14,8 @@ from labels import TOGETHER, Labels, Options, labels_of_clips
 
 from femo_jax.emotions import EMOTIONS, Emotion
 from femo_jax.errors import FemoError
-from femo_jax.live.boxes import Box
 from femo_jax.live.config import StreamConfig, TrackConfig
-from femo_jax.live.detection.crop import CropGeometry
+from femo_jax.live.image import Box, CropGeometry
 
 
 class FakeRecognizer:
@@ -92,7 +91,7 @@ def test_a_steady_face(clip, says):
 
 def test_raw_labels_flicker_and_shown_ones_do_not(clip, says):
     says(Emotion.HAPPY, Emotion.HAPPY, Emotion.SAD)
-    config = StreamConfig(track=TrackConfig(born_after=1))
+    config = StreamConfig(track=TrackConfig(min_hits=1))
     result = labels_of_clips(Options((clip(),), config=config))["clip.avi"]
     assert result.raw.shares == pytest.approx({"happy": 2 / 3, "sad": 1 / 3}, abs=0.03)
     assert result.shown.shares == {"happy": 1.0}

@@ -1,1 +1,45 @@
-"""Finding faces in pictures and streams, and cutting them out; begin with `detector.py`."""
+"""Face detection: one interface, two detectors behind it."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from femo_jax.live.config import DetectorConfig
+from femo_jax.live.detection.haar import HaarDetector
+from femo_jax.live.detection.yunet import YuNetDetector
+from femo_jax.live.image import Box, CropGeometry, InputImage
+
+
+class Detector(Protocol):
+    """Finds faces in whole images, and known faces again near the place where they were."""
+
+    geometry: CropGeometry
+    """How to crop what FER-2013 would show from the boxes of this detector."""
+
+    def detect(self, image: InputImage) -> list[Box]:
+        """All faces of an image, one box each: whole pixels of the frame, inside it, ordered by x, then by y."""
+        ...
+
+    def detect_near(
+        self, image: InputImage, boxes: Sequence[Box], window_scale: float, scale_range: float
+    ) -> list[Box | None]:
+        """Looks for known faces again, each by itself: two boxes may well find the same face.
+
+        Args:
+          image: the frame.
+          boxes: where the faces were.
+          window_scale: side of the square in which a face is looked for, as a multiple of its box.
+          scale_range: factor by which a face may have grown or shrunk.
+
+        Returns:
+          For each box where its face is now, as `detect` gives it, or None where none is found.
+        """
+        ...
+
+
+def create_detector(config: DetectorConfig) -> Detector:
+    """Makes the detector that a configuration names.
+
+    Raises:
+      ConfigError: the cascade or model file is missing, or is not one.
+    """
+    return YuNetDetector(config) if config.kind == "yunet" else HaarDetector(config)

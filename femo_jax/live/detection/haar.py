@@ -11,11 +11,8 @@ import numpy as np
 
 from femo_jax.errors import ConfigError
 from femo_jax.files import library_path
-from femo_jax.live.boxes import Box, overlaps
 from femo_jax.live.config import DetectorConfig
-from femo_jax.live.detection.crop import CropGeometry, cut_square
-from femo_jax.live.detection.duplicates import without_duplicates
-from femo_jax.live.picture import Picture
+from femo_jax.live.image import Box, CropGeometry, InputImage, cut_square, overlaps, without_duplicates
 
 CASCADE = "haarcascade_frontalface_alt2.xml"
 """The cascade that is used where none is named, one of those that OpenCV brings along."""
@@ -71,40 +68,42 @@ class HaarDetector:
         self._window = max(self._cascade.getOriginalWindowSize())
         self._lock = threading.Lock()
 
-    def detect(self, picture: Picture) -> list[Box]:
-        """All faces of a picture; see `Detector.detect`."""
+    def detect(self, image: InputImage) -> list[Box]:
+        """All faces of an image; see `Detector.detect`."""
         found = []
-        for place in self._scan(picture):
-            found += self._look(picture, place, _LOOK_WINDOW, _LOOK_SCALES)
+        for place in self._scan(image):
+            found += self._look(image, place, _LOOK_WINDOW, _LOOK_SCALES)
         found.sort(key=lambda face: (-face[1], face[0]))
         return sorted(without_duplicates([box for box, _ in found]))
 
-    def detect_near(self, picture: Picture, boxes: Sequence[Box], window: float, scales: float) -> list[Box | None]:
+    def detect_near(
+        self, image: InputImage, boxes: Sequence[Box], window_scale: float, scale_range: float
+    ) -> list[Box | None]:
         """Known faces again; see `Detector.detect_near`."""
         near: list[Box | None] = []
         for box in boxes:
-            found = [face for face, _ in self._look(picture, box, window, scales)]
+            found = [face for face, _ in self._look(image, box, window_scale, scale_range)]
             near.append(max(found, key=lambda face: overlaps([box], [face]).item(), default=None))
         return near
 
-    def _scan(self, picture: Picture) -> list[Box]:
+    def _scan(self, image: InputImage) -> list[Box]:
         """Places where a face may be, in pixels of the frame."""
-        smallest, largest = self._config.sizes(picture.height)
+        smallest, largest = self._config.sizes(image.height)
         reduction = min(1.0, self._window / smallest)
-        image, to_frame = _resized(picture.grey, reduction)
-        places, _ = _grouped(self._hits(image, self._config.scale_factor, 0, largest * reduction), 1)
+        reduced, to_frame = _resized(image.grey, reduction)
+        places, _ = _grouped(self._hits(reduced, self._config.scale_factor, 0, largest * reduction), 1)
         return [Box(*(place * to_frame)) for place in places]
 
-    def _look(self, picture: Picture, place: Box, window: float, scales: float) -> list[tuple[Box, int]]:
+    def _look(self, image: InputImage, place: Box, window_scale: float, scale_range: float) -> list[tuple[Box, int]]:
         """The faces of about a place's size in a square about it, each with its number of hits."""
         size = _LOOK_SIZE * self._window
-        tile = round(window * size)
-        side = window * place.size
+        tile = round(window_scale * size)
+        side = window_scale * place.size
         x, y = place.center
-        hits = self._hits(cut_square(picture.grey, x, y, side, tile), _LOOK_STEP, size / scales, size * scales)
+        hits = self._hits(cut_square(image.grey, x, y, side, tile), _LOOK_STEP, size / scale_range, size * scale_range)
         boxes, counts = _grouped(hits, max(self._config.min_neighbors, 1))
         boxes = boxes * (side / tile) + (x - side / 2, y - side / 2, 0, 0)
-        faces = (Box(*box).rounded().clipped(picture.width, picture.height) for box in boxes)
+        faces = (Box(*box).rounded().clipped(image.width, image.height) for box in boxes)
         return [(face, int(count)) for face, count in zip(faces, counts, strict=True) if face.size]
 
     def _hits(self, image: np.ndarray, step: float, smallest: float, largest: float) -> np.ndarray:

@@ -10,10 +10,8 @@ import numpy as np
 
 from femo_jax.errors import ConfigError
 from femo_jax.files import library_path
-from femo_jax.live.boxes import Box, overlaps
 from femo_jax.live.config import DetectorConfig
-from femo_jax.live.detection.crop import CropGeometry
-from femo_jax.live.picture import Picture
+from femo_jax.live.image import Box, CropGeometry, InputImage, overlaps
 
 _SCAN_SIZE = 16.0
 """Size in pixels to which the smallest face is reduced. Of 112 faces of 30 pixels or more in 58 frames of 640x480, all
@@ -24,7 +22,7 @@ _CELL = 32
 """Pixels between the places where the network looks for its largest faces."""
 
 _SMALLEST_INPUT = 2 * _CELL
-"""Side in pixels below which the network gets no picture: in one of 32 rows OpenCV 4.14 finds faces in nothing."""
+"""Side in pixels below which the network gets no image: in one of 32 rows OpenCV 4.14 finds faces in nothing."""
 
 
 class YuNetDetector:
@@ -41,7 +39,7 @@ class YuNetDetector:
     geometry = CropGeometry(scale=1.1, shift=0.0)
 
     def __init__(self, config: DetectorConfig) -> None:
-        """Loads the model and tries it on an empty picture.
+        """Loads the model and tries it on an empty image.
 
         Raises:
           ConfigError: its file is missing or is not a YuNet that this OpenCV can run.
@@ -52,47 +50,49 @@ class YuNetDetector:
         if not path.is_file():
             raise ConfigError(f"{path}: no such model file. Name a file of YuNet (.onnx) in `model`.")
         try:
-            self._network = _load(path, config.score)
+            self._network = _load(path, config.score_threshold)
             self._run(np.zeros((_SMALLEST_INPUT, _SMALLEST_INPUT, 3), np.uint8))
         except cv2.error as error:
             raise ConfigError(
                 f"{path}: not a YuNet that OpenCV {cv2.__version__} can run. Name a model file of YuNet (.onnx)."
             ) from error
 
-    def detect(self, picture: Picture) -> list[Box]:
-        """All faces of a picture; see `Detector.detect`."""
-        smallest, largest = self._config.sizes(picture.height)
-        found = self._scan(picture, Box(0, 0, picture.width, picture.height))
+    def detect(self, image: InputImage) -> list[Box]:
+        """All faces of an image; see `Detector.detect`."""
+        smallest, largest = self._config.sizes(image.height)
+        found = self._scan(image, Box(0, 0, image.width, image.height))
         return sorted(box for box in found if smallest <= box.size <= largest)
 
-    def detect_near(self, picture: Picture, boxes: Sequence[Box], window: float, scales: float) -> list[Box | None]:
+    def detect_near(
+        self, image: InputImage, boxes: Sequence[Box], window_scale: float, scale_range: float
+    ) -> list[Box | None]:
         """Known faces again, all in one scan of the part of the frame where they may be; see `Detector.detect_near`."""
         if not boxes:
             return []
         x, y, w, h = np.array(boxes, np.float64).T
-        reach = (window - 1) / 2
+        reach = (window_scale - 1) / 2
         left, top = (x - reach * w).min(), (y - reach * h).min()
         right, bottom = (x + w + reach * w).max(), (y + h + reach * h).max()
-        found = self._scan(picture, Box(left, top, right - left, bottom - top))
-        return [_nearest(box, found, scales) for box in boxes]
+        found = self._scan(image, Box(left, top, right - left, bottom - top))
+        return [_nearest(box, found, scale_range) for box in boxes]
 
-    def _scan(self, picture: Picture, region: Box) -> list[Box]:
-        """The faces in a part of a picture, in whole pixels of the picture."""
-        factor = min(1.0, _SCAN_SIZE / self._config.sizes(picture.height)[0])
+    def _scan(self, image: InputImage, region: Box) -> list[Box]:
+        """The faces in a part of an image, in whole pixels of the image."""
+        factor = min(1.0, _SCAN_SIZE / self._config.sizes(image.height)[0])
         # On the grid of the network's cells a face is seen in the same way in each scan, whatever the part.
         region = _on_grid(region, _CELL / factor)
-        x, y, w, h = region.clipped(picture.width, picture.height).rounded()
+        x, y, w, h = region.clipped(image.width, image.height).rounded()
         if not w * h:
             return []
         width, height = max(round(w * factor), 1), max(round(h * factor), 1)
-        reduced = cv2.resize(picture.bgr[y : y + h, x : x + w], (width, height), interpolation=cv2.INTER_AREA)
+        reduced = cv2.resize(image.bgr[y : y + h, x : x + w], (width, height), interpolation=cv2.INTER_AREA)
         below, beside = max(_SMALLEST_INPUT - height, 0), max(_SMALLEST_INPUT - width, 0)
         padded = cv2.copyMakeBorder(reduced, 0, below, 0, beside, cv2.BORDER_CONSTANT)
         faces = (
             Box(x + left * w / width, y + top * h / height, across * w / width, down * h / height)
             for left, top, across, down in self._run(padded)
         )
-        whole = (face.rounded().clipped(picture.width, picture.height) for face in faces)
+        whole = (face.rounded().clipped(image.width, image.height) for face in faces)
         return [face for face in whole if face.size]
 
     def _run(self, image: np.ndarray) -> np.ndarray:
@@ -116,8 +116,8 @@ def _on_grid(box: Box, cell: float) -> Box:
     return Box(left * cell, top * cell, (right - left) * cell, (bottom - top) * cell)
 
 
-def _nearest(known: Box, found: Sequence[Box], scales: float) -> Box | None:
+def _nearest(known: Box, found: Sequence[Box], scale_range: float) -> Box | None:
     """The found box that overlaps a known one most, of those that touch it and are of like size."""
-    like = [box for box in found if known.size / scales <= box.size <= known.size * scales]
+    like = [box for box in found if known.size / scale_range <= box.size <= known.size * scale_range]
     overlap = overlaps([known], like)[0]
     return like[int(overlap.argmax())] if overlap.any() else None

@@ -10,10 +10,9 @@ import pytest
 from skimage.data import astronaut
 
 from femo_jax.errors import ConfigError
-from femo_jax.live.boxes import Box, overlaps
 from femo_jax.live.config import DetectorConfig
 from femo_jax.live.detection.haar import CASCADE, HaarDetector, _grouped
-from femo_jax.live.picture import Picture
+from femo_jax.live.image import Box, InputImage, overlaps
 
 HEAD = astronaut()[:220, 100:340, ::-1]
 """The only face of a photograph, `[220, 240, 3]` BGR."""
@@ -22,14 +21,14 @@ FACE = Box(72, 60, 102, 102)
 """Where it is."""
 
 
-def put(*faces: tuple[int, int, float], width: int = 640, height: int = 480) -> Picture:
+def put(*faces: tuple[int, int, float], width: int = 640, height: int = 480) -> InputImage:
     """A grey frame with heads: column, row and scale of each."""
     frame = np.full((height, width, 3), 90, np.uint8)
     for x, y, scale in faces:
         head = cv2.resize(HEAD, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
         part = frame[y : y + head.shape[0], x : x + head.shape[1]]
         part[:] = head[: part.shape[0], : part.shape[1]]
-    return Picture(frame)
+    return InputImage(frame)
 
 
 def face_at(x: float, y: float, scale: float) -> Box:
@@ -60,7 +59,7 @@ def test_each_face_has_one_box_in_order(detector, crowd):
 
 def test_boxes_are_whole_pixels_inside_the_frame(detector):
     # The hair is cut off above, the chin below: the box would leave the frame.
-    picture = Picture(np.ascontiguousarray(HEAD[64:158, 76:170]))
+    picture = InputImage(np.ascontiguousarray(HEAD[64:158, 76:170]))
     looked = detector.detect_near(picture, [Box(-4, -4, 102, 102)], 1.6, 1.2)
     for box in [*detector.detect(picture), *detector.detect(put((3, 5, 0.77))), *looked]:
         assert box is not None and all(isinstance(value, int) for value in box)
@@ -69,7 +68,7 @@ def test_boxes_are_whole_pixels_inside_the_frame(detector):
 
 
 def test_a_frame_of_another_size_gives_the_same_faces(detector, crowd):
-    doubled = Picture(cv2.resize(crowd.bgr, None, fx=3, fy=3, interpolation=cv2.INTER_LINEAR))
+    doubled = InputImage(cv2.resize(crowd.bgr, None, fx=3, fy=3, interpolation=cv2.INTER_LINEAR))
     expected = [Box(*(3 * value for value in box)) for box in detector.detect(crowd)]
     assert_same_places(detector.detect(doubled), expected, overlap=0.85)
 
@@ -77,12 +76,12 @@ def test_a_frame_of_another_size_gives_the_same_faces(detector, crowd):
 @pytest.mark.parametrize(("smallest", "largest", "scales"), [(75, 1000, [1.0]), (0.15, 1.0, [1.0]), (30, 60, [0.45])])
 def test_faces_are_of_the_sizes_asked_for_in_pixels_or_of_the_height(smallest, largest, scales):
     picture = put((10, 20, 1.0), (330, 20, 0.45))
-    found = HaarDetector(DetectorConfig(smallest=smallest, largest=largest)).detect(picture)
+    found = HaarDetector(DetectorConfig(min_size=smallest, max_size=largest)).detect(picture)
     assert_same_places(found, [face_at(10 if scale == 1.0 else 330, 20, scale) for scale in scales])
 
 
 def test_nothing_is_found_where_no_size_is_left(crowd):
-    assert HaarDetector(DetectorConfig(smallest=200, largest=100)).detect(crowd) == []
+    assert HaarDetector(DetectorConfig(min_size=200, max_size=100)).detect(crowd) == []
 
 
 def test_two_places_of_one_face_give_one_box(detector, monkeypatch):
@@ -154,7 +153,7 @@ def test_a_face_that_rests_is_found_at_rest(detector):
     box: Box | None = detector.detect(put((50, 50, 0.8)))[0]
     for step, (x, y) in enumerate([(50, 50), (51, 50), (52, 51), (51, 52), (50, 52), (49, 51), (50, 50), (51, 51)]):
         noise = np.random.default_rng(step).normal(0, 2, (480, 640, 3))
-        picture = Picture(np.clip(put((x, y, 0.8)).bgr + noise, 0, 255).astype(np.uint8))
+        picture = InputImage(np.clip(put((x, y, 0.8)).bgr + noise, 0, 255).astype(np.uint8))
         box = detector.detect_near(picture, [box], 1.6, 1.2)[0]
         assert box is not None
         boxes.append((box.center[0] - x, box.center[1] - y, box.size))
@@ -171,13 +170,13 @@ def test_hits_outside_the_frame_are_dropped(detector, monkeypatch):
 def test_an_image_smaller_than_the_cascades_window_never_reaches_it(monkeypatch):
     detector = HaarDetector(DetectorConfig())
     monkeypatch.setattr(detector, "_cascade", None)
-    assert detector.detect(Picture(np.zeros((19, 300), np.uint8))) == []
+    assert detector.detect(InputImage(np.zeros((19, 300), np.uint8))) == []
 
 
 @pytest.mark.parametrize("shape", [(1, 640), (480, 1), (1, 1), (19, 640), (640, 19), (20, 20), (3, 5000)])
 def test_a_tiny_frame_has_no_faces(shape):
-    picture = Picture(np.random.default_rng(0).integers(0, 256, shape, np.uint8))
-    for config in (DetectorConfig(), DetectorConfig(smallest=1e-6), DetectorConfig(smallest=5000)):
+    picture = InputImage(np.random.default_rng(0).integers(0, 256, shape, np.uint8))
+    for config in (DetectorConfig(), DetectorConfig(min_size=1e-6), DetectorConfig(min_size=5000)):
         detector = HaarDetector(config)
         assert detector.detect(picture) == []
         assert detector.detect_near(picture, [Box(0, 0, 1, 1), Box(90, 90, 50, 50)], 1.6, 1.2) == [None, None]
@@ -196,7 +195,7 @@ def test_several_threads_get_what_one_gets(detector, crowd):
 
 def test_another_cascade_finds_other_things():
     path = Path(cv2.data.haarcascades) / "haarcascade_eye.xml"
-    found = HaarDetector(DetectorConfig(model=path, smallest=20, largest=60)).detect(put((10, 20, 1.0)))
+    found = HaarDetector(DetectorConfig(model=path, min_size=20, max_size=60)).detect(put((10, 20, 1.0)))
     face = face_at(10, 20, 1.0)
     assert found and all(box.size < face.size / 2 for box in found)
     assert any(face.x < box.center[0] < face.x + face.w and face.y < box.center[1] < face.center[1] for box in found)

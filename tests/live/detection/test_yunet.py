@@ -8,11 +8,10 @@ import pytest
 from skimage.data import astronaut
 
 from femo_jax.errors import ConfigError
-from femo_jax.live.boxes import Box, overlaps
 from femo_jax.live.config import DetectorConfig
 from femo_jax.live.detection import yunet
 from femo_jax.live.detection.yunet import YuNetDetector
-from femo_jax.live.picture import Picture
+from femo_jax.live.image import Box, InputImage, overlaps
 
 
 class FakeNetwork:
@@ -61,11 +60,11 @@ def make(network, tmp_path):
     return make
 
 
-def draw(*faces: Box, width: int = 640, height: int = 480) -> Picture:
+def draw(*faces: Box, width: int = 640, height: int = 480) -> InputImage:
     frame = np.zeros((height, width, 3), np.uint8)
     for x, y, w, h in faces:
         frame[max(y, 0) : y + h, max(x, 0) : x + w] = 255
-    return Picture(frame)
+    return InputImage(frame)
 
 
 def assert_near(found, expected, pixels=4):
@@ -86,16 +85,16 @@ def test_boxes_are_in_pixels_of_the_frame_and_in_order(make, network):
 def test_the_frame_is_reduced_as_far_as_the_smallest_face_allows(make, network):
     sizes = []
     for smallest, width, height in [(32, 640, 480), (8, 640, 480), (0.1, 1920, 1080)]:
-        make(smallest=smallest).detect(draw(width=width, height=height))
+        make(min_size=smallest).detect(draw(width=width, height=height))
         sizes += network.inputs
     assert sizes == [(240, 320), (480, 640), (160, 284)]
 
 
 def test_faces_are_of_the_sizes_asked_for(make):
     picture = draw(SMALL, HIGH)
-    assert_near(make(smallest=70).detect(picture), [HIGH])
-    assert_near(make(largest=70).detect(picture), [SMALL])
-    assert_near(make(smallest=0.15, largest=0.5).detect(picture), [HIGH])
+    assert_near(make(min_size=70).detect(picture), [HIGH])
+    assert_near(make(max_size=70).detect(picture), [SMALL])
+    assert_near(make(min_size=0.15, max_size=0.5).detect(picture), [HIGH])
 
 
 def test_known_faces_are_found_where_they_moved_to(make):
@@ -118,19 +117,19 @@ def test_known_faces_are_not_found_outside_window_or_scales(make):
 
 
 def test_only_the_surroundings_of_known_faces_are_searched(make, network):
-    make(smallest=32).detect_near(draw(SMALL), [SMALL], 1.6, 1.2)
+    make(min_size=32).detect_near(draw(SMALL), [SMALL], 1.6, 1.2)
     # Half the size, by cells of 32: columns 128 to 192 and rows 64 to 160.
     assert network.inputs == [(96, 64)]
 
 
 def test_the_smallest_input_is_filled_with_the_frame(make, network):
     frame = np.full((480, 640), 100, np.uint8)
-    make(smallest=32).detect_near(Picture(frame), [Box(80, 80, 20, 20)], 1.2, 1.2)
+    make(min_size=32).detect_near(InputImage(frame), [Box(80, 80, 20, 20)], 1.2, 1.2)
     assert network.last.shape == (64, 64, 3) and (network.last == 100).all()
 
 
 def test_a_part_of_the_frame_shows_a_face_as_the_whole_does(make):
-    detector = make(smallest=32)
+    detector = make(min_size=32)
     picture = draw(Box(101, 41, 81, 113), Box(303, 207, 53, 61))
     assert detector.detect_near(picture, detector.detect(picture), 1.6, 1.2) == detector.detect(picture)
     assert detector.detect_near(picture, [Box(301, 205, 55, 65)], 1.6, 1.2) == detector.detect(picture)[1:]
@@ -144,14 +143,14 @@ def test_a_known_face_outside_the_frame_is_not_found(make):
 @pytest.mark.parametrize("shape", [(1, 640), (480, 1), (1, 1), (5, 640)])
 def test_the_network_never_gets_a_tiny_picture(make, network, shape):
     detector = make()
-    picture = Picture(np.zeros(shape, np.uint8))
+    picture = InputImage(np.zeros(shape, np.uint8))
     assert detector.detect(picture) == []
     assert detector.detect_near(picture, [Box(0, 0, 1, 1)], 1.6, 1.2) == [None]
     assert np.min(network.inputs) == 64
 
 
 def test_faces_are_clipped_to_the_frame(make, monkeypatch):
-    detector = make(smallest=16)
+    detector = make(min_size=16)
     reaching_out = np.array([[-20, -10, 60, 60], [600, 450, 50, 50], [700, 0, 50, 50]], np.float64)
     monkeypatch.setattr(detector, "_run", lambda image: reaching_out)
     assert detector.detect(draw()) == [(0, 0, 40, 50), (600, 450, 40, 30)]
@@ -195,7 +194,7 @@ def real():
 
 
 def test_a_real_network_finds_a_real_face(real):
-    picture = Picture(np.ascontiguousarray(astronaut()[..., ::-1]))
+    picture = InputImage(np.ascontiguousarray(astronaut()[..., ::-1]))
     (face,) = real.detect(picture)
     assert overlaps([face], [Box(178, 62, 84, 118)]).item() > 0.7
     (again,) = real.detect_near(picture, [face], 1.6, 1.2)
@@ -203,7 +202,7 @@ def test_a_real_network_finds_a_real_face(real):
 
 
 def test_a_real_network_serves_several_threads(real):
-    pictures = [Picture(np.ascontiguousarray(astronaut()[:, : 512 - 40 * step, ::-1])) for step in range(4)]
+    pictures = [InputImage(np.ascontiguousarray(astronaut()[:, : 512 - 40 * step, ::-1])) for step in range(4)]
     expected = [real.detect(picture) for picture in pictures]
     results = {}
 

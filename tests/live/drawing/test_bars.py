@@ -2,10 +2,9 @@ import numpy as np
 import pytest
 
 from femo_jax.emotions import EMOTIONS, Emotion
-from femo_jax.live.boxes import Box
-from femo_jax.live.drawing.bars import place_panel
-from femo_jax.live.drawing.layout import Layout
-from femo_jax.live.drawing.palette import emotion_color
+from femo_jax.live.drawing.draw import place_panel
+from femo_jax.live.drawing.text import Layout, emotion_color
+from femo_jax.live.image import Box
 from femo_jax.live.results import FaceEmotion
 
 

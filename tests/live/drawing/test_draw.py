@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from femo_jax.emotions import EMOTIONS
-from femo_jax.live.boxes import Box
 from femo_jax.live.config import DrawConfig
 from femo_jax.live.drawing.draw import draw, status_text
-from femo_jax.live.drawing.palette import DARK, emotion_color
+from femo_jax.live.drawing.text import DARK, emotion_color
+from femo_jax.live.image import Box
 from femo_jax.live.results import FaceEmotion
 
 SIZES = [(320, 240), (640, 480), (1920, 1080), (3840, 2160)]

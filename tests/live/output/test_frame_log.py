@@ -6,7 +6,7 @@ import pytest
 
 from femo_jax.emotions import EMOTIONS
 from femo_jax.errors import FemoError
-from femo_jax.live.boxes import Box
+from femo_jax.live.image import Box
 from femo_jax.live.output.frame_log import FrameLog
 from femo_jax.live.results import FaceEmotion, FrameResult
 

@@ -8,7 +8,7 @@ import pytest
 
 from femo_jax.emotions import EMOTIONS
 from femo_jax.errors import ConfigError
-from femo_jax.live.boxes import Box
+from femo_jax.live.image import Box
 from femo_jax.live.output.predictions import AnnotatedFolder, Prediction, write_csv
 from femo_jax.live.results import FaceEmotion, FrameResult
 

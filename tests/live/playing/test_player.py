@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from femo_jax.errors import SourceError
-from femo_jax.live.boxes import Box
 from femo_jax.live.drawing.draw import status_text
+from femo_jax.live.image import Box
 from femo_jax.live.playing import player as module
 from femo_jax.live.playing.player import Player
 from femo_jax.live.results import FaceEmotion, FrameResult

@@ -1,6 +1,6 @@
 import numpy as np
 
-from femo_jax.live.boxes import Box
+from femo_jax.live.image import Box
 from femo_jax.live.playing.summary import Summary
 from femo_jax.live.results import FaceEmotion, FrameResult
 

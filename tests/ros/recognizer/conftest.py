@@ -10,7 +10,7 @@ import pytest
 
 NODE = "/emotion_recognizer"
 
-QUICK = {"track.born_after": 1, "track.smoothing_ms": 0.0, "track.uncertain_for_ms": 0.0, "search.full_scan_ms": 0.0}
+QUICK = {"track.min_hits": 1, "track.smoothing_ms": 0.0, "track.uncertain_for_ms": 0.0, "search.full_scan_ms": 0.0}
 """Parameters with which a single picture is enough: each frame is searched as a whole and each face shown at once."""
 
 

@@ -42,7 +42,7 @@ def test_every_image_of_a_camera_at_30_hz_is_answered(start_recognizer, camera, 
 
 
 def test_above_its_pace_the_node_drops_old_images_and_stays_up_to_date(start_recognizer, camera, scene):
-    slow = {"search.full_scan_ms": 0.0, "detector.scale_factor": 1.02, "detector.smallest": 0.05}
+    slow = {"search.full_scan_ms": 0.0, "detector.scale_factor": 1.02, "detector.min_size": 0.05}
     recognizer = start_recognizer(slow)
     recognizer.client.spin_until(lambda: camera.heard, "the subscription")
     stamps = play(recognizer, camera, scene, rate=120, seconds=3)

@@ -16,7 +16,7 @@ def test_every_parameter_is_described(waiting):
     assert [each.name for each in descriptors if not each.description] == []
     by_name = {each.name: each for each in descriptors}
     assert by_name["autostart"].read_only
-    assert by_name["detector.score"].floating_point_range[0].to_value == 1.0
+    assert by_name["detector.score_threshold"].floating_point_range[0].to_value == 1.0
     assert by_name["jpeg_quality"].integer_range[0].from_value == 1
     assert "auto, sensor_data, reliable" in by_name["image_qos"].additional_constraints
 
@@ -28,8 +28,8 @@ def test_refusals_say_why_and_change_nothing_also_not_what_was_set_together(reco
     cases = [
         ({"track__hysteresis": 2.0}, "hysteresis.*(range|at most 1)"),
         ({"detector__min_neighbors": -1}, "min_neighbors.*(range|at least 0)"),
-        ({"detector__smallest": 0.0}, "smallest is 0.0; expected a number above 0"),
-        ({"detector__smallest": 60}, "[Tt]ype"),
+        ({"detector__min_size": 0.0}, "smallest is 0.0; expected a number above 0"),
+        ({"detector__min_size": 60}, "[Tt]ype"),
         ({"detector__kind": "hog"}, "'hog'; expected one of haar, yunet"),
         ({"detector__kind": "yunet"}, "needs the path of a YuNet model file"),
         ({"detector__model": str(tmp_path / "missing.xml")}, r"missing\.xml"),
@@ -75,11 +75,11 @@ def test_detector_tracker_and_drawing_change_live(recognizer, camera, scene):
     assert face.uncertain
     assert face.track_id == 1  # the track lives on
 
-    assert recognizer.set(detector__smallest=0.9, track__lost_after_ms=0.0) == []
+    assert recognizer.set(detector__min_size=0.9, track__max_age_ms=0.0) == []
     assert len(recognizer.faces_of(camera, scene.picture)) == 1  # known faces are followed, whatever their size
     assert recognizer.faces_of(camera, scene.picture * 0) == []
     assert recognizer.faces_of(camera, scene.picture) == []
-    assert recognizer.set(detector__smallest=0.1) == []
+    assert recognizer.set(detector__min_size=0.1) == []
     assert len(recognizer.faces_of(camera, scene.picture)) == 1
 
     drawn = recognizer.client.collect(Image, f"{recognizer.node}/image_annotated")
@@ -102,7 +102,7 @@ def test_detector_tracker_and_drawing_change_live(recognizer, camera, scene):
 @pytest.mark.parametrize(
     ("parameters", "words"),
     [
-        ({"detector.smallest": 60}, "detector.smallest"),  # 60.0 is meant
+        ({"detector.min_size": 60}, "detector.min_size"),  # 60.0 is meant
         ({"image_qos": "best"}, "image_qos is 'best'; expected one of auto, sensor_data, reliable"),
     ],
 )

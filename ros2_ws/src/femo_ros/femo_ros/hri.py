@@ -11,7 +11,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from femo_jax.emotions import Emotion
-from femo_jax.live.picture import Picture
+from femo_jax.live.image import InputImage
 from femo_jax.live.results import FaceEmotion, FrameResult
 
 try:
@@ -47,7 +47,7 @@ class HumansFaces:
         self._faces: dict[int, _Face] = {}
         self._ids: dict[int, str] = {}  # of faces out of sight, the longest gone first
 
-    def publish(self, header: Header, picture: Picture, result: FrameResult) -> None:
+    def publish(self, header: Header, picture: InputImage, result: FrameResult) -> None:
         """Publishes the faces of a frame under the header of its image; topics of faces that are gone end."""
         tracked = {face.track_id: face for face in result.faces if face.track_id is not None}
         for track_id in self._faces.keys() - tracked.keys():
@@ -99,7 +99,7 @@ class _Face:
         self._cropped = self._publisher(Image, "cropped")
         self._expression = self._publisher(hri_msgs.Expression, "expression")
 
-    def publish(self, header: Header, picture: Picture, face: FaceEmotion) -> None:
+    def publish(self, header: Header, picture: InputImage, face: FaceEmotion) -> None:
         self._roi.publish(roi_message(self._hri_msgs, header, picture, face))
         self._expression.publish(expression_message(self._hri_msgs, header, face))
         if self._cropped.get_subscription_count():
@@ -120,7 +120,7 @@ class _Face:
         )
 
 
-def roi_message(hri_msgs: Any, header: Header, picture: Picture, face: FaceEmotion) -> Any:
+def roi_message(hri_msgs: Any, header: Header, picture: InputImage, face: FaceEmotion) -> Any:
     """A face's box as fractions of the image's size; the detectors' confidence is not known, the track's is full."""
     return hri_msgs.NormalizedRegionOfInterest2D(
         header=header,

@@ -15,7 +15,7 @@ from std_msgs.msg import Header
 
 from femo_jax.emotions import Emotion
 from femo_jax.live import results
-from femo_jax.live.boxes import Box
+from femo_jax.live.image import Box
 
 
 def faces_message(header: Header, result: results.FrameResult) -> FaceEmotionArray:

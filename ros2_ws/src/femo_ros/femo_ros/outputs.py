@@ -8,7 +8,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from femo_jax.live.drawing.draw import draw
-from femo_jax.live.picture import Picture
+from femo_jax.live.image import InputImage
 from femo_jax.live.results import FrameResult
 from femo_ros import messages, qos
 from femo_ros.hri import HumansFaces
@@ -48,7 +48,7 @@ class Outputs:
         """Tells everybody, also those who ask later, which model is loaded."""
         self._model_info.publish(messages.model_message(self._node.get_clock().now().to_msg(), model))
 
-    def publish(self, header: Header, picture: Picture, result: FrameResult) -> None:
+    def publish(self, header: Header, picture: InputImage, result: FrameResult) -> None:
         """Publishes the faces of a frame, also when there are none."""
         self._faces.publish(messages.faces_message(header, result))
         if self._detections:
@@ -57,7 +57,7 @@ class Outputs:
             self._humans.publish(header, picture, result)
 
     def publish_drawn(
-        self, header: Header, picture: Picture, result: FrameResult, settings: Settings, status: str
+        self, header: Header, picture: InputImage, result: FrameResult, settings: Settings, status: str
     ) -> None:
         """Draws the faces on the frame, if anybody is looking."""
         raw = self._image.get_subscription_count() > 0

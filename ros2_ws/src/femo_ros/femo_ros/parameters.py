@@ -1,6 +1,6 @@
 """The node's parameters, made of femo's configuration classes: names, descriptors, checks.
 
-Names, defaults, texts and checks come from the classes themselves (`detector.smallest` is `DetectorConfig.smallest`).
+Names, defaults, texts and checks come from the classes themselves (`detector.min_size` is `DetectorConfig.smallest`).
 Only what ROS wants besides is said here: ranges, and which parameters may change while the node is configured.
 """
 
@@ -68,17 +68,17 @@ WHILE_UNCONFIGURED = frozenset({"model", "image_transport", "publish_vision_msgs
 
 RANGES: Mapping[str, tuple[float, float]] = {
     "jpeg_quality": (1, 100),
-    "detector.smallest": (0.0, 100_000.0),
-    "detector.largest": (0.0, 100_000.0),
+    "detector.min_size": (0.0, 100_000.0),
+    "detector.max_size": (0.0, 100_000.0),
     "detector.scale_factor": (1.01, 2.0),
     "detector.min_neighbors": (0, 100),
-    "detector.score": (0.0, 1.0),
+    "detector.score_threshold": (0.0, 1.0),
     "search.full_scan_ms": (0.0, 60_000.0),
-    "search.window": (1.1, 5.0),
-    "search.scales": (1.05, 3.0),
+    "search.window_scale": (1.1, 5.0),
+    "search.scale_range": (1.05, 3.0),
     "track.min_overlap": (0.0, 1.0),
-    "track.born_after": (1, 100),
-    "track.lost_after_ms": (0.0, 60_000.0),
+    "track.min_hits": (1, 100),
+    "track.max_age_ms": (0.0, 60_000.0),
     "track.smoothing_ms": (0.0, 60_000.0),
     "track.hysteresis": (0.0, 1.0),
     "track.uncertain_below": (0.0, 1.0),

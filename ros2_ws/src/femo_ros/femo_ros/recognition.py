@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from femo_jax.live.picture import Picture
+from femo_jax.live.image import InputImage
 from femo_jax.live.results import FrameResult
 from femo_ros.frame_clock import FrameClock
 from femo_ros.parameters import Settings
@@ -33,7 +33,7 @@ class Answer:
       went_back: by how many seconds its time lies before that of the image before; 0 where it does not.
     """
 
-    picture: Picture
+    picture: InputImage
     result: FrameResult
     settings: Settings
     went_back: float
@@ -69,7 +69,7 @@ class Recognition:
         Raises:
           FemoError: no such detector can be made; the old settings stay.
         """
-        from femo_jax.live.detection.detector import create_detector
+        from femo_jax.live.detection import create_detector
 
         same = settings.detector == self._live.settings.detector
         detector = self._live.detector if same else create_detector(settings.detector)
@@ -84,7 +84,7 @@ class Recognition:
         """Finds, follows and classifies the faces of the next image.
 
         Args:
-          image: in any form that `Picture` takes.
+          image: in any form that `InputImage` takes.
           stamp: of its header, in seconds; 0 where it has none.
           arrival: when it was received, in seconds on a steady clock.
         """
@@ -93,6 +93,6 @@ class Recognition:
             self._recognizer.detector = live.detector
             self._stream.config = live.settings.stream
             self._applied = live
-        picture = Picture(image)
+        picture = InputImage(image)
         result = self._stream(picture, self._clock.time(stamp, arrival))
         return Answer(picture, result, live.settings, self._clock.went_back)

@@ -58,7 +58,7 @@ def test_ros_reads_the_parameter_file():
     read = parameter.parameter_dict_from_yaml_file(str(PARAMETERS), use_wildcard=True)
     assert read["jpeg_quality"].value.integer_value == 80
     assert read["detector.kind"].value.string_value == "haar"
-    assert read["track.born_after"].value.type == parameter.Parameter.Type.INTEGER.value
+    assert read["track.min_hits"].value.type == parameter.Parameter.Type.INTEGER.value
 
 
 def test_the_perspective_shows_the_annotated_images():

@@ -9,14 +9,13 @@ pytest.importorskip("rclpy", reason="needs ROS 2")
 from femo_ros.hri import REMEMBERED, HumansFaces
 from std_msgs.msg import Header
 
-from femo_jax.live.boxes import Box
-from femo_jax.live.picture import Picture
+from femo_jax.live.image import Box, InputImage
 from femo_jax.live.results import FaceEmotion, FrameResult
 
 HRI_MSGS = SimpleNamespace(
     IdsList=SimpleNamespace, NormalizedRegionOfInterest2D=SimpleNamespace, Expression=SimpleNamespace
 )
-PICTURE = Picture(np.arange(100 * 200 * 3, dtype=np.uint32).reshape(100, 200, 3).astype(np.uint8))
+PICTURE = InputImage(np.arange(100 * 200 * 3, dtype=np.uint32).reshape(100, 200, 3).astype(np.uint8))
 HEADER = Header(frame_id="camera")
 
 

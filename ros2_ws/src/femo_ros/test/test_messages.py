@@ -12,7 +12,7 @@ from femo_ros.messages import faces_message, image_message, jpeg_message, model_
 from std_msgs.msg import Header
 
 from femo_jax import EMOTIONS
-from femo_jax.live.boxes import Box
+from femo_jax.live.image import Box
 from femo_jax.live.results import FaceEmotion, FrameResult
 
 

@@ -10,11 +10,11 @@ from femo_ros.outputs import Outputs
 from femo_ros.parameters import NodeConfig, Settings
 from std_msgs.msg import Header
 
-from femo_jax.live.picture import Picture
+from femo_jax.live.image import InputImage
 from femo_jax.live.results import FrameResult
 
 NOTHING_BESIDES = NodeConfig(publish_vision_msgs="false", publish_hri="false")
-PICTURE = Picture(np.zeros((48, 64, 3), np.uint8))
+PICTURE = InputImage(np.zeros((48, 64, 3), np.uint8))
 RESULT = FrameResult([], 1.0, 64, 48, 1.0, 1.0, True)
 
 

@@ -22,11 +22,11 @@ def test_every_parameter_is_told_in_words():
 
 
 def test_names_and_defaults_are_those_of_the_classes():
-    assert DEFAULTS["detector.smallest"] == DetectorConfig().smallest
-    assert DEFAULTS["track.lost_after_ms"] == TrackConfig().lost_after_ms
+    assert DEFAULTS["detector.min_size"] == DetectorConfig().min_size
+    assert DEFAULTS["track.max_age_ms"] == TrackConfig().max_age_ms
     assert DEFAULTS["model"] == ""
     assert DEFAULTS["detector.model"] == ""
-    assert BY_NAME["search.window"].descriptor.description.startswith("Side of the window")
+    assert BY_NAME["search.window_scale"].descriptor.description.startswith("Side of the window")
 
 
 def test_the_defaults_make_the_default_settings():
@@ -40,7 +40,7 @@ def test_choices_ranges_and_what_may_not_change_are_in_the_descriptors():
     assert "unconfigured" in BY_NAME["model"].descriptor.additional_constraints
     (quality,) = BY_NAME["jpeg_quality"].descriptor.integer_range
     assert (quality.from_value, quality.to_value) == (1, 100)
-    (window,) = BY_NAME["search.window"].descriptor.floating_point_range
+    (window,) = BY_NAME["search.window_scale"].descriptor.floating_point_range
     assert (window.from_value, window.to_value) == (1.1, 5.0)
 
 
@@ -86,9 +86,9 @@ def test_paths_know_the_home_folder():
 
 
 def test_groups_come_from_their_own_parameters():
-    found = parameters.settings(DEFAULTS | {"search.window": 2.0, "track.born_after": 5, "draw.bars": True})
-    assert found.stream.search == SearchConfig(window=2.0)
-    assert found.stream.track == TrackConfig(born_after=5)
+    found = parameters.settings(DEFAULTS | {"search.window_scale": 2.0, "track.min_hits": 5, "draw.bars": True})
+    assert found.stream.search == SearchConfig(window_scale=2.0)
+    assert found.stream.track == TrackConfig(min_hits=5)
     assert found.draw.bars
 
 

@@ -9,7 +9,7 @@ from femo_ros.vision import detections_message
 from std_msgs.msg import Header
 
 from femo_jax import EMOTIONS
-from femo_jax.live.boxes import Box
+from femo_jax.live.image import Box
 from femo_jax.live.results import FaceEmotion, FrameResult
 
 

@@ -2,8 +2,7 @@ import pytest
 
 from femo_jax.errors import ConfigError
 from femo_jax.live.config import DetectorConfig
-from femo_jax.live.detection import yunet
-from femo_jax.live.detection.detector import create_detector
+from femo_jax.live.detection import create_detector, yunet
 from femo_jax.live.detection.haar import HaarDetector
 from femo_jax.live.detection.yunet import YuNetDetector
 

@@ -3,8 +3,8 @@ import itertools
 import numpy as np
 import pytest
 
-from femo_jax.live.boxes import Box, overlaps
-from femo_jax.live.tracking.pairing import pair_boxes
+from femo_jax.live.image import Box, overlaps
+from femo_jax.live.tracking import pair_boxes
 
 
 def face(x: float, y: float = 0.0, size: float = 100.0) -> Box:

@@ -2,8 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from femo_jax.live.boxes import Box
-from femo_jax.live.detection.crop import CropGeometry, crop_faces, cut_square
+from femo_jax.live.image import Box, CropGeometry, crop_faces, cut_square
 
 EXACT = CropGeometry(scale=1.0, shift=0.0)
 

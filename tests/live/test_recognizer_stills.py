@@ -3,11 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from femo_jax.live.boxes import Box
-from femo_jax.live.detection.crop import CropGeometry
-from femo_jax.live.picture import Picture
-from femo_jax.live.recognizer import EmotionRecognizer
-from femo_jax.live.stills import recognize_stills
+from femo_jax.live.image import Box, CropGeometry, InputImage
+from femo_jax.live.recognizer import EmotionRecognizer, recognize_stills
 
 
 class FirstFaces:
@@ -32,7 +29,7 @@ def pictures():
     images = [rng.integers(0, 255, (100 + 10 * index, 200), np.uint8) for index in range(4)]
     for image, faces in zip(images, (2, 0, 3, 1), strict=True):
         image[0, 0] = faces
-    return [Picture(image) for image in images]
+    return [InputImage(image) for image in images]
 
 
 def assert_same(faces, expected):

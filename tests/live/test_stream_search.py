@@ -1,13 +1,11 @@
 import numpy as np
 import pytest
 
-from femo_jax.live.boxes import Box
 from femo_jax.live.config import SearchConfig
-from femo_jax.live.detection.crop import CropGeometry
-from femo_jax.live.detection.search import FaceSearch
-from femo_jax.live.picture import Picture
+from femo_jax.live.image import Box, CropGeometry, InputImage
+from femo_jax.live.stream import FaceSearch
 
-PICTURE = Picture(np.zeros((480, 640), np.uint8))
+PICTURE = InputImage(np.zeros((480, 640), np.uint8))
 LEFT, RIGHT, BELOW = Box(50, 100, 60, 60), Box(400, 100, 80, 80), Box(200, 300, 60, 60)
 
 
@@ -64,7 +62,7 @@ def test_after_a_reset_the_whole_frame_is_searched():
 def test_between_scans_known_faces_are_looked_for_where_they_were():
     moved = Box(55, 102, 60, 60)
     detector = FakeDetector([LEFT, RIGHT], near={LEFT: moved})
-    search = FaceSearch(detector, SearchConfig(window=2.5, scales=1.4))
+    search = FaceSearch(detector, SearchConfig(window_scale=2.5, scale_range=1.4))
     assert search.find(PICTURE, 0.0, []) == ([LEFT, RIGHT], True)
     assert search.find(PICTURE, 0.03, [RIGHT, LEFT]) == ([moved], False)
     assert detector.asked == [([RIGHT, LEFT], 2.5, 1.4)]

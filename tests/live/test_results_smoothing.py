@@ -5,7 +5,7 @@ import pytest
 
 from femo_jax.emotions import Emotion
 from femo_jax.live.config import TrackConfig
-from femo_jax.live.tracking.smoothing import SmoothedEmotion, first_emotion, is_uncertain, next_emotion
+from femo_jax.live.results import SmoothedEmotion, first_emotion, is_uncertain, next_emotion
 
 RATES = [5, 15, 30, 60]
 HAPPY_OR_NEUTRAL = [0.05, 0.05, 0.05, 0.35, 0.35, 0.1, 0.05]
@@ -150,6 +150,6 @@ def test_the_probabilities_given_are_not_kept():
     ],
 )
 def test_thin_evidence_is_uncertain(probability, age, unseen, expected):
-    config = TrackConfig(uncertain_below=0.4, uncertain_for_ms=200, lost_after_ms=600)
+    config = TrackConfig(uncertain_below=0.4, uncertain_for_ms=200, max_age_ms=600)
     emotion = first_emotion(one(Emotion.HAPPY, probability))
     assert is_uncertain(emotion, age, unseen, config) is expected

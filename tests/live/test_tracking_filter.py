@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from femo_jax.live.config import TrackConfig
-from femo_jax.live.tracking.one_euro import OneEuro, follow, start
+from femo_jax.live.tracking import OneEuro, start_filter, update_filter
 
 CUTOFF_HZ, SPEED_GAIN = TrackConfig().box_cutoff_hz, TrackConfig().box_speed
 RATES = [5, 15, 30, 60]
@@ -12,10 +12,10 @@ RATES = [5, 15, 30, 60]
 
 def filtered(samples: np.ndarray, seconds: np.ndarray, cutoff_hz=CUTOFF_HZ, speed_gain=SPEED_GAIN) -> np.ndarray:
     """Filters `[n, channels]` samples taken at `[n]` seconds."""
-    state = start(samples[0])
+    state = start_filter(samples[0])
     values = [state.value]
     for sample, elapsed in zip(samples[1:], np.diff(seconds), strict=True):
-        state = follow(state, sample, elapsed, cutoff_hz, speed_gain)
+        state = update_filter(state, sample, elapsed, cutoff_hz, speed_gain)
         values.append(state.value)
     return np.array(values)
 
@@ -32,12 +32,12 @@ def lag(rate: float, speed: float, **settings) -> float:
 
 
 def test_the_first_sample_passes():
-    np.testing.assert_array_equal(start(np.array([3.0, 4.0])).value, [3, 4])
+    np.testing.assert_array_equal(start_filter(np.array([3.0, 4.0])).value, [3, 4])
 
 
 def test_one_step_by_hand():
     state = OneEuro(sample=np.array([1.0]), value=np.array([0.5]), speed=np.array([2.0]))
-    after = follow(state, np.array([1.5]), 0.1, cutoff_hz=1.0, speed_gain=0.5)
+    after = update_filter(state, np.array([1.5]), 0.1, cutoff_hz=1.0, speed_gain=0.5)
 
     def weight(cutoff: float) -> float:
         return 1 / (1 + 1 / (2 * math.pi * cutoff) / 0.1)
@@ -92,12 +92,12 @@ def test_it_stays_between_what_was_seen():
 
 
 def test_no_time_changes_nothing():
-    state = follow(start(np.array([1.0])), np.array([2.0]), 0.0, CUTOFF_HZ, SPEED_GAIN)
+    state = update_filter(start_filter(np.array([1.0])), np.array([2.0]), 0.0, CUTOFF_HZ, SPEED_GAIN)
     assert state.value[0] == 1.0
     assert np.isfinite(state.speed).all()
 
 
 def test_after_a_long_time_only_the_sample_counts():
-    assert follow(start(np.array([1.0])), np.array([2.0]), 50.0, CUTOFF_HZ, 0.0).value[0] == pytest.approx(
-        2.0, abs=0.01
-    )
+    assert update_filter(start_filter(np.array([1.0])), np.array([2.0]), 50.0, CUTOFF_HZ, 0.0).value[
+        0
+    ] == pytest.approx(2.0, abs=0.01)

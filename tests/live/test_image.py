@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from femo_jax.live.picture import Picture
+from femo_jax.live.image import InputImage
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def luminance(bgr: np.ndarray) -> np.ndarray:
 
 
 def test_size_and_forms(bgr):
-    picture = Picture(bgr)
+    picture = InputImage(bgr)
     assert (picture.width, picture.height) == (40, 30)
     np.testing.assert_array_equal(picture.bgr, bgr)
     np.testing.assert_allclose(picture.grey, luminance(bgr), atol=1)
@@ -25,20 +25,20 @@ def test_size_and_forms(bgr):
 
 
 def test_forms_are_made_once(bgr):
-    picture = Picture(bgr)
+    picture = InputImage(bgr)
     assert picture.grey is picture.grey
     assert picture.bgr is picture.bgr
 
 
 def test_contiguous_bytes_are_not_copied(bgr):
     grey = bgr[..., 0].copy()
-    assert np.shares_memory(Picture(bgr).bgr, bgr)
-    assert np.shares_memory(Picture(grey).grey, grey)
-    assert np.shares_memory(Picture(grey[..., None]).grey, grey)
+    assert np.shares_memory(InputImage(bgr).bgr, bgr)
+    assert np.shares_memory(InputImage(grey).grey, grey)
+    assert np.shares_memory(InputImage(grey[..., None]).grey, grey)
 
 
 def test_forms_cannot_be_drawn_on(bgr):
-    picture = Picture(bgr)
+    picture = InputImage(bgr)
     for form in (picture.bgr, picture.grey):
         with pytest.raises(ValueError, match="read-only"):
             form[0, 0] = 1
@@ -50,26 +50,26 @@ def test_forms_cannot_be_drawn_on(bgr):
 @pytest.mark.parametrize("shape", [(30, 40), (30, 40, 1)])
 def test_grey(bgr, shape):
     grey = bgr[..., 0].reshape(shape)
-    picture = Picture(grey)
+    picture = InputImage(grey)
     np.testing.assert_array_equal(picture.grey, bgr[..., 0])
     np.testing.assert_array_equal(picture.bgr, np.stack([bgr[..., 0]] * 3, axis=-1))
 
 
 def test_alpha_is_left_out(bgr):
     bgra = np.concatenate([bgr, bgr[..., :1]], axis=-1)
-    np.testing.assert_array_equal(Picture(bgra).bgr, bgr)
-    np.testing.assert_array_equal(Picture(bgra).grey, Picture(bgr).grey)
+    np.testing.assert_array_equal(InputImage(bgra).bgr, bgr)
+    np.testing.assert_array_equal(InputImage(bgra).grey, InputImage(bgr).grey)
 
 
 @pytest.mark.parametrize("byte_order", ["<", ">"])
 def test_sixteen_bits_are_rounded(byte_order):
     every = np.arange(65536).astype(f"{byte_order}u2").reshape(256, 256)
-    np.testing.assert_array_equal(Picture(every).grey, np.rint(np.arange(65536) / 257).reshape(256, 256))
+    np.testing.assert_array_equal(InputImage(every).grey, np.rint(np.arange(65536) / 257).reshape(256, 256))
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "longdouble", ">f4", ">f8"])
 def test_floats_from_0_to_1(bgr, dtype):
-    picture = Picture((bgr / 255).astype(dtype))
+    picture = InputImage((bgr / 255).astype(dtype))
     np.testing.assert_array_equal(picture.bgr, bgr)
     assert picture.bgr.dtype == np.uint8
 
@@ -87,7 +87,7 @@ def test_floats_from_0_to_1(bgr, dtype):
     ],
 )
 def test_not_contiguous(bgr, view):
-    picture, whole = Picture(view(bgr)), Picture(np.ascontiguousarray(view(bgr)))
+    picture, whole = InputImage(view(bgr)), InputImage(np.ascontiguousarray(view(bgr)))
     np.testing.assert_array_equal(picture.bgr, whole.bgr)
     np.testing.assert_array_equal(picture.grey, whole.grey)
     assert picture.bgr.flags.c_contiguous
@@ -96,7 +96,7 @@ def test_not_contiguous(bgr, view):
 
 @pytest.mark.parametrize("shape", [(1, 40, 3), (30, 1, 4), (1, 1), (1, 2000, 1)])
 def test_a_pixel_high_or_wide(shape):
-    picture = Picture(np.full(shape, 7, np.uint8))
+    picture = InputImage(np.full(shape, 7, np.uint8))
     assert picture.bgr.shape == (*shape[:2], 3)
     assert (picture.grey == 7).all()
 
@@ -117,13 +117,13 @@ def test_a_pixel_high_or_wide(shape):
         (np.zeros((4, 4, 2), np.uint8), r"shape \[4, 4, 2\]"),
         (np.zeros((4, 4, 0), np.uint8), r"shape \[4, 4, 0\]"),
         (np.zeros((2, 4, 4, 3), np.uint8), r"shape \[2, 4, 4, 3\]"),
-        (np.zeros((0, 4, 3), np.uint8), r"empty picture of shape \[0, 4, 3\]"),
+        (np.zeros((0, 4, 3), np.uint8), r"empty image of shape \[0, 4, 3\]"),
         (np.zeros((4, 0), np.float32), "empty"),
     ],
 )
 def test_what_is_no_picture_is_told_what_is_taken(image, message):
-    with pytest.raises(ValueError, match=rf"{message}.*A picture is a numpy array .* from 0 to 1\."):
-        Picture(image)
+    with pytest.raises(ValueError, match=rf"{message}.*An image is a numpy array .* from 0 to 1\."):
+        InputImage(image)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -132,10 +132,10 @@ def test_not_finite(value):
     image[2, 1, 0] = value
     with warnings.catch_warnings(), pytest.raises(ValueError, match="NaN or infinity"):
         warnings.simplefilter("error")
-        Picture(image)
+        InputImage(image)
 
 
 @pytest.mark.parametrize(("low", "high"), [(0.0, 255.0), (-1.0, 1.0), (0.0, 1.001)])
 def test_floats_outside_0_to_1(low, high):
     with pytest.raises(ValueError, match=f"from {low:g} to {high:g}, expected 0 to 1"):
-        Picture(np.array([[low, high]]))
+        InputImage(np.array([[low, high]]))

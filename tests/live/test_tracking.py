@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from femo_jax.emotions import Emotion
-from femo_jax.live.boxes import Box
 from femo_jax.live.config import TrackConfig
+from femo_jax.live.image import Box
 from femo_jax.live.results import FaceEmotion
-from femo_jax.live.tracking.tracks import Tracker
+from femo_jax.live.tracking import Tracker
 
 WIDTH, HEIGHT = 1280, 720
 FRAME = 1 / 30
@@ -49,14 +49,14 @@ def with_track(config: TrackConfig | None = None) -> Tracker:
 
 
 def test_a_face_is_shown_after_the_sightings_asked_for():
-    tracker = Tracker(TrackConfig(born_after=3))
+    tracker = Tracker(TrackConfig(min_hits=3))
     assert show(tracker, 0.0, [face(100)]) == []
     assert show(tracker, 0.1, [face(100)]) == []
     assert ids(show(tracker, 0.2, [face(100)])) == [1]
 
 
 def test_a_face_may_be_shown_at_once():
-    assert ids(show(Tracker(TrackConfig(born_after=1)), 0.0, [face(100), face(300)])) == [1, 2]
+    assert ids(show(Tracker(TrackConfig(min_hits=1)), 0.0, [face(100), face(300)])) == [1, 2]
 
 
 def test_what_is_never_born_leaves_no_gap_in_the_numbers():
@@ -70,7 +70,7 @@ def test_what_is_never_born_leaves_no_gap_in_the_numbers():
 
 
 def test_a_miss_ends_what_is_not_born():
-    tracker = Tracker(TrackConfig(born_after=2))
+    tracker = Tracker(TrackConfig(min_hits=2))
     show(tracker, 0.0, [face(100)])
     show(tracker, 0.1, [])
     assert tracker.boxes() == []
@@ -89,7 +89,7 @@ def test_numbers_follow_faces_that_are_found_in_another_order():
 
 
 def test_a_short_miss_keeps_number_and_box():
-    tracker = with_track(TrackConfig(lost_after_ms=600))
+    tracker = with_track(TrackConfig(max_age_ms=600))
     before = tracker.faces(WIDTH, HEIGHT)
     for time in (0.1, 0.3, 0.59):
         faces = show(tracker, time, [])
@@ -101,7 +101,7 @@ def test_a_short_miss_keeps_number_and_box():
 
 
 def test_a_long_miss_ends_a_track():
-    tracker = with_track(TrackConfig(lost_after_ms=600))
+    tracker = with_track(TrackConfig(max_age_ms=600))
     assert show(tracker, 0.61, []) == []
     assert tracker.boxes() == []
     show(tracker, 0.7, [face(100)])
@@ -109,7 +109,7 @@ def test_a_long_miss_ends_a_track():
 
 
 def test_slow_frames_are_no_miss():
-    tracker = Tracker(TrackConfig(lost_after_ms=600))
+    tracker = Tracker(TrackConfig(max_age_ms=600))
     for time in range(5):
         faces = show(tracker, float(time), [face(100 + 10 * time)])
     assert ids(faces) == [1]
@@ -157,7 +157,7 @@ def test_faces_that_overlap_and_are_missed_in_turn_keep_their_numbers(distance):
 
 
 def test_a_face_that_steps_before_another_and_stays_keeps_its_number():
-    tracker = Tracker(TrackConfig(lost_after_ms=2000))
+    tracker = Tracker(TrackConfig(max_age_ms=2000))
     for frame in range(60):
         steps = face(100 + 9 * min(frame, 32))
         faces = show(tracker, frame * FRAME, [steps] if steps.x > 350 else [face(400), steps])
@@ -269,7 +269,7 @@ def test_a_time_that_is_none_is_refused(time):
 @pytest.mark.parametrize("size", [40.0, 400.0])
 def test_a_resting_box_is_steady_whatever_its_size(size):
     rng = np.random.default_rng(0)
-    tracker = Tracker(TrackConfig(born_after=1))
+    tracker = Tracker(TrackConfig(min_hits=1))
     found, filtered = [], []
     for frame in range(600):
         dx, dy, growth = 0.03 * size * rng.standard_normal(3)
@@ -283,7 +283,7 @@ def test_a_resting_box_is_steady_whatever_its_size(size):
 @pytest.mark.parametrize("rate", [5, 15, 30, 60])
 @pytest.mark.parametrize("size", [40.0, 400.0])
 def test_a_moving_box_lags_less_than_a_tenth_of_its_size(size, rate):
-    tracker = Tracker(TrackConfig(born_after=1))
+    tracker = Tracker(TrackConfig(min_hits=1))
     for frame in range(3 * rate):
         box = face(size * max(frame / rate - 1, 0), 100, size)  # one box a second, after a second of rest
         (sighting,) = tracker.associate(frame / rate, [box])
@@ -299,7 +299,7 @@ def test_sightings_come_in_the_order_of_the_boxes():
 
 
 def test_faces_lie_inside_the_frame_on_whole_pixels():
-    tracker = Tracker(TrackConfig(born_after=1))
+    tracker = Tracker(TrackConfig(min_hits=1))
     (shown,) = show(tracker, 0.0, [Box(1200.4, -20.2, 100, 100)])
     assert shown.box == (1200, 0, 80, 80)
     assert all(type(value) is int for value in shown.box)
@@ -324,7 +324,7 @@ def leaving(tracker: Tracker, direction: tuple[float, float]) -> tuple[Box, floa
 
 @pytest.mark.parametrize("direction", [(1, 0), (-1, 0), (0, 1), (0, -1)])
 def test_a_face_that_left_the_frame_is_not_shown_at_its_edge(direction):
-    tracker = Tracker(TrackConfig(lost_after_ms=600))
+    tracker = Tracker(TrackConfig(max_age_ms=600))
     last, time = leaving(tracker, direction)
     assert ids(show(tracker, time + FRAME, [])) == [1]
     assert show(tracker, time + 0.25, []) == []
@@ -332,7 +332,7 @@ def test_a_face_that_left_the_frame_is_not_shown_at_its_edge(direction):
 
 
 def test_a_face_that_is_hidden_on_its_way_through_the_frame_is_shown_still():
-    tracker = Tracker(TrackConfig(lost_after_ms=600))
+    tracker = Tracker(TrackConfig(max_age_ms=600))
     for frame in range(30):
         show(tracker, frame * FRAME, [face(100 + 200 * frame * FRAME)])
     assert ids(show(tracker, 29 * FRAME + 0.55, [])) == [1]
@@ -340,7 +340,7 @@ def test_a_face_that_is_hidden_on_its_way_through_the_frame_is_shown_still():
 
 def test_a_face_that_rests_at_the_edge_is_shown_through_misses():
     rng = np.random.default_rng(0)
-    tracker = Tracker(TrackConfig(lost_after_ms=600))
+    tracker = Tracker(TrackConfig(max_age_ms=600))
     for frame in range(60):
         dx, dy = rng.normal(0, 3, 2)
         show(tracker, frame * FRAME, [face(WIDTH - 100 + dx, 100 + dy)])
@@ -376,7 +376,7 @@ def test_a_face_tells_what_was_smoothed():
 
 
 def test_each_face_has_its_own_emotion():
-    tracker = Tracker(TrackConfig(born_after=1))
+    tracker = Tracker(TrackConfig(min_hits=1))
     sightings = tracker.associate(0.0, [face(100), face(400)])
     tracker.observe(sightings[::-1], np.array([one(Emotion.SAD), one(Emotion.FEAR)]))
     assert [face.label for face in tracker.faces(WIDTH, HEIGHT)] == ["fear", "sad"]
@@ -390,13 +390,13 @@ def test_an_emotion_stays_while_its_face_is_not_observed():
 
 
 def test_a_face_without_an_emotion_is_not_shown():
-    tracker = Tracker(TrackConfig(born_after=1))
+    tracker = Tracker(TrackConfig(min_hits=1))
     tracker.associate(0.0, [face(100)])
     assert tracker.faces(WIDTH, HEIGHT) == []
 
 
 def test_a_face_is_uncertain_at_first_and_when_long_out_of_sight():
-    tracker = Tracker(TrackConfig(uncertain_for_ms=200, lost_after_ms=600))
+    tracker = Tracker(TrackConfig(uncertain_for_ms=200, max_age_ms=600))
     seen = {frame: show(tracker, frame * 0.05, [face(100)]) for frame in range(10)}
     assert [seen[frame][0].uncertain for frame in (1, 3, 5, 9)] == [True, True, False, False]
     assert not show(tracker, 0.7, [])[0].uncertain
@@ -416,7 +416,7 @@ def test_probabilities_that_do_not_fit_are_refused(shape):
 
 def test_settings_change_for_living_tracks():
     tracker = with_track()
-    tracker.config = replace(tracker.config, smoothing_ms=0.0, hysteresis=0.0, lost_after_ms=5000.0)
+    tracker.config = replace(tracker.config, smoothing_ms=0.0, hysteresis=0.0, max_age_ms=5000.0)
     assert show(tracker, 0.1, [face(100)], Emotion.SAD)[0].label == "sad"
     assert ids(show(tracker, 5.0, [])) == [1]
 

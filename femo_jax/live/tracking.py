@@ -1,23 +1,30 @@
-"""Tracks: the same number for the same face from frame to frame, with a steady box and a steady emotion.
+"""Tracks: the same ID for the same face from frame to frame, with a steady box and a steady emotion.
 
-For each frame: `boxes` says where to look for the known faces, `associate` takes the boxes that were found, `observe`
-takes the probabilities of the found faces, and `faces` gives what is to be shown.
+For each frame: `boxes` returns where to look for the known faces, `associate` takes the detected boxes, `observe` takes
+the probabilities of the detected faces, and `faces` returns what is to be shown.
+
+Boxes are associated with tracks by optimal assignment of their overlaps. The box of a track is smoothed by a One-Euro
+filter: a low-pass filter whose cutoff frequency grows with the speed of the signal. Unlike in the paper, the speed is
+computed from sample to sample and not from the filtered value to the sample: the latter counts the filter's own lag as
+speed, the more the higher the frame rate, and lag and jitter should not depend on the frame rate.
+
+References:
+  Casiez, Roussel and Vogel, 1 Euro Filter: A Simple Speed-based Low-pass Filter for Noisy Input in Interactive
+  Systems, 2012, https://doi.org/10.1145/2207676.2208639
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
+from scipy.optimize import linear_sum_assignment
 
 from femo_jax.emotions import NUM_EMOTIONS
-from femo_jax.live.boxes import Box, overlaps
 from femo_jax.live.config import TrackConfig
-from femo_jax.live.results import FaceEmotion
-from femo_jax.live.tracking.one_euro import OneEuro, follow, start
-from femo_jax.live.tracking.pairing import pair_boxes
-from femo_jax.live.tracking.smoothing import SmoothedEmotion, first_emotion, is_uncertain, next_emotion
+from femo_jax.live.image import Box, overlaps
+from femo_jax.live.results import FaceEmotion, SmoothedEmotion, first_emotion, is_uncertain, next_emotion
 
 LONGEST_GAP_SECONDS = 60.0
 """A longer time between two frames starts all tracks anew."""
@@ -30,6 +37,53 @@ SAME_FACE_SECONDS = 0.5
 
 LEFT_OUTSIDE = 0.25
 """A face out of sight has left the frame once its motion has taken more than this part of its box across the edge."""
+
+LARGEST_GROWTH = 1.5
+"""Factor by which a face that left its last box may have grown or shrunk and still be the same."""
+
+SPEED_CUTOFF_HZ = 1.0
+"""Cutoff frequency of the speed's own low-pass filter, as in the paper."""
+
+
+@dataclass(frozen=True, eq=False)
+class OneEuro:
+    """State of the filter for a signal of n channels, each filtered by its own speed.
+
+    Attributes:
+      sample: `[n] float64`, the last sample as it came.
+      value: `[n] float64`, the filtered signal.
+      speed: `[n] float64`, filtered speed in units of the signal a second.
+    """
+
+    sample: np.ndarray
+    value: np.ndarray
+    speed: np.ndarray
+
+
+def start_filter(sample: np.ndarray) -> OneEuro:
+    """The filter after its first sample `[n]`, which passes unchanged."""
+    return OneEuro(sample, sample, np.zeros_like(sample))
+
+
+def update_filter(state: OneEuro, sample: np.ndarray, elapsed: float, cutoff_hz: float, speed_gain: float) -> OneEuro:
+    """The filter after one more sample.
+
+    Args:
+      state: after the sample before.
+      sample: `[n] float64`.
+      elapsed: seconds since the sample before, 0 or more; after 0 seconds the value stays.
+      cutoff_hz: cutoff frequency at rest; lower is steadier.
+      speed_gain: by how many hertz the cutoff grows for each unit a second; higher lags less.
+    """
+    # Both steps are `last + weight * (new - last)`; that of the speed is written without a division by `elapsed`.
+    change = sample - state.sample - elapsed * state.speed
+    speed = state.speed + change / (elapsed + _time_constant(SPEED_CUTOFF_HZ))
+    weight = elapsed / (elapsed + _time_constant(cutoff_hz + speed_gain * np.abs(speed)))
+    return OneEuro(sample, state.value + weight * (sample - state.value), speed)
+
+
+def _time_constant(cutoff_hz):
+    return 1 / (2 * math.pi * cutoff_hz)
 
 
 class Sighting(NamedTuple):
@@ -82,8 +136,8 @@ class Track:
 class Tracker:
     """The faces of a stream.
 
-    A track is born once it was found in `born_after` frames in a row; before, one miss ends it. Then it stays through
-    misses of up to `lost_after_ms`, with the last filtered box, and through any single frame however long that took.
+    A track is born once it was found in `min_hits` frames in a row; before, one miss ends it. Then it stays through
+    misses of up to `max_age_ms`, with the last filtered box, and through any single frame however long that took.
 
     Attributes:
       config: settings; new ones hold from the next frame on, for living tracks as well.
@@ -190,25 +244,25 @@ class Tracker:
 
     def _new(self, box: Box) -> Track:
         self._keys += 1
-        track = Track(self._keys, None, box, start(_signal(box)), 1, self._time, self._time)
+        track = Track(self._keys, None, box, start_filter(_signal(box)), 1, self._time, self._time)
         return self._born(track)
 
     def _seen(self, track: Track, box: Box) -> Track:
         # The gain makes the filter free of scale: speed counts in boxes a second.
         gain = self.config.box_speed / max(track.found.size, 1.0)
         elapsed = self._time - track.last_seen
-        state = follow(track.filter, _signal(box), elapsed, self.config.box_cutoff_hz, gain)
+        state = update_filter(track.filter, _signal(box), elapsed, self.config.box_cutoff_hz, gain)
         seen = replace(track, found=box, filter=state, sightings=track.sightings + 1, last_seen=self._time)
         return self._born(seen)
 
     def _born(self, track: Track) -> Track:
-        if track.number is not None or track.sightings < self.config.born_after:
+        if track.number is not None or track.sightings < self.config.min_hits:
             return track
         self._numbers += 1
         return replace(track, number=self._numbers)
 
     def _stays(self, track: Track) -> bool:
-        return track.number is not None and (self._time - track.last_seen) * 1000 <= self.config.lost_after_ms
+        return track.number is not None and (self._time - track.last_seen) * 1000 <= self.config.max_age_ms
 
     def _observed(self, track: Track, probabilities: np.ndarray) -> Track:
         if track.emotion is None:
@@ -247,3 +301,53 @@ def _part_outside(box: Box, width: int, height: int) -> float:
 def _signal(box: Box) -> np.ndarray:
     """What is filtered of a box: centre, width and height, `[4] float64`."""
     return np.array([*box.center, box.w, box.h], np.float64)
+
+
+def pair_boxes(
+    known: Sequence[Box], found: Sequence[Box], min_overlap: float, hidden: Collection[int] = ()
+) -> dict[int, int]:
+    """Pairs found boxes with known ones, each at most once, by the greatest sum of overlaps.
+
+    Overlaps with faces that are hidden count half: where one walks in front of another, its number would else be taken
+    by the one that it hides, whose last box it crosses. What is left is paired by nearness: at few frames a second a
+    face may leave its last box without a trace of overlap. It then belongs to a known face of like size whose centre
+    was less than one box away.
+
+    Args:
+      known: where the faces were.
+      found: where faces are.
+      min_overlap: smallest intersection over union of a pair, above 0.
+      hidden: indices in `known` of faces that were out of sight in the frame before.
+
+    Returns:
+      Index in `found` -> index in `known`.
+    """
+    overlap = overlaps(known, found)
+    overlap[overlap < min_overlap] = 0.0
+    overlap[list(hidden)] *= 0.5
+    pairs = _assign(overlap)
+    if len(pairs) == min(len(known), len(found)):
+        return pairs
+    nearness = _nearness(known, found)
+    nearness[list(pairs.values())] = 0.0
+    nearness[:, list(pairs)] = 0.0
+    return pairs | _assign(nearness)
+
+
+def _assign(scores: np.ndarray) -> dict[int, int]:
+    """Column -> row of `[rows, columns]` scores so that their sum is greatest; a score of 0 is no pair."""
+    rows, columns = linear_sum_assignment(scores, maximize=True)
+    return {int(column): int(row) for row, column in zip(rows, columns, strict=True) if scores[row, column] > 0}
+
+
+def _nearness(known: Sequence[Box], found: Sequence[Box]) -> np.ndarray:
+    """`[known, found] float64`: 1 at the same centre, 0 from one box's size away on, and 0 for unlike sizes."""
+    centres, sizes = zip(*(_centres_and_sizes(boxes) for boxes in (known, found)), strict=True)
+    distances = np.linalg.norm(centres[0][:, None] - centres[1], axis=-1)
+    smaller = np.minimum(sizes[0][:, None], sizes[1])
+    larger = np.maximum(sizes[0][:, None], sizes[1])
+    return np.where(larger < LARGEST_GROWTH * smaller, np.maximum(1.0 - distances / larger, 0.0), 0.0)
+
+
+def _centres_and_sizes(boxes: Sequence[Box]) -> tuple[np.ndarray, np.ndarray]:
+    return np.array([box.center for box in boxes]), np.array([max(box.size, 1.0) for box in boxes])
