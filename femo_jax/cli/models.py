@@ -1,28 +1,80 @@
-"""`femo models`: the networks and what they cost."""
+"""`femo models`: the shipped models and the architectures."""
 
 import inspect
+from pathlib import Path
+from typing import Annotated, Any
 
 import tyro
 from rich.console import Console
 from rich.table import Table
 
+from femo_jax import weights
+from femo_jax.cli.console import give_json, make_room
 from femo_jax.models import create_model, model_class, model_cost, model_names
 
 
 def main(argv: list[str]) -> int:
     """Runs `femo models` with the arguments after the subcommand; returns the exit code."""
-    tyro.cli(print_models, prog="femo models", args=argv)
+    tyro.cli(run, prog="femo models", args=argv)
     return 0
 
 
-def print_models() -> None:
-    """Lists the networks with their parameters and multiply-adds for one 48x48 picture."""
-    table = Table("name", box=None, pad_edge=False)
+def run(json: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None) -> None:
+    """List the shipped models with size and accuracy, and the architectures that can be trained.
+
+    Example: femo models
+
+    Args:
+      json: Write both lists as JSON; - prints them in place of the tables.
+    """
+    shipped = [weights.model_record(name) | {"aliases": _aliases(name)} for name in weights.shipped_names()]
+    architectures = [_architecture(name) for name in model_names()]
+    give_json(json, {"models": shipped, "architectures": architectures})
+    if json == Path("-"):
+        return
+    console = Console()
+    for table in (_shipped_table(shipped), _architectures_table(architectures)):
+        make_room(console, table)
+        console.print(table)
+
+
+def _aliases(name: str) -> list[str]:
+    return [alias for alias, full in weights.ALIASES.items() if full == name]
+
+
+def _architecture(name: str) -> dict[str, Any]:
+    cost = model_cost(create_model(name))
+    summary = (inspect.getdoc(model_class(name)) or "").partition("\n")[0]
+    return {"name": name, "parameters": cost.parameters, "multiply_adds": cost.multiply_adds, "summary": summary}
+
+
+def _shipped_table(shipped: list[dict[str, Any]]) -> Table:
+    table = Table("name", "alias", box=None, pad_edge=False, title="Shipped models (FER-2013 accuracy without TTA)")
+    for column in ("parameters", "multiply-adds", "size", "PublicTest", "PrivateTest", "ECE"):
+        table.add_column(column, justify="right")
+    for record in shipped:
+        plain = {each["split"]: each for each in record["evaluations"] if each["tta"] == "none"}
+        accuracy = (f"{100 * plain[split]['accuracy']:.2f} %" for split in ("validation", "test"))
+        table.add_row(
+            record["name"],
+            ", ".join(record["aliases"]),
+            *_size(record),
+            f"{record['bytes'] / 1e6:.1f} MB",
+            *accuracy,
+            f"{100 * plain['test']['ece']:.2f} %",
+        )
+    return table
+
+
+def _architectures_table(architectures: list[dict[str, Any]]) -> Table:
+    table = Table("name", box=None, pad_edge=False, title="Architectures, with their default options")
     table.add_column("parameters", justify="right")
     table.add_column("multiply-adds", justify="right")
-    table.add_column("what it is", overflow="fold")
-    for name in model_names():
-        cost = model_cost(create_model(name))
-        summary = (inspect.getdoc(model_class(name)) or "").partition("\n")[0]
-        table.add_row(name, f"{cost.parameters:,}", f"{cost.multiply_adds / 1e6:.1f} M", summary)
-    Console().print(table)
+    table.add_column("description", overflow="fold")
+    for each in architectures:
+        table.add_row(each["name"], *_size(each), each["summary"])
+    return table
+
+
+def _size(record: dict[str, Any]) -> tuple[str, str]:
+    return f"{record['parameters']:,}", f"{record['multiply_adds'] / 1e6:.1f} M"

@@ -1,9 +1,13 @@
-"""The models that ship with femo: each a model file with a card beside it; and `load_model`, which takes any model."""
+"""The models that ship with femo, and `load_model`, which takes any model.
 
+Beside each model file lie a JSON record of what was measured (see `model_record`) and a card written from it.
+"""
+
+import json
 import os
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from femo_jax.errors import ConfigError, ModelFileError
 
@@ -51,6 +55,26 @@ def model_path(name: str = DEFAULT) -> Path:
     if name in DEPRECATED_ALIASES:
         warnings.warn(f"the model name {name!r} is deprecated; use {full!r}", FutureWarning, stacklevel=2)
     return shipped[full]
+
+
+def model_record(name: str = DEFAULT) -> dict[str, Any]:
+    """Size, origin and measured results of a shipped model: the source of its card, `femo models` and the README.
+
+    Args:
+      name: see `model_path`.
+
+    Returns:
+      `name`, `summary`, `architecture`, `parameters`, `multiply_adds` (per face), `bytes` and `sha256` (of the model
+      file), `training` (`config`, `seed`, and `seeds`: PublicTest accuracy of every seed of the configuration, as
+      `accuracy` and, with flip TTA, `accuracy_flip`), and `evaluations`, a list with `split` (`validation` is
+      PublicTest, `test` PrivateTest), `tta` (`none`, `flip`, `ten_crop`), `n`, `accuracy`, `measured` (how often and by
+      whom) and, where they were measured, `macro_f1`, `ece` and `without_overlap` (`n`, `accuracy`: without the images
+      that also occur in a split that was used for training or selection). All shares are in 0..1.
+
+    Raises:
+      ConfigError: there is no such model.
+    """
+    return json.loads(model_path(name).with_suffix(".json").read_text("utf-8"))
 
 
 def resolve_model(model: str | os.PathLike[str] | None = None) -> Path:
