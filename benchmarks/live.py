@@ -24,8 +24,8 @@ from rich.console import Console
 from rich.progress import Progress
 
 from femo_jax.errors import FemoError
+from femo_jax.figures.style import check_format
 from femo_jax.files import write_json
-from femo_jax.plots import check_format
 
 HERE = Path(__file__).resolve().parent
 PROJECT = HERE.parent

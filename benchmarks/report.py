@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
-from femo_jax.plots import save_figure
+from femo_jax.figures.style import save_figure
 
 NOT_INSTALLED = "fer is not installed: femo was measured alone. `make fer` installs it; then run this again."
 

@@ -21,8 +21,8 @@ from train_step_report import draw_figure, print_report, ratios
 from train_step_sides import PARTS, SIDES, Participant, Side
 
 from femo_jax.errors import FemoError
+from femo_jax.figures.style import check_format
 from femo_jax.files import write_json
-from femo_jax.plots import check_format
 
 WORKER = Path(__file__).with_name("train_step_worker.py")
 NETWORKS = ("femonet", "vgg")

@@ -9,7 +9,7 @@ from report import DISTURBED
 from rich.console import Console
 from rich.table import Table
 
-from femo_jax.plots import save_figure
+from femo_jax.figures.style import save_figure
 
 TITLES = {
     "stock_f32": "stock JAX f32",

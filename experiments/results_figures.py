@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from femo_jax.evaluate.summary import Row, deviation, mean
-from femo_jax.plots import BLUE, ORANGE, save_figure
+from femo_jax.figures.style import BLUE, ORANGE, save_figure
 from femo_jax.train.metric_log import METRICS_FILE, read_records
 
 MILESTONES = (0.60, 0.65, 0.68, 0.70)

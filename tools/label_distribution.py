@@ -20,8 +20,8 @@ from rich.table import Table
 
 from femo_jax.emotions import EMOTIONS, Emotion
 from femo_jax.errors import FemoError
+from femo_jax.figures.style import check_format, save_figure
 from femo_jax.files import write_json
-from femo_jax.plots import check_format, save_figure
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from femo_jax.evaluate.mistakes import COUNT
-from femo_jax.evaluate.run import corruptions_figure, evaluate
+from femo_jax.evaluate.run import evaluate
 from femo_jax.evaluate.views import ViewsName
 from femo_jax.files import write_json
 
@@ -44,26 +44,31 @@ def run(
       mistakes: Draw the wrong predictions with the highest confidence here (.png, .pdf or .svg).
       mistakes_count: How many of them to draw.
     """
+    if figure is not None or mistakes is not None:
+        from femo_jax.figures.report import check_figures  # matplotlib only where a figure is drawn
+
+        check_figures(figure, mistakes, mistakes_count)
     with Console(stderr=True).status("evaluating") as status:
-        report = evaluate(
+        evaluation = evaluate(
             model,
             data,
             split,
             views,
             batch_size=batch_size,
-            figure=figure,
             corruptions=corruptions,
-            mistakes=mistakes,
-            mistakes_count=mistakes_count,
-            tell=lambda words: status.update(f"evaluating: {words}"),
+            on_progress=lambda words: status.update(f"evaluating: {words}"),
         )
-    print_report(report, Console())
+    print_report(evaluation.report, Console())
+    written = []
     if json is not None:
-        write_json(json, report)
-    bars = corruptions_figure(figure) if corruptions and figure is not None else None
-    for path in (json, figure, bars, mistakes):
-        if path is not None:
-            print(f"Written: {path}")
+        write_json(json, evaluation.report)
+        written.append(json)
+    if figure is not None or mistakes is not None:
+        from femo_jax.figures.report import draw_evaluation
+
+        written += draw_evaluation(evaluation, figure, mistakes, mistakes_count)
+    for path in written:
+        print(f"Written: {path}")
 
 
 def print_report(report: dict[str, Any], console: Console) -> None:

@@ -21,7 +21,7 @@ from femo_jax.live.output.predictions import Prediction
 from femo_jax.live.recognizer import EmotionRecognizer, recognize_stills
 
 if TYPE_CHECKING:
-    from femo_jax.explain.figure import ExplainedFace
+    from femo_jax.figures.explanation import ExplainedFace
 
 Label = Literal["angry", "disgust", "fear", "happy", "neutral", "sad", "surprise"]
 
@@ -66,8 +66,8 @@ class Options:
 
 def run(options: Options) -> int:
     """Explains the faces and draws them; 1 where a picture could not be read, or where there is no face."""
-    from femo_jax.explain import figure  # which needs matplotlib
-    from femo_jax.plots import check_format
+    from femo_jax.figures import explanation as figure  # which needs matplotlib
+    from femo_jax.figures.style import check_format
 
     check_format(options.output)
     unreadable: list[str] = []

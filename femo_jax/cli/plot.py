@@ -5,7 +5,7 @@ from typing import Annotated
 
 import tyro
 
-from femo_jax.plots import plot_curves
+from femo_jax.figures.curves import plot_curves
 
 
 def run(

@@ -130,7 +130,7 @@ def _check(options: Options, runs: Sequence[Run], train_split: Split, validation
 
 
 def _write_summary(root: Path, failed: dict[str, dict[int, str]]) -> list[Row]:
-    from femo_jax.evaluate.summary_figure import plot_summary
+    from femo_jax.figures.summary import plot_summary
 
     rows = read_rows(root, failed)
     page = _PAGE + markdown(rows)

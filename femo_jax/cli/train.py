@@ -131,6 +131,7 @@ def train_run(
 ) -> None:
     """Trains one run to its end, telling of it on the console, and writes its report; errors as of `train`."""
     from femo_jax.evaluate.run_report import write_run_report
+    from femo_jax.figures.report import draw_run
     from femo_jax.train.loop import train
     from femo_jax.train.progress import ConsoleReporter, SilentReporter
     from femo_jax.train.tensorboard import record_writer
@@ -141,5 +142,5 @@ def train_run(
     with record_writer(workdir if tensorboard and first else None) as on_record:
         train(config, workdir, train_split, validation_split, reporter, on_record, ops)
     if first:
-        for file in write_run_report(workdir, train_split, validation_split):
+        for file in (*write_run_report(workdir, train_split, validation_split), *draw_run(workdir)):
             console.print(f"wrote {file}", highlight=False, soft_wrap=True)

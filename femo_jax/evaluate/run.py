@@ -3,27 +3,45 @@
 import dataclasses
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy.special import softmax
 
 from femo_jax.data.prepare import available_splits, load_split
-from femo_jax.data.splits import SPLITS, occurs_in
+from femo_jax.data.splits import SPLITS, Split, occurs_in
 from femo_jax.errors import ConfigError
 from femo_jax.evaluate.calibration import cross_fitted_ece, ece_by_chance, fit_temperature
 from femo_jax.evaluate.metrics import report
-from femo_jax.evaluate.mistakes import COUNT, check_count, select_mistakes, sheet_title
 from femo_jax.evaluate.predict import predict_probabilities
 from femo_jax.evaluate.robustness import robustness
 from femo_jax.evaluate.views import views_function
-from femo_jax.files import check_writable
 from femo_jax.model_file import LoadedModel, logits_function
 from femo_jax.weights import load_model
 
 CROSS_FITTING = {"folds": 5, "seed": 0}
 """How the pictures are divided for the cross-fitted calibration error, see `cross_fitted_ece`."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What a model predicts for the images of a split, and how good that is.
+
+    Attributes:
+      report: `femo_jax.evaluate.metrics.report` with the keys `architecture`, `split` and `views` added, and
+        `robustness`, see `femo_jax.evaluate.robustness.robustness`, where corruptions were asked for.
+      probabilities: `[n, 7] float32`, in the order of `femo_jax.EMOTIONS`.
+      split: images, labels, names and, where the data have them, votes.
+    """
+
+    report: dict[str, Any]
+    probabilities: np.ndarray
+    split: Split
+
+    @property
+    def title(self) -> str:
+        """Architecture, split and views, for the head of a table or figure."""
+        return f"{self.report['architecture']} on {self.report['split']}, views: {self.report['views']}"
 
 
 def evaluate(
@@ -33,54 +51,44 @@ def evaluate(
     views: str = "one",
     *,
     batch_size: int = 256,
-    figure: str | os.PathLike[str] | None = None,
     corruptions: bool = False,
-    mistakes: str | os.PathLike[str] | None = None,
-    mistakes_count: int = COUNT,
-    tell: Callable[[str], object] = lambda _: None,
-) -> dict[str, Any]:
-    """Evaluates a model on a split; each picture counts exactly once.
+    on_progress: Callable[[str], object] = lambda _: None,
+) -> Evaluation:
+    """Evaluates a model on a split; each image counts exactly once.
 
     Args:
       model: a workdir, whose best checkpoint is taken, a model file, or the name of a model that ships with femo.
       data: FER-2013 in any form that `femo_jax.data.prepare.load_split` takes.
       split: `train`, `validation` (PublicTest) or `test` (PrivateTest).
       views: a name of `femo_jax.evaluate.views.views_function`.
-      batch_size: pictures computed at a time.
-      figure: where to draw confusion and reliability, or None. What the corruptions do to the accuracy is drawn in a
-        file beside it, see `corruptions_figure`.
-      corruptions: also evaluate the split's pictures as a camera may show them, which takes as long as two dozen
+      batch_size: images computed at a time.
+      corruptions: also evaluate the split's images as a camera may show them, which takes as long as two dozen
         evaluations.
-      mistakes: where to draw the wrong predictions with the highest confidence, or None.
-      mistakes_count: how many of them.
-      tell: is told what is computed, word by word.
+      on_progress: called with a few words when a step begins.
 
     Returns:
-      `femo_jax.evaluate.metrics.report` with the keys `architecture`, `split` and `views` added, and
-      `robustness`, see `femo_jax.evaluate.robustness.robustness`, where `corruptions` are asked for. `unseen` are the
-      pictures that are not in the training split of these data as well, where they have one.
+      Report, probabilities and split; `femo_jax.figures.report.draw_evaluation` draws them. The report's `unseen` is of
+      the images that are not in the training split of these data as well, where they have one.
 
     Raises:
-      FemoError: the model, the data, the split, the views or a figure's format are not what they should be, or a figure
-        cannot be written.
+      FemoError: the model, the data, the split or the views are not what they should be.
     """
-    # Wrong words are told before minutes of work, not after.
+    # Wrong arguments are reported before minutes of work, not after.
     views_function(views)
     if split not in SPLITS:
         raise ConfigError(f"unknown split {split!r}; expected one of {', '.join(SPLITS)}")
-    _check_figures(figure, mistakes, mistakes_count)
     loaded = load_model(model)
     network = logits_function(loaded)
 
     def predict(images: np.ndarray) -> np.ndarray:
         return predict_probabilities(network, images, batch_size, views)
 
-    tell(f"reading {split}")
+    on_progress(f"reading {split}")
     pictures = load_split(data, split)
     unseen = None
     if split != "train" and "train" in available_splits(data):
         unseen = ~occurs_in(pictures.images, load_split(data, "train").images)
-    tell("clean pictures")
+    on_progress("clean images")
     probabilities = predict(pictures.images)
     result = {
         **report(probabilities, pictures.labels, unseen),
@@ -88,47 +96,9 @@ def evaluate(
         "split": split,
         "views": views,
     }
-    title = f"{loaded.architecture} on {split}, views: {views}"
-    if figure is not None:
-        from femo_jax.plots import plot_evaluation  # matplotlib only where a figure is drawn
-
-        plot_evaluation(probabilities, pictures.labels, figure, title)
-    if mistakes is not None:
-        from femo_jax.evaluate.mistakes_figure import plot_mistakes
-
-        surest = select_mistakes(probabilities, pictures.labels, pictures.votes, mistakes_count)
-        wrong = result["n"] - int(np.trace(result["confusion"]))
-        plot_mistakes(surest, pictures, mistakes, f"{title}: {sheet_title(surest, wrong)}")
     if corruptions:
-        result["robustness"] = robustness(predict, pictures.images, pictures.labels, probabilities, tell=tell)
-        if figure is not None:
-            from femo_jax.evaluate.robustness_figure import plot_robustness
-
-            plot_robustness(result["robustness"], corruptions_figure(figure), title)
-    return result
-
-
-def corruptions_figure(figure: str | os.PathLike[str]) -> Path:
-    """The file beside `figure` in which the corruptions are drawn: `report.png` -> `report-corruptions.png`."""
-    path = Path(figure)
-    return path.with_name(f"{path.stem}-corruptions{path.suffix}")
-
-
-def _check_figures(
-    figure: str | os.PathLike[str] | None, mistakes: str | os.PathLike[str] | None, mistakes_count: int
-) -> None:
-    """Makes sure that the figures can be drawn and do not replace each other."""
-    if figure is None and mistakes is None:
-        return
-    from femo_jax.plots import check_format
-
-    for path in (figure, mistakes):
-        if path is not None:
-            check_format(path)
-            check_writable(path)
-    check_count(mistakes_count)
-    if figure is not None and mistakes is not None and Path(mistakes) in (Path(figure), corruptions_figure(figure)):
-        raise ConfigError(f"{mistakes}: is drawn twice; give the mistakes another file than the figure.")
+        result["robustness"] = robustness(predict, pictures.images, pictures.labels, probabilities, tell=on_progress)
+    return Evaluation(result, probabilities, pictures)
 
 
 def calibrate(loaded: LoadedModel, data: str | os.PathLike[str], split: str = "validation") -> LoadedModel:

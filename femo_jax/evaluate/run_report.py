@@ -1,4 +1,4 @@
-"""What a finished run leaves beside its metrics: `report.json`, `flip.json`, `curves.png`, `confusion.png`."""
+"""What a finished run leaves beside its metrics: `report.json` and `flip.json`."""
 
 from pathlib import Path
 from typing import Any
@@ -10,15 +10,14 @@ from femo_jax.evaluate.metrics import report
 from femo_jax.evaluate.predict import predict_probabilities
 from femo_jax.files import write_json
 from femo_jax.model_file import LoadedModel, logits_function
-from femo_jax.plots import plot_confusion, plot_curves
 from femo_jax.train.checkpoints import load_for_inference
 from femo_jax.train.metric_log import METRICS_FILE, read_records
 
-REPORT_FILE, MIRRORED_FILE, CURVES_FILE, CONFUSION_FILE = "report.json", "flip.json", "curves.png", "confusion.png"
+REPORT_FILE, MIRRORED_FILE = "report.json", "flip.json"
 
 
 def write_run_report(workdir: Path, train: Split, validation: Split) -> list[Path]:
-    """Evaluates the best checkpoint of a run on its validation split and draws the run.
+    """Evaluates the best checkpoint of a run on its validation split.
 
     The checkpoint was chosen on this very split, so its accuracy flatters a little: the report therefore
     gives the last epoch's as well, as `last_accuracy`. `flip.json` is what `femo evaluate RUN --views flip --json`
@@ -30,7 +29,7 @@ def write_run_report(workdir: Path, train: Split, validation: Split) -> list[Pat
       validation: the split by which the run chose its best epoch.
 
     Returns:
-      The files written: reports with one view and with the mirrored one, curves, confusion.
+      The files written: reports with one view and with the mirrored one; `femo_jax.figures.report.draw_run` draws.
 
     Raises:
       CheckpointError: the folder holds no usable run.
@@ -44,11 +43,9 @@ def write_run_report(workdir: Path, train: Split, validation: Split) -> list[Pat
         "last_epoch": last["epoch"],
         "last_accuracy": last["accuracy"],
     }
-    files = [workdir / name for name in (REPORT_FILE, MIRRORED_FILE, CURVES_FILE, CONFUSION_FILE)]
+    files = [workdir / name for name in (REPORT_FILE, MIRRORED_FILE)]
     write_json(files[0], result)
     write_json(files[1], mirrored)
-    plot_curves([workdir], files[2])
-    plot_confusion(result["confusion"], files[3], f"{loaded.architecture} on validation")
     return files
 
 

@@ -7,10 +7,12 @@ from rich.console import Console
 
 from femo_jax.cli import evaluate as command
 from femo_jax.cli.main import main
+from femo_jax.data.splits import Split
 from femo_jax.errors import DataError
 from femo_jax.evaluate.corruptions import CORRUPTIONS
 from femo_jax.evaluate.metrics import report
 from femo_jax.evaluate.robustness import robustness
+from femo_jax.evaluate.run import Evaluation
 
 
 @pytest.fixture
@@ -24,7 +26,10 @@ def asked(monkeypatch) -> list[tuple]:
         probabilities = np.full((700, 7), 0.05, np.float32)
         predicted = np.where(np.arange(700) < 140, (labels + 1) % 7, labels)  # 80 % right
         probabilities[np.arange(700), predicted] = 0.7
-        return {**report(probabilities, labels), "architecture": "simple_cnn", "split": "test", "views": "flip"}
+        words = {"architecture": "simple_cnn", "split": "test", "views": "flip"}
+        images = np.zeros((700, 48, 48, 1), np.uint8)
+        split = Split(images, labels, np.array([f"picture {number}" for number in range(700)]))
+        return Evaluation(report(probabilities, labels) | words, probabilities, split)
 
     monkeypatch.setattr(command, "evaluate", evaluate)
     return calls
@@ -60,27 +65,31 @@ def test_tells_of_pictures_that_training_did_not_see_where_it_saw_some(capsys, s
     assert printed.count("100.00 %  (95 %") == 1 + told
 
 
-def test_passes_on_what_was_asked(asked, tmp_path):
+def test_passes_on_what_was_asked(asked, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     arguments = ["model.safetensors", "--data", "faces.zip", "--batch-size", "64", "--figure", "figure.png"]
     assert main(["evaluate", *arguments]) == 0
     (model, *rest), options = asked[0]
     assert str(model) == "model.safetensors" and rest == ["faces.zip", "validation", "one"]
-    assert options["batch_size"] == 64 and str(options["figure"]) == "figure.png"
+    assert options["batch_size"] == 64 and not options["corruptions"]
+    assert [path.name for path in tmp_path.iterdir()] == ["figure.png"]
 
 
-def test_passes_on_names_corruptions_and_mistakes(asked, capsys):
+def test_passes_on_names_and_corruptions_and_draws_the_errors(asked, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
     assert main(["evaluate", "small", "--data", "x"]) == 0
-    options = ["--corruptions", "--figure", "out.png", "--mistakes", "wrong.png", "--mistakes-count", "12"]
+    options = ["--corruptions", "--mistakes", "wrong.svg", "--mistakes-count", "12"]
     assert main(["evaluate", "./small", "--data", "x", *options]) == 0
     assert [arguments[0] for arguments, _ in asked] == ["small", "./small"]
-    without, with_them = (
-        (options["corruptions"], options["mistakes"], options["mistakes_count"]) for _, options in asked
-    )
-    assert without == (False, None, 40)
-    assert with_them == (True, Path("wrong.png"), 12)
-    printed = capsys.readouterr().out
-    for name in ("out.png", "out-corruptions.png", "wrong.png"):
-        assert f"Written: {name}\n" in printed
+    assert [options["corruptions"] for _, options in asked] == [False, True]
+    assert "the 12 surest of 140" in Path("wrong.svg").read_text()
+    assert "Written: wrong.svg\n" in capsys.readouterr().out
+
+
+def test_a_figure_that_cannot_be_drawn_is_refused_before_the_evaluation(asked, capsys):
+    assert main(["evaluate", "small", "--data", "x", "--figure", "a.bmp"]) == 2
+    assert "a.bmp: unknown figure format" in capsys.readouterr().err
+    assert not asked
 
 
 def test_prints_the_corruptions_as_a_table(capsys):

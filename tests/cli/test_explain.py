@@ -154,7 +154,7 @@ def test_too_many_faces_are_told_at_once(folder, capsys, monkeypatch):
             yield path, picture
 
     monkeypatch.setattr(command, "read_named", read_named)
-    monkeypatch.setattr("femo_jax.explain.figure.MAX_ROWS", 3)
+    monkeypatch.setattr("femo_jax.figures.explanation.MAX_ROWS", 3)
     for name in ("a.png", "b.png", "c.png"):
         Path(name).write_bytes(Path("bright.png").read_bytes())
     assert main(["explain", "a.png", "b.png", "c.png"]) == 2

@@ -35,4 +35,4 @@ def test_the_package_itself_needs_almost_nothing():
 
 
 def test_the_check_sees_what_is_loaded():
-    assert "matplotlib" in loaded("import femo_jax.plots")
+    assert "matplotlib" in loaded("import femo_jax.figures.style")

@@ -7,7 +7,7 @@ from femo_jax.emotions import EMOTIONS
 from femo_jax.errors import ConfigError, FemoError
 from femo_jax.evaluate.mistakes import MAX_COUNT, Mistake, check_count, majority_of, select_mistakes
 from femo_jax.evaluate.mistakes import sheet_title as title_of
-from femo_jax.evaluate.mistakes_figure import plot_mistakes
+from femo_jax.figures.confident_errors import plot_mistakes
 
 
 def votes_for(**votes: int) -> np.ndarray:
@@ -94,7 +94,7 @@ def test_without_votes_or_mistakes(predictions, split, tmp_path):
 
 
 def test_nothing_is_drawn_outside_the_sheet(predictions, split, tmp_path, monkeypatch):
-    from femo_jax.evaluate import mistakes_figure as module
+    from femo_jax.figures import confident_errors as module
 
     figures = []
 

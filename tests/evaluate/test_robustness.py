@@ -7,7 +7,7 @@ from femo_jax.emotions import NUM_EMOTIONS
 from femo_jax.errors import FemoError
 from femo_jax.evaluate.corruptions import CORRUPTIONS, corrupt
 from femo_jax.evaluate.robustness import robustness
-from femo_jax.evaluate.robustness_figure import plot_robustness
+from femo_jax.figures.robustness import plot_robustness
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import pytest
 
 from femo_jax import weights
 from femo_jax.data.splits import SPLITS, Split
-from femo_jax.errors import ConfigError, FemoError, ModelFileError
+from femo_jax.errors import ConfigError, ModelFileError
 from femo_jax.evaluate import run
 from femo_jax.evaluate.calibration import cross_fitted_ece, fit_temperature
 from femo_jax.evaluate.corruptions import CORRUPTIONS, corrupt
@@ -45,7 +45,7 @@ def model_path(random_model, tmp_path) -> Path:
 
 
 def test_accuracy_counts_each_picture_once(random_model, model_path, split, asked):
-    report = run.evaluate(model_path, "faces.zip", "test", batch_size=4)
+    report = run.evaluate(model_path, "faces.zip", "test", batch_size=4).report
     predicted = np.asarray(jax.jit(logits_function(random_model))(split.images)).argmax(axis=1)
     assert asked == [("faces.zip", "test"), ("faces.zip", "train")]
     assert report["accuracy"] == np.mean(predicted == split.labels)
@@ -57,14 +57,14 @@ def test_pictures_that_are_in_the_training_split_too(random_model, model_path, s
     splits = {"train": Split(*(array[:4] for array in split[:3])), "validation": split}
     monkeypatch.setattr(run, "load_split", lambda _, name: splits[name])
     monkeypatch.setattr(run, "available_splits", lambda _: list(splits))
-    result = run.evaluate(model_path, "faces.zip")
+    result = run.evaluate(model_path, "faces.zip").report
     predicted = np.asarray(jax.jit(logits_function(random_model))(split.images)).argmax(axis=1)
     right = (predicted == split.labels)[4:]
     assert (result["unseen"]["n"], result["unseen"]["accuracy"]) == (7, right.mean())
-    assert "unseen" not in run.evaluate(model_path, "faces.zip", "train")
+    assert "unseen" not in run.evaluate(model_path, "faces.zip", "train").report
     splits["test"] = splits.pop("validation")
     del splits["train"]
-    assert "unseen" not in run.evaluate(model_path, "faces.zip", "test"), "nobody knows what it was trained on"
+    assert "unseen" not in run.evaluate(model_path, "faces.zip", "test").report, "nobody knows what it was trained on"
 
 
 def test_workdir_means_its_best_checkpoint(random_model, model_path, asked, tmp_path, monkeypatch):
@@ -77,30 +77,23 @@ def test_workdir_means_its_best_checkpoint(random_model, model_path, asked, tmp_
         return random_model
 
     monkeypatch.setattr(checkpoints, "load_for_inference", load_for_inference)
-    assert run.evaluate(os.fspath(tmp_path), "drawn") == run.evaluate(model_path, "drawn")
+    assert run.evaluate(os.fspath(tmp_path), "drawn").report == run.evaluate(model_path, "drawn").report
     assert loaded_from == [tmp_path]
-
-
-def test_figure(model_path, asked, tmp_path):
-    run.evaluate(model_path, "drawn", views="flip", figure=tmp_path / "figures" / "evaluation.svg")
-    assert "simple_cnn on validation, views: flip" in (tmp_path / "figures" / "evaluation.svg").read_text()
 
 
 def test_a_model_may_be_given_by_its_name(model_path, asked, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(weights, "__file__", str(tmp_path / "__init__.py"))
     model_path.rename(tmp_path / "femonet-base.safetensors")
-    assert run.evaluate("default", "drawn") == run.evaluate("femonet-base", "drawn")
+    assert run.evaluate("default", "drawn").report == run.evaluate("femonet-base", "drawn").report
     with pytest.raises(ConfigError, match=r"no model 'small' ships with femo; choose one of default, femonet-base, or"):
         run.evaluate("small", "drawn")
 
 
-def test_corruptions_are_evaluated_where_they_are_asked_for(random_model, model_path, split, asked, tmp_path):
-    assert "robustness" not in run.evaluate(model_path, "drawn", figure=tmp_path / "plain.svg")
-    assert [path.name for path in tmp_path.glob("*.svg")] == ["plain.svg"]
+def test_corruptions_are_evaluated_where_they_are_asked_for(random_model, model_path, split, asked):
+    assert "robustness" not in run.evaluate(model_path, "drawn").report
     told = []
-    figure = tmp_path / "evaluation.svg"
-    result = run.evaluate(model_path, "drawn", views="flip", figure=figure, corruptions=True, tell=told.append)
+    result = run.evaluate(model_path, "drawn", views="flip", corruptions=True, on_progress=told.append).report
     network = logits_function(random_model)
     blurred = corrupt("blurred, sigma 2", split.images)
     probabilities = predict_probabilities(network, blurred, views="flip")
@@ -108,30 +101,14 @@ def test_corruptions_are_evaluated_where_they_are_asked_for(random_model, model_
     assert found["accuracy"] == report(probabilities, split.labels)["accuracy"]
     assert found["confidence"] == pytest.approx(probabilities.max(axis=1).mean())
     assert result["robustness"]["clean"]["accuracy"] == result["accuracy"]
-    assert told[1:] == ["clean pictures", *CORRUPTIONS]
-    drawn = run.corruptions_figure(figure)
-    assert drawn == tmp_path / "evaluation-corruptions.svg"
-    assert "simple_cnn on validation, views: flip" in drawn.read_text() and "blurred, sigma 2" in drawn.read_text()
-
-
-def test_mistakes_are_drawn(random_model, model_path, split, asked, tmp_path):
-    result = run.evaluate(model_path, "drawn", mistakes=tmp_path / "mistakes.svg", mistakes_count=3)
-    wrong = round(11 * (1 - result["accuracy"]))
-    assert f"the 3 surest of {wrong} wrong predictions" in (tmp_path / "mistakes.svg").read_text()
+    assert told[1:] == ["clean images", *CORRUPTIONS]
 
 
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"mistakes": "mistakes.jpeg"}, FemoError, "mistakes.jpeg: unknown figure format"),
-        ({"mistakes": "mistakes.png", "mistakes_count": 0}, ConfigError, "0 mistakes are asked for; expected 1 to 400"),
-        ({"mistakes": "a.png", "figure": "a.png"}, ConfigError, "a.png: is drawn twice"),
-        ({"mistakes": "a-corruptions.png", "figure": "a.png"}, ConfigError, "a-corruptions.png: is drawn twice"),
         ({"split": "PublicTest"}, ConfigError, "unknown split 'PublicTest'; expected one of train, validation, test"),
         ({"views": "two"}, ConfigError, "unknown views 'two'"),
-        ({"figure": "confusion.jpeg"}, FemoError, "unknown figure format"),
-        ({"figure": f"{__file__}/a.png"}, FemoError, r"a\.png: cannot be written, since .*test_run\.py is no folder"),
-        ({"mistakes": f"{__file__}/new/a.png"}, FemoError, r"a\.png: cannot be written"),
         ({"model": "nowhere.safetensors"}, ModelFileError, "no such model file"),
     ],
 )

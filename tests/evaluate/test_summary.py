@@ -7,7 +7,7 @@ import pytest
 
 from femo_jax.errors import CheckpointError, ConfigError, FemoError
 from femo_jax.evaluate.summary import as_json, deviation, is_finished, markdown, mean, read_rows, run_folders
-from femo_jax.evaluate.summary_figure import plot_summary
+from femo_jax.figures.summary import plot_summary
 from femo_jax.train.config import TrainConfig, as_dict
 
 

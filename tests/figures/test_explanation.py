@@ -3,8 +3,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from femo_jax.errors import ConfigError, FemoError
-from femo_jax.explain import figure as drawing
 from femo_jax.explain.faces import Explainer, Explanation
+from femo_jax.figures import explanation as drawing
 
 
 @pytest.fixture(scope="module")

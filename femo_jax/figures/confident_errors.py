@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from femo_jax.data.splits import Split
 from femo_jax.evaluate.mistakes import Mistake
-from femo_jax.plots import BLUE, GREY, check_format, save_figure
+from femo_jax.figures.style import BLUE, GREY, check_format, save_figure
 
 _COLUMNS = 8
 _ENLARGED = 192  # pixels a side: four times FER-2013's

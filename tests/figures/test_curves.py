@@ -1,15 +1,12 @@
 import json
-import subprocess
-import sys
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
-from femo_jax import EMOTIONS, plots
 from femo_jax.errors import CheckpointError, FemoError
+from femo_jax.figures import curves as drawing
 
 
 def line(epoch: int, split: str, loss: float, accuracy: float) -> str:
@@ -31,33 +28,18 @@ def write_run(workdir: Path, validation: list[float], end: str = "") -> Path:
 def drawn(monkeypatch) -> list:
     """The figures that are drawn from here on, kept instead of written."""
     figures = []
-    monkeypatch.setattr(plots, "save_figure", lambda figure, path: figures.append(figure))
+    monkeypatch.setattr(drawing, "save_figure", lambda figure, path: figures.append(figure))
     return figures
-
-
-@pytest.fixture
-def predictions() -> tuple[np.ndarray, np.ndarray]:
-    rng = np.random.default_rng(0)
-    labels = rng.integers(0, 7, 200)
-    probabilities = rng.dirichlet(np.ones(7), 200)
-    return probabilities.astype(np.float32), labels
-
-
-def texts(axes) -> list[str]:
-    return [text.get_text() for text in axes.texts]
 
 
 def legend_of(figure) -> list[str]:
     return [text.get_text() for text in figure.legends[0].get_texts()]
 
 
-# Curves
-
-
 def test_read_curves(tmp_path):
     workdir = write_run(tmp_path / "run", [0.3, 0.5])
     for run in (workdir, workdir / "metrics.jsonl", str(workdir)):
-        curves = plots.read_curves(run)
+        curves = drawing.read_curves(run)
         assert set(curves) == {"train", "validation"}
         np.testing.assert_array_equal(curves["validation"].epoch, [1, 2])
         np.testing.assert_allclose(curves["validation"].accuracy, [0.3, 0.5])
@@ -66,17 +48,17 @@ def test_read_curves(tmp_path):
 
 @pytest.mark.parametrize("end", ['{"epoch": 3, "spl', "{", line(3, "train", 1, 0.6)[:-2]])
 def test_last_line_half_written(tmp_path, end):
-    curves = plots.read_curves(write_run(tmp_path / "run", [0.3, 0.5], end))
+    curves = drawing.read_curves(write_run(tmp_path / "run", [0.3, 0.5], end))
     np.testing.assert_array_equal(curves["train"].epoch, [1, 2])
 
 
 def test_training_line_whose_validation_is_still_to_come(tmp_path):
-    curves = plots.read_curves(write_run(tmp_path / "run", [0.3], line(2, "train", 1, 0.6)))
+    curves = drawing.read_curves(write_run(tmp_path / "run", [0.3], line(2, "train", 1, 0.6)))
     assert len(curves["train"].epoch) == 2 and len(curves["validation"].epoch) == 1
 
 
 def test_the_later_line_of_an_epoch_counts(tmp_path):
-    curves = plots.read_curves(write_run(tmp_path / "run", [0.3, 0.5], line(1, "validation", 1, 0.4)))
+    curves = drawing.read_curves(write_run(tmp_path / "run", [0.3, 0.5], line(1, "validation", 1, 0.4)))
     np.testing.assert_allclose(curves["validation"].accuracy, [0.4, 0.5])
 
 
@@ -93,24 +75,24 @@ def test_the_later_line_of_an_epoch_counts(tmp_path):
 def test_not_metrics(tmp_path, contents, message):
     (tmp_path / "metrics.jsonl").write_text(contents)
     with pytest.raises(CheckpointError, match=message):
-        plots.plot_curves([tmp_path], tmp_path / "curves.png")
+        drawing.plot_curves([tmp_path], tmp_path / "curves.png")
     assert not (tmp_path / "curves.png").exists()
 
 
 def test_missing_run(tmp_path):
     with pytest.raises(CheckpointError, match="nowhere"):
-        plots.plot_curves([tmp_path / "nowhere"], tmp_path / "curves.png")
+        drawing.plot_curves([tmp_path / "nowhere"], tmp_path / "curves.png")
 
 
 def test_no_run(tmp_path):
     with pytest.raises(FemoError, match="name at least one"):
-        plots.plot_curves([], tmp_path / "curves.png")
+        drawing.plot_curves([], tmp_path / "curves.png")
 
 
 def test_curves_of_two_runs(tmp_path, drawn):
     first = write_run(tmp_path / "simple_cnn", [0.3, 0.55, 0.5])
     second = write_run(tmp_path / "femonet", [0.4])
-    plots.plot_curves([first, second], "curves.png")
+    drawing.plot_curves([first, second], "curves.png")
     accuracy, loss = drawn[0].axes
     assert legend_of(drawn[0]) == ["simple_cnn (best 55.0 % at epoch 2)", "femonet (best 40.0 % at epoch 1)"]
     assert [axes.get_xlabel() for axes in drawn[0].axes] == ["epoch", "epoch"]
@@ -124,88 +106,20 @@ def test_curves_of_two_runs(tmp_path, drawn):
 
 def test_runs_of_one_name_are_told_apart(tmp_path, drawn):
     runs = [write_run(tmp_path / folder / "femonet", [0.4]) for folder in ("seed0", "seed1")]
-    plots.plot_curves([runs[0], runs[1] / "metrics.jsonl"], "curves.png")
+    drawing.plot_curves([runs[0], runs[1] / "metrics.jsonl"], "curves.png")
     assert [label.split(" (")[0] for label in legend_of(drawn[0])] == ["seed0/femonet", "seed1/femonet"]
 
 
 def test_many_runs_have_colours_of_their_own(tmp_path, drawn):
     runs = [write_run(tmp_path / f"run{number}", [0.3, 0.4]) for number in range(12)]
-    plots.plot_curves(runs, "curves.png")
+    drawing.plot_curves(runs, "curves.png")
     assert len({to_hex(drawn_line.get_color()) for drawn_line in drawn[0].axes[1].lines}) == 12
 
 
 def test_the_legend_stays_within_the_figure(tmp_path, drawn):
     runs = [write_run(tmp_path / f"an_experiment_with_a_long_name_{number}", [0.3, 0.4]) for number in range(9)]
-    plots.plot_curves(runs, "curves.png")
+    drawing.plot_curves(runs, "curves.png")
     drawn[0].draw_without_rendering()
     legend = drawn[0].legends[0].get_window_extent()
     assert legend.x0 >= 0 and legend.x1 <= drawn[0].bbox.width
     assert legend.y1 <= drawn[0].axes[0].get_window_extent().y0
-
-
-# Confusion and reliability
-
-
-def test_confusion_shows_shares_and_counts(drawn):
-    confusion = np.zeros((7, 7), int)
-    confusion[3] = [0, 0, 1, 1500, 499, 0, 0]
-    plots.plot_confusion(confusion.tolist(), "confusion.png", "simple_cnn")
-    axes = drawn[0].axes[0]
-    cells = dict(zip(np.ndindex(7, 7), zip(texts(axes)[::2], texts(axes)[1::2], strict=True), strict=True))
-    assert cells[3, 3] == ("75.0 %", "1,500")
-    assert cells[3, 4] == ("24.9 %", "499")
-    assert cells[0, 0] == ("0.0 %", "0")
-    assert axes.get_title() == "simple_cnn: 2,000 pictures, 75.0 % accuracy"
-    assert [tick.get_text() for tick in axes.get_xticklabels()] == list(EMOTIONS)
-    assert axes.get_yticklabels()[3].get_text() == "happy\nn = 2,000"
-    assert axes.get_xlabel() == "predicted class" and axes.get_ylabel().startswith("true class")
-
-
-def test_labels_stay_within_the_figure(predictions, drawn):
-    plots.plot_evaluation(*predictions, "evaluation.png", "a title")
-    drawn[0].draw_without_rendering()
-    for axes in drawn[0].axes:
-        box = axes.get_tightbbox()
-        assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= drawn[0].bbox.width and box.y1 <= drawn[0].bbox.height
-
-
-def test_reliability_bars(drawn):
-    probabilities = np.full((4, 7), 0.05, np.float32)
-    probabilities[:, 2] = 0.7
-    plots.plot_reliability(probabilities, np.array([2, 2, 2, 0]), "reliability.png")
-    chart, histogram = drawn[0].axes
-    assert chart.patches[10].get_height() == 0.75  # 0.7 lies in the eleventh of fifteen bins
-    assert histogram.patches[10].get_height() == 4
-    gap = chart.patches[-1]
-    assert gap.get_y() == 0.75 and gap.get_height() == pytest.approx(-0.05)
-    assert chart.get_title() == "Reliability: expected calibration error 5.0 %"
-
-
-@pytest.mark.parametrize("suffix", plots.FORMATS)
-def test_formats(tmp_path, predictions, suffix):
-    path = tmp_path / f"figure{suffix}"
-    plots.plot_reliability(*predictions, path)
-    assert path.read_bytes()[:5] in (b"\x89PNG\r", b"%PDF-", b"<?xml")
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_unknown_format(tmp_path, predictions):
-    for name in ("figure.jpeg", "figure"):
-        with pytest.raises(FemoError, match=r"ends in \.png, \.pdf, \.svg"):
-            plots.plot_reliability(*predictions, tmp_path / name)
-
-
-def test_pngs_are_pictures(tmp_path, predictions):
-    plots.plot_evaluation(*predictions, tmp_path / "evaluation.png")
-    image = cv2.imread(str(tmp_path / "evaluation.png"))
-    assert image.shape[1] > 1500 and image.std() > 20
-
-
-def test_leaves_pyplot_alone(tmp_path):
-    code = (
-        "import sys\n"
-        "from femo_jax.plots import plot_confusion\n"
-        f"plot_confusion([[1] * 7] * 7, {str(tmp_path / 'confusion.png')!r})\n"
-        "assert 'matplotlib.pyplot' not in sys.modules\n"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)

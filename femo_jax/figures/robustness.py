@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from femo_jax.plots import GREY, LIGHT_BLUE, ORANGE, check_format, save_figure
+from femo_jax.figures.style import GREY, LIGHT_BLUE, ORANGE, check_format, save_figure
 
 _LIGHT_GREY = "#BBBBBB"
 

@@ -13,7 +13,8 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from femo_jax.errors import FemoError
 from femo_jax.evaluate.summary import Row, deviation
-from femo_jax.plots import Curve, check_format, read_curves, save_figure
+from femo_jax.figures.curves import Curve, read_curves
+from femo_jax.figures.style import check_format, save_figure
 
 _MANY = 10  # labels; more than that have no colours of their own that an eye could tell apart
 _EARLY = 0.3  # share of the epochs whose steep rise may lie below the figure
@@ -34,7 +35,7 @@ def plot_summary(
       title: of the whole.
 
     Raises:
-      FemoError: no row has a finished seed, or as `femo_jax.plots.check_format`.
+      FemoError: no row has a finished seed, or as `femo_jax.figures.style.check_format`.
       CheckpointError: a metric log is damaged.
     """
     check_format(path)

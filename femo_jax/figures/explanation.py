@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from femo_jax.emotions import EMOTIONS, Emotion
 from femo_jax.errors import ConfigError
 from femo_jax.explain.faces import Explainer, Explanation
-from femo_jax.plots import GREY, check_format, save_figure
+from femo_jax.figures.style import GREY, check_format, save_figure
 
 MAX_ROWS = 100
 """Faces that one figure takes: it is 4 metres high then."""
@@ -81,7 +81,7 @@ def draw_faces(faces: Sequence[ExplainedFace], explainer: Explainer, path: str |
 
     Raises:
       ConfigError: too many faces.
-      FemoError: the suffix is none that `femo_jax.plots` writes, or the file cannot be written.
+      FemoError: the suffix is none that `femo_jax.figures.style` writes, or the file cannot be written.
     """
     check_format(path)
     check_count(len(faces))

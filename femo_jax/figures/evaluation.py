@@ -1,0 +1,117 @@
+"""Confusion and reliability of a model on a split."""
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from femo_jax.emotions import EMOTIONS
+from femo_jax.evaluate.calibration import expected_calibration_error, reliability
+from femo_jax.evaluate.metrics import confusion_matrix
+from femo_jax.figures.style import GREY, LIGHT_BLUE, ORANGE, check_format, save_figure
+
+
+def plot_confusion(
+    confusion: np.ndarray | Sequence[Sequence[int]], path: str | os.PathLike[str], title: str = "Confusion"
+) -> None:
+    """Draws a confusion matrix: in each cell the share of its true class and the count.
+
+    Args:
+      confusion: `[7, 7] int` counts; row = true class, column = predicted class.
+      path: of the figure.
+      title: to which the number of pictures and the accuracy are added.
+
+    Raises:
+      FemoError: as `check_format`.
+    """
+    check_format(path)
+    figure = Figure(figsize=(7.2, 6.4), layout="constrained")
+    _draw_confusion(figure.subplots(), np.asarray(confusion), title)
+    save_figure(figure, path)
+
+
+def plot_reliability(
+    probabilities: np.ndarray, labels: np.ndarray, path: str | os.PathLike[str], title: str = "Reliability"
+) -> None:
+    """Draws how often predictions of a given confidence are right, over a histogram of the confidence.
+
+    Args:
+      probabilities: `[n, 7] float` of a softmax.
+      labels: `[n] int` class indices.
+      path: of the figure.
+      title: to which the expected calibration error is added.
+
+    Raises:
+      FemoError: as `check_format`.
+    """
+    check_format(path)
+    figure = Figure(figsize=(5.6, 6.6), layout="constrained")
+    chart, histogram = figure.subplots(2, 1, height_ratios=(3, 1))
+    _draw_reliability(chart, histogram, probabilities, labels, title)
+    save_figure(figure, path)
+
+
+def plot_evaluation(
+    probabilities: np.ndarray, labels: np.ndarray, path: str | os.PathLike[str], title: str = ""
+) -> None:
+    """Draws confusion and reliability side by side under a common title; arguments as of `plot_reliability`."""
+    check_format(path)
+    figure = Figure(figsize=(12.4, 6.6), layout="constrained")
+    axes = figure.subplot_mosaic("AB;AC", width_ratios=(7.2, 5.0), height_ratios=(3, 1))
+    confusion = confusion_matrix(np.asarray(probabilities).argmax(axis=1), np.asarray(labels))
+    _draw_confusion(axes["A"], confusion, "Confusion")
+    _draw_reliability(axes["B"], axes["C"], probabilities, labels, "Reliability")
+    figure.suptitle(title, fontsize="x-large")
+    save_figure(figure, path)
+
+
+def _draw_confusion(axes: Axes, confusion: np.ndarray, title: str) -> None:
+    present = confusion.sum(axis=1)
+    share = confusion / np.maximum(present, 1)[:, None]
+    axes.imshow(share, aspect="auto", cmap="Blues", vmin=0, vmax=1)
+    for row, column in np.ndindex(confusion.shape):
+        colour = "white" if share[row, column] > 0.6 else "black"
+        text = f"{100 * share[row, column]:.1f} %"
+        axes.text(column, row - 0.12, text, ha="center", va="center", color=colour, fontsize=10)
+        text = f"{confusion[row, column]:,}"
+        axes.text(column, row + 0.22, text, ha="center", va="center", color=colour, fontsize=8)
+    axes.set_xticks(range(len(EMOTIONS)), EMOTIONS)
+    axes.set_yticks(range(len(EMOTIONS)), [f"{label}\nn = {n:,}" for label, n in zip(EMOTIONS, present, strict=True)])
+    axes.tick_params(length=0)
+    axes.set_xlabel("predicted class")
+    axes.set_ylabel("true class (rows sum to 100 %)")
+    total = int(confusion.sum())
+    axes.set_title(f"{title}: {total:,} pictures, {100 * confusion.trace() / max(total, 1):.1f} % accuracy")
+
+
+def _draw_reliability(chart: Axes, histogram: Axes, probabilities: np.ndarray, labels: np.ndarray, title: str) -> None:
+    binned = reliability(np.asarray(probabilities), np.asarray(labels))
+    left, width, filled = binned.edges[:-1], np.diff(binned.edges), binned.count > 0
+    bars: dict[str, Any] = {"align": "edge", "edgecolor": "white"}
+    chart.bar(left, binned.accuracy, width, color=LIGHT_BLUE, label="pictures classified right", **bars)
+    gap = (binned.confidence - binned.accuracy)[filled]
+    look: dict[str, Any] = {"facecolor": "none", "hatch": "////", "edgecolor": ORANGE, "align": "edge"}
+    chart.bar(
+        left[filled], gap, width[filled], bottom=binned.accuracy[filled], label="gap to the mean confidence", **look
+    )
+    chart.plot([0, 1], [0, 1], "--", color=GREY, label="perfectly calibrated")
+    chart.set_ylim(0, 1)
+    chart.tick_params(labelbottom=False)
+    chart.set_ylabel("pictures classified right")
+    chart.set_title(f"{title}: expected calibration error {100 * expected_calibration_error(binned):.1f} %")
+    chart.legend(loc="upper left", framealpha=0.9, edgecolor="none")  # bars may reach behind it
+    histogram.bar(left, binned.count, width, color=GREY, **bars)
+    histogram.set_ylabel("pictures")
+    histogram.set_xlabel("confidence (probability of the predicted class)")
+    percent = PercentFormatter(1.0, symbol=" %", decimals=0)
+    chart.yaxis.set_major_formatter(percent)
+    histogram.xaxis.set_major_formatter(percent)
+    for part in (chart, histogram):
+        part.set_xlim(0, 1)
+        part.grid(alpha=0.3)
+        part.set_axisbelow(True)
+        part.spines[["top", "right"]].set_visible(False)

@@ -1,0 +1,37 @@
+"""What femo's figures share: formats, colours, and writing a figure as a whole or not at all.
+
+Figures are made without pyplot, so that no global backend or state is touched.
+"""
+
+import os
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from femo_jax.errors import FemoError
+from femo_jax.files import replacing
+
+FORMATS = (".png", ".pdf", ".svg")
+
+BLUE, LIGHT_BLUE, ORANGE, GREY = "#0072B2", "#56B4E9", "#D55E00", "#666666"
+"""Colours of femo's figures: three of Okabe and Ito's palette (2008), and a grey for what stands beside them."""
+
+
+def check_format(path: str | os.PathLike[str]) -> None:
+    """Makes sure that a figure can be written as `path`, for a caller about to work long before it draws.
+
+    Raises:
+      FemoError: the suffix is none of `FORMATS`.
+    """
+    if Path(path).suffix.lower() not in FORMATS:
+        raise FemoError(f"{path}: unknown figure format; choose a name that ends in {', '.join(FORMATS)}.")
+
+
+def save_figure(figure: Figure, path: str | os.PathLike[str], dpi: int = 150) -> None:
+    """Writes a figure to `path` as a whole or not at all, at `dpi` dots an inch where the format has dots.
+
+    Raises:
+      FemoError: the file cannot be written; its old contents are kept.
+    """
+    with replacing(path) as beside:
+        figure.savefig(beside, dpi=dpi)
