@@ -7,11 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 from train_step_setting import BATCH_SIZE, CLASSES, SIZE, Prepared
 
-from femo_jax.data.augment import Augmentation, augment
 from femo_jax.data.pipeline import train_batches
 from femo_jax.data.splits import Split
 from femo_jax.models import create_model
 from femo_jax.ops import Ops, choose, conv2d
+from femo_jax.train.augment import Augmentation, augment
 from femo_jax.train.config import TrainConfig
 from femo_jax.train.devices import keep_freed_memory
 from femo_jax.train.losses import smooth_targets

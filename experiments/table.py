@@ -15,7 +15,7 @@ from rich.console import Console
 from femo_jax.emotions import EMOTIONS
 from femo_jax.evaluate.summary import Row, markdown, markdown_table, read_rows, run_folders
 from femo_jax.files import write_text
-from femo_jax.train.run_record import read_run_record
+from femo_jax.train.workdir import read_run_record
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results"

@@ -16,7 +16,7 @@ from femo_jax.evaluate.predict import predict_probabilities
 from femo_jax.model_file import load_model_file, logits_function, save_model_file
 from femo_jax.models import create_model, model_cost
 from femo_jax.train import checkpoints
-from femo_jax.train.config import as_dict, load_config, with_defaults
+from femo_jax.train.config import as_dict, load_config, upgraded
 from femo_jax.weights import load_model, model_names, model_path, model_record, resolve_model, shipped_names
 
 SHIPPED = sorted(path.stem for path in Path(weights.__file__).parent.glob("*.safetensors"))
@@ -220,7 +220,7 @@ def test_card_names_the_recipe_of_the_file(name):
     assert recipe
     training = load_model_file(model_path(name)).training
     asked = as_dict(load_config(recipe[1])) | {"seed": int(recipe[2])}
-    made_with = with_defaults(training["config"]) | {"soft_labels": asked["soft_labels"]}  # known by content, not path
+    made_with = upgraded(training["config"]) | {"soft_labels": asked["soft_labels"]}  # known by content, not path
     assert asked == made_with
     digest = hashlib.sha256(Path(asked["soft_labels"]).read_bytes()).hexdigest()
     assert digest == training["data"]["soft_labels"]["sha256"]

@@ -113,7 +113,7 @@ def _sweep(options: Options, runs: Sequence[Run], stop: StopRequest) -> int:
 
 def _check(options: Options, runs: Sequence[Run], train_split: Split, validation_split: Split) -> None:
     """Finds now what would end the sweep after hours; what is wrong is raised as ConfigError or CheckpointError."""
-    from femo_jax.train.run_record import check_workdir, describe_data, read_run_record
+    from femo_jax.train.workdir import check_workdir, describe_data, read_run_record
 
     begun = run_folders(options.workdir)
     data = {}

@@ -15,7 +15,7 @@ from femo_jax.cli.console import say
 from femo_jax.data.splits import Split
 from femo_jax.errors import ConfigError
 from femo_jax.ops import Ops
-from femo_jax.train.config import TrainConfig, load_config
+from femo_jax.train.config import RENAMED, TrainConfig, current_name, load_config
 from femo_jax.train.devices import keep_freed_memory
 
 _registry = ConstructorRegistry()
@@ -60,7 +60,7 @@ class Options(RunOptions):
 
 def main(argv: list[str]) -> int:
     """Runs `femo train`; 0 when all epochs are done, 128 + signal when it was stopped by one."""
-    path, overrides = _split_config(argv)
+    path, overrides = _split_config([_current_option(word) for word in argv])
     default = Options(data=tyro.MISSING, config=load_config(path) if path else TrainConfig())
     with _registry:
         options = tyro.cli(
@@ -80,6 +80,15 @@ def _split_config(argv: list[str]) -> tuple[Path | None, list[str]]:
     if argv and not argv[0].startswith("-"):
         return Path(argv[0]), argv[1:]
     return None, argv
+
+
+def _current_option(word: str) -> str:
+    """An option by today's name of its field."""
+    if not word.startswith("--"):
+        return word
+    option, equals, value = word.removeprefix("--").partition("=")
+    field = option.replace("-", "_")
+    return f"--{current_name(field).replace('_', '-')}{equals}{value}" if field in RENAMED else word
 
 
 @_registry.primitive_rule

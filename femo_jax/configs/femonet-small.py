@@ -17,8 +17,8 @@ config = TrainConfig(
     learning_rate=0.014,
     weight_decay=0.05,
     soft_labels="soft_labels_6t.safetensors",
-    soft_label_share=0.75,
-    whitened_start=True,
+    distillation_weight=0.75,
+    whitening_init=True,
     augmentation=Augmentation(
         rotation=10.0, scale=0.15, translation=4.0, brightness=0.1, contrast=0.2, blur=1.0, noise=0.04, erasing=0.25
     ),

@@ -14,9 +14,9 @@ from femo_jax.errors import CheckpointError, ConfigError
 from femo_jax.evaluate.run_report import MIRRORED_FILE, REPORT_FILE
 from femo_jax.models import create_model
 from femo_jax.models.cost import Cost, model_cost
-from femo_jax.train.checkpoints import CONFIG_FILE, read_run_record
-from femo_jax.train.config import differences, with_defaults
+from femo_jax.train.config import differences
 from femo_jax.train.metric_log import METRICS_FILE, read_records
+from femo_jax.train.workdir import CONFIG_FILE, read_run_record
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def read_rows(root: Path, failed: Mapping[str, Mapping[int, str]] | None = None)
 
 def _without_seed(record: dict[str, Any]) -> dict[str, Any]:
     """The part of `config.json` that the runs of a label share."""
-    config = with_defaults(record["config"])
+    config = record["config"]
     return {"config": {key: config[key] for key in config if key != "seed"}, "data": record["data"]}
 
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import json
 import logging
 import shutil
 from collections.abc import Iterator
@@ -21,9 +20,7 @@ from femo_jax.models import model_options
 from femo_jax.preprocess import FER2013_MEAN, FER2013_STD, IMAGE_SIZE
 from femo_jax.train.metric_log import METRICS_FILE, read_records
 from femo_jax.train.state import TrainState
-
-CONFIG_FILE = "config.json"
-NEWEST, BEST = "checkpoints", "best"
+from femo_jax.train.workdir import BEST, NEWEST, finished_steps, read_run_record
 
 logger = logging.getLogger(__name__)
 
@@ -55,11 +52,6 @@ def save_newest(workdir: Path, state: TrainState, seconds: float = 0.0) -> None:
 def save_best(workdir: Path, state: TrainState) -> None:
     """Saves the averaged weights in place of the best ones so far."""
     _save(workdir / BEST, int(state.step), serialization.to_state_dict(state.ema), keep=1)
-
-
-def has_checkpoints(workdir: Path) -> bool:
-    """Whether a run has left a state to go on from, whole or damaged."""
-    return bool(_steps(workdir / NEWEST))
 
 
 def restore_newest(workdir: Path, state: TrainState) -> Resumed | None:
@@ -123,23 +115,6 @@ def _without_folders(config: dict[str, Any]) -> dict[str, Any]:
     return config | {"soft_labels": Path(config.get("soft_labels", "")).name}
 
 
-def read_run_record(workdir: Path) -> dict[str, Any]:
-    """The `config.json` of a run folder.
-
-    Raises:
-      CheckpointError: the folder or the file is missing or damaged.
-    """
-    path = workdir / CONFIG_FILE
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise CheckpointError(
-            f"{workdir}: not a run folder (no {CONFIG_FILE}). Expected one of `femo train`"
-        ) from error
-    except (OSError, json.JSONDecodeError) as error:
-        raise CheckpointError(f"{path}: cannot be read ({error}). Expected the file that `femo train` wrote") from error
-
-
 @contextlib.contextmanager
 def _manager(folder: Path, keep: int | None = None) -> Iterator[ocp.CheckpointManager]:
     """Orbax, blocking, and acting in the first process alone: the states that it is given are whole."""
@@ -161,7 +136,7 @@ def _manager(folder: Path, keep: int | None = None) -> Iterator[ocp.CheckpointMa
 
 def _save(folder: Path, step: int, tree: Any, keep: int, seconds: float = 0.0) -> None:
     tree = jax.device_get(tree)
-    for later in _steps(folder):
+    for later in finished_steps(folder):
         # A run that went back to an earlier checkpoint comes past these steps again, and Orbax only goes forward.
         if later >= step:
             _remove(folder, later)
@@ -183,7 +158,7 @@ def _remove(folder: Path, step: int) -> None:
 
 def _restore_newest_whole(folder: Path, template: Any) -> _Saved | None:
     """The newest step whose arrays are as they were saved, with them; None where nothing was saved."""
-    steps = sorted(_steps(folder), reverse=True)
+    steps = sorted(finished_steps(folder), reverse=True)
     for step in steps:
         try:
             return _restore(folder, step, template)
@@ -205,11 +180,6 @@ def _restore(folder: Path, step: int, template: Any) -> _Saved:
     if _digest(tree) != restored["check"]["sha256"]:
         raise ValueError("the arrays do not have the digest that was saved with them")
     return _Saved(step, tree, restored["check"].get("seconds", 0.0))
-
-
-def _steps(folder: Path) -> list[int]:
-    """Steps of finished checkpoints; Orbax renames a folder to its number when it is complete."""
-    return [int(child.name) for child in folder.iterdir() if child.name.isdigit()] if folder.is_dir() else []
 
 
 def _digest(tree: Any) -> str:

@@ -1,19 +1,57 @@
 """The configuration of a training run: a typed dataclass, made by a Python file such as those in `femo_jax/configs`."""
 
 import dataclasses
+import functools
 import importlib.util
 import math
 import os
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from femo_jax.configs import resolve_config
-from femo_jax.data.augment import Augmentation
 from femo_jax.errors import ConfigError
 from femo_jax.preprocess import IMAGE_SIZE
+from femo_jax.train.augment import Augmentation
+
+RENAMED = {
+    "vote_share": "ferplus_weight",
+    "soft_label_share": "distillation_weight",
+    "whitened_start": "whitening_init",
+    "early_size": "low_res_size",
+    "early_epochs": "low_res_epochs",
+    "sam_radius": "sam_rho",
+}
+"""Earlier names of fields, and today's. Configurations, workdirs, model files and options may still have them."""
+
+_T = TypeVar("_T")
 
 
+def _with_earlier_names(cls: type[_T]) -> type[_T]:
+    """Lets a configuration class be made with earlier names of its fields, which are reported."""
+    init = cls.__init__
+
+    @functools.wraps(init)
+    def renaming(self: Any, *args: Any, **fields: Any) -> None:
+        for earlier, name in RENAMED.items():
+            if earlier in fields and name in fields:  # dataclasses.replace gives every field its name of today
+                raise ConfigError(f"{earlier} is now called {name}: use this name")
+        init(self, *args, **{current_name(name): value for name, value in fields.items()})
+
+    cls.__init__ = renaming
+    return cls
+
+
+def current_name(field: str) -> str:
+    """Today's name of a field, dotted or not; an earlier name is reported as a warning."""
+    now = RENAMED.get(field, field)
+    if now != field:
+        warnings.warn(f"{field} is now called {now}", FutureWarning, stacklevel=3)
+    return now
+
+
+@_with_earlier_names
 @dataclass(frozen=True)
 class TrainConfig:
     """Everything that decides what a run computes. Each field is an option of `femo train`."""
@@ -49,11 +87,11 @@ class TrainConfig:
     """Global norm to which gradients are clipped; 0 for none."""
     label_smoothing: float = 0.1
     """Share of each target spread over all classes (arXiv:1512.00567)."""
-    vote_share: float = 0.0
+    ferplus_weight: float = 0.0
     """Share of each target that is the likely label given FER+'s votes on the picture; 0 needs no votes."""
     soft_labels: str = ""
     """File of `femo soft-labels`: what trained networks say of the training pictures (arXiv:1503.02531)."""
-    soft_label_share: float = 0.0
+    distillation_weight: float = 0.0
     """Share of each target that comes from `soft_labels`."""
     self_distillation: float = 0.0
     """Share of each target, at the end, that comes from the network's own earlier answers; it rises linearly from 0
@@ -62,16 +100,16 @@ class TrainConfig:
     """Weight of a class in the loss: equal, or inverse to its count in the training split."""
     ema_decay: float = 0.998
     """Decay a step of the averaged weights that are evaluated and exported; 0 evaluates the raw weights."""
-    sam_radius: float = 0.0
+    sam_rho: float = 0.0
     """Length of the step uphill at whose end sharpness-aware minimisation (arXiv:2010.01412) takes the gradient, which
     doubles the work; 0 for plain gradients."""
-    whitened_start: bool = False
+    whitening_init: bool = False
     """Whether FemoNet's first kernel begins with the principal components of patches of training pictures
     (arXiv:2404.00498)."""
-    early_size: int = 32
+    low_res_size: int = 32
     """Side in pixels to which pictures are reduced in the early epochs (progressive resizing, arXiv:2104.00298)."""
-    early_epochs: int = 0
-    """Epochs at `early_size`, the first ones; later ones see the pictures whole."""
+    low_res_epochs: int = 0
+    """Epochs at `low_res_size`, the first ones; later ones see the pictures whole."""
     augmentation: Augmentation = field(default_factory=Augmentation)
     """Strengths of the random changes to training pictures."""
     eval_batch_size: int = 512
@@ -90,24 +128,25 @@ class TrainConfig:
             ("warmup_epochs", 0.0, math.inf),
             ("clip_norm", 0.0, math.inf),
             ("label_smoothing", 0.0, 1.0),
-            ("vote_share", 0.0, 1.0),
-            ("soft_label_share", 0.0, 1.0 - self.vote_share + 1e-9),
+            ("ferplus_weight", 0.0, 1.0),
+            ("distillation_weight", 0.0, 1.0 - self.ferplus_weight + 1e-9),
             ("self_distillation", 0.0, 1.0),
-            ("sam_radius", 0.0, math.inf),
-            ("early_size", 16, IMAGE_SIZE),
-            ("early_epochs", 0, self.epochs),
+            ("sam_rho", 0.0, math.inf),
+            ("low_res_size", 16, IMAGE_SIZE),
+            ("low_res_epochs", 0, self.epochs),
             ("ema_decay", 0.0, 1.0),
         ):
             value = getattr(self, name)
             if not low <= value <= high:
                 raise ConfigError(f"{name} is {value}: expected a value from {low} to {high}")
-        if self.whitened_start and self.model != "femonet":
-            raise ConfigError(f"whitened_start is for femonet, not {self.model}: set it to False")
+        if self.whitening_init and self.model != "femonet":
+            raise ConfigError(f"whitening_init is for femonet, not {self.model}: set it to False")
         if self.self_distillation and (self.augmentation.mixup or self.augmentation.cutmix):
             raise ConfigError("self_distillation needs each picture by itself: set mixup and cutmix to 0")
-        if bool(self.soft_labels) != bool(self.soft_label_share):
+        if bool(self.soft_labels) != bool(self.distillation_weight):
             raise ConfigError(
-                f"soft_labels is {self.soft_labels!r} and soft_label_share {self.soft_label_share}: one needs the other"
+                f"soft_labels is {self.soft_labels!r} and distillation_weight {self.distillation_weight}: one needs the"
+                " other"
             )
 
 
@@ -158,9 +197,10 @@ def as_dict(config: TrainConfig) -> dict[str, Any]:
     return _json_value(dataclasses.asdict(config))
 
 
-def with_defaults(record: Mapping[str, Any]) -> dict[str, Any]:
-    """A configuration as an older femo wrote it: what that did not write yet had the value that is the default now."""
+def upgraded(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A configuration as an older femo wrote it, with today's names and, where it lacks a field, today's defaults."""
     defaults = as_dict(TrainConfig())
+    record = {RENAMED.get(name, name): value for name, value in record.items()}
     augmentation = {**defaults["augmentation"], **record.get("augmentation", {})}
     return {**defaults, **record, "augmentation": augmentation}
 

@@ -29,11 +29,11 @@ from femo_jax.train.metrics import NEVER, Metrics
 from femo_jax.train.network_check import check_network
 from femo_jax.train.optimizer import create_optimizer, create_schedule
 from femo_jax.train.progress import Reporter
-from femo_jax.train.run_record import claim_workdir, describe_data
 from femo_jax.train.state import TrainState, create_train_state
 from femo_jax.train.steps import eval_step, train_step
 from femo_jax.train.targets import training_targets
-from femo_jax.train.whitening import whitened_start
+from femo_jax.train.whitening import whiten_first_layer
+from femo_jax.train.workdir import claim_workdir, describe_data
 
 REPORT_EVERY = 20
 """Steps between two looks at the loss from outside the device."""
@@ -93,8 +93,8 @@ def train(
         create_optimizer(config, schedule),
         answers=targets if config.self_distillation else None,
     )
-    if config.whitened_start:
-        state = whitened_start(state, train_split.images)
+    if config.whitening_init:
+        state = whiten_first_layer(state, train_split.images)
     claim_workdir(workdir, config, describe_data(train_split, validation_split, config), choice, write=first)
 
     state, spent, records = _resume(workdir, state, first)
@@ -126,7 +126,7 @@ def train(
         try:
             for epoch in range(start_step // per_epoch + 1, config.epochs + 1):
                 began, spent = time.perf_counter() - spent, 0.0
-                size = config.early_size if epoch <= config.early_epochs else IMAGE_SIZE
+                size = config.low_res_size if epoch <= config.low_res_epochs else IMAGE_SIZE
                 steps = range(max(start_step, (epoch - 1) * per_epoch), epoch * per_epoch)
                 for step in steps:
                     state = settle(take_step(state, shard_batch(next(batches), mesh), class_weights, size=size))

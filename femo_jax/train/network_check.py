@@ -24,14 +24,14 @@ def check_network(config: TrainConfig) -> None:
             f"{config.model} cannot be built with these model_options ({type(error).__name__}: {error})."
             " `femo models` lists the networks"
         ) from error
-    if not config.early_epochs:
+    if not config.low_res_epochs:
         return
     try:
-        jax.eval_shape(lambda given: network.apply(given, _picture(config.early_size), train=False), variables)
+        jax.eval_shape(lambda given: network.apply(given, _picture(config.low_res_size), train=False), variables)
     except Exception as error:
         raise ConfigError(
-            f"early_size is {config.early_size}, and {config.model} does not take pictures of that side"
-            f" ({type(error).__name__}: {error}). Choose another, such as 32, or early_epochs 0"
+            f"low_res_size is {config.low_res_size}, and {config.model} does not take pictures of that side"
+            f" ({type(error).__name__}: {error}). Choose another, such as 32, or low_res_epochs 0"
         ) from error
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal, NoReturn, Union, get_args, get_origin, get_type
 from femo_jax.errors import ConfigError
 from femo_jax.models import model_options
 from femo_jax.models.registry import model_class
-from femo_jax.train.config import TrainConfig
+from femo_jax.train.config import TrainConfig, current_name
 
 _OPTIONS = "model_options"
 
@@ -33,6 +33,7 @@ def override(config: TrainConfig, changes: Mapping[str, str]) -> TrainConfig:
     """
     tree: dict[str, Any] = {}
     for field, text in changes.items():
+        field = current_name(field)
         *groups, name = field.split(".")
         branch: Any = tree
         for group in groups:

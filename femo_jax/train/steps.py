@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from femo_jax.data.augment import augment, mix
 from femo_jax.preprocess import IMAGE_SIZE, normalize
+from femo_jax.train.augment import augment, mix
 from femo_jax.train.config import TrainConfig
 from femo_jax.train.losses import cross_entropy, smooth_targets
 from femo_jax.train.metrics import NEVER, Metrics
@@ -63,8 +63,8 @@ def train_step(
 
     value_and_gradient = jax.value_and_grad(loss_fn, has_aux=True)
     (loss, (losses, logits, batch_stats)), gradients = value_and_gradient(state.params)
-    if config.sam_radius:
-        _, gradients = value_and_gradient(_uphill(state.params, gradients, config.sam_radius))
+    if config.sam_rho:
+        _, gradients = value_and_gradient(_uphill(state.params, gradients, config.sam_rho))
     updates, opt_state = state.tx.update(gradients, state.opt_state, state.params)
     params = optax.apply_updates(state.params, updates)
 

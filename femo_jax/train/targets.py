@@ -19,8 +19,8 @@ def training_targets(split: Split, config: TrainConfig) -> np.ndarray:
     the mean of trained networks estimate the same distribution with less noise, and a part of each helps.
 
     Returns:
-      `[n, 7] float32`, rows that sum to 1: the smoothed label, of which `config.vote_share` and
-      `config.soft_label_share` are replaced.
+      `[n, 7] float32`, rows that sum to 1: the smoothed label, of which `config.ferplus_weight` and
+      `config.distillation_weight` are replaced.
 
     Raises:
       ConfigError: the configuration asks for votes and the data have none.
@@ -28,12 +28,12 @@ def training_targets(split: Split, config: TrainConfig) -> np.ndarray:
     """
     votes, soft_labels = _votes_and_soft_labels(split, config)
     targets = np.asarray(smooth_targets(jnp.asarray(split.labels), config.label_smoothing))
-    label_share = max(0.0, 1.0 - config.vote_share - config.soft_label_share)
+    label_share = max(0.0, 1.0 - config.ferplus_weight - config.distillation_weight)
     targets = label_share * targets
     if votes is not None:
-        targets = targets + config.vote_share * labels_given_votes(votes, split.labels)
+        targets = targets + config.ferplus_weight * labels_given_votes(votes, split.labels)
     if soft_labels is not None:
-        targets = targets + config.soft_label_share * soft_labels
+        targets = targets + config.distillation_weight * soft_labels
     return targets.astype(np.float32)
 
 
@@ -48,12 +48,12 @@ def check_targets(split: Split, config: TrainConfig) -> None:
 
 def _votes_and_soft_labels(split: Split, config: TrainConfig) -> tuple[np.ndarray | None, np.ndarray | None]:
     """What the configuration asks for, None where it does not."""
-    if config.vote_share and split.votes is None:
+    if config.ferplus_weight and split.votes is None:
         raise ConfigError(
-            f"vote_share is {config.vote_share}, but the data have no votes. Prepare them with"
+            f"ferplus_weight is {config.ferplus_weight}, but the data have no votes. Prepare them with"
             " `femo data prepare fer2013.csv --ferplus fer2013new.csv`, and give the prepared folder as --data"
         )
-    votes = split.votes if config.vote_share else None
+    votes = split.votes if config.ferplus_weight else None
     return votes, load_soft_labels(config.soft_labels, split) if config.soft_labels else None
 
 

@@ -17,7 +17,7 @@ _PICTURES = 2_000  # a million patches, which settle 36 components
 _LEAST_VARIANCE = 5e-4  # added, so that components which are mostly noise are not blown up
 
 
-def whitened_start(state: TrainState, images: np.ndarray) -> TrainState:
+def whiten_first_layer(state: TrainState, images: np.ndarray) -> TrainState:
     """The state of a new FemoNet whose first kernel whitens the patches that it sees, both signs of each component.
 
     Args:

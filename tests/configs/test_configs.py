@@ -26,7 +26,7 @@ def test_packaged_configurations_load_by_name_from_any_folder(name, tmp_path, mo
 def test_there_is_a_configuration_for_each_shipped_model_and_one_that_needs_neither_votes_nor_teachers():
     assert {path.stem for path in Path(weights.__file__).parent.glob("femonet-*.safetensors")} <= set(config_names())
     config = load_config("labels_only")
-    assert not config.soft_labels and not config.vote_share
+    assert not config.soft_labels and not config.ferplus_weight
 
 
 def test_soft_labels_beside_a_configuration_are_those_that_the_shipped_model_was_trained_with():

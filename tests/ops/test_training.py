@@ -13,10 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from femo_jax.data.augment import Augmentation
 from femo_jax.errors import ConfigError
 from femo_jax.models import create_model
 from femo_jax.ops.native.build import NativeError
+from femo_jax.train.augment import Augmentation
 from femo_jax.train.checkpoints import load_for_inference
 from femo_jax.train.config import TrainConfig
 from femo_jax.train.loop import train

@@ -3,8 +3,8 @@
 import jax
 import pytest
 
-from femo_jax.data.augment import Augmentation
 from femo_jax.models import create_model
+from femo_jax.train.augment import Augmentation
 from femo_jax.train.config import TrainConfig
 from femo_jax.train.optimizer import create_optimizer, create_schedule
 from femo_jax.train.state import create_train_state

@@ -11,6 +11,7 @@ from femo_jax.errors import CheckpointError
 from femo_jax.files import write_json
 from femo_jax.train import checkpoints
 from femo_jax.train.config import as_dict
+from femo_jax.train.workdir import CONFIG_FILE
 
 # Orbax leaves a callback behind when it gives up on a damaged array.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -122,7 +123,7 @@ def test_a_full_disk_keeps_the_checkpoint_before(tmp_path, state, monkeypatch):
 
 
 def test_the_best_weights_become_a_model(tmp_path, state, tiny_config):
-    write_json(tmp_path / checkpoints.CONFIG_FILE, {"config": as_dict(tiny_config), "data": {}})
+    write_json(tmp_path / CONFIG_FILE, {"config": as_dict(tiny_config), "data": {}})
     (tmp_path / "metrics.jsonl").write_text('{"epoch": 1, "step": 6, "split": "validation", "accuracy": 0.5}\n')
     checkpoints.save_best(tmp_path, state.replace(step=np.int32(3)))
     checkpoints.save_best(tmp_path, state)
@@ -133,8 +134,8 @@ def test_the_best_weights_become_a_model(tmp_path, state, tiny_config):
 
 
 def test_of_soft_labels_weights_carry_the_name_and_not_the_folder(tmp_path, state, tiny_config):
-    asked = as_dict(dataclasses.replace(tiny_config, soft_labels="/home/me/soft.safetensors", soft_label_share=0.5))
-    write_json(tmp_path / checkpoints.CONFIG_FILE, {"config": asked, "data": {}})
+    asked = as_dict(dataclasses.replace(tiny_config, soft_labels="/home/me/soft.safetensors", distillation_weight=0.5))
+    write_json(tmp_path / CONFIG_FILE, {"config": asked, "data": {}})
     (tmp_path / "metrics.jsonl").touch()
     checkpoints.save_best(tmp_path, state)
     assert checkpoints.load_for_inference(tmp_path).training["config"] == asked | {"soft_labels": "soft.safetensors"}
@@ -146,6 +147,6 @@ def test_a_folder_that_is_no_run_is_named(tmp_path):
 
 
 def test_a_run_without_a_checkpoint_yet_says_so(tmp_path, tiny_config):
-    write_json(tmp_path / checkpoints.CONFIG_FILE, {"config": as_dict(tiny_config), "data": {}})
+    write_json(tmp_path / CONFIG_FILE, {"config": as_dict(tiny_config), "data": {}})
     with pytest.raises(CheckpointError, match="no checkpoint yet"):
         checkpoints.load_for_inference(tmp_path)

@@ -201,8 +201,8 @@ def test_early_pictures_that_the_network_does_not_take_are_refused(
     tiny_config, train_tiles, validation_tiles, tmp_path
 ):
     """Before the run folder is claimed: the corrected command may use it."""
-    config = dataclasses.replace(tiny_config, early_epochs=1, early_size=33)
-    with pytest.raises(ConfigError, match=r"early_size is 33, and femonet does not take"):
+    config = dataclasses.replace(tiny_config, low_res_epochs=1, low_res_size=33)
+    with pytest.raises(ConfigError, match=r"low_res_size is 33, and femonet does not take"):
         train(config, tmp_path, train_tiles, validation_tiles, SilentReporter())
     assert not (tmp_path / "config.json").exists()
 
@@ -217,14 +217,18 @@ def test_early_epochs_see_smaller_pictures_and_a_stopped_run_goes_on(
     tiny_config, train_tiles, validation_tiles, tmp_path
 ):
     """With self-distillation, whose memory has to be in the checkpoint, too."""
-    config = dataclasses.replace(tiny_config, early_epochs=1, early_size=24, self_distillation=0.5)
+    config = dataclasses.replace(tiny_config, low_res_epochs=1, low_res_size=24, self_distillation=0.5)
     train(config, tmp_path / "whole", train_tiles, validation_tiles, SilentReporter())
     with pytest.raises(Interrupted):
         train(config, tmp_path / "stopped", train_tiles, validation_tiles, StopsAt(12))
     train(config, tmp_path / "stopped", train_tiles, validation_tiles, SilentReporter())
     assert_same_run(tmp_path / "whole", tmp_path / "stopped")
     train(
-        dataclasses.replace(config, early_epochs=0), tmp_path / "large", train_tiles, validation_tiles, SilentReporter()
+        dataclasses.replace(config, low_res_epochs=0),
+        tmp_path / "large",
+        train_tiles,
+        validation_tiles,
+        SilentReporter(),
     )
     losses = [records(tmp_path / name)[0]["loss"] for name in ("whole", "large")]
     assert losses[0] != losses[1]
@@ -232,7 +236,7 @@ def test_early_epochs_see_smaller_pictures_and_a_stopped_run_goes_on(
 
 def test_other_soft_labels_in_the_same_workdir_are_refused(tiny_config, train_tiles, validation_tiles, tmp_path):
     path = tmp_path / "soft.safetensors"
-    config = dataclasses.replace(tiny_config, epochs=1, soft_labels=str(path), soft_label_share=0.5)
+    config = dataclasses.replace(tiny_config, epochs=1, soft_labels=str(path), distillation_weight=0.5)
     for probabilities in (np.eye(7)[train_tiles.labels], np.full((96, 7), 1 / 7)):
         save_soft_labels(path, train_tiles, probabilities, ["teacher"])
         if (tmp_path / "run").exists():
@@ -243,7 +247,7 @@ def test_other_soft_labels_in_the_same_workdir_are_refused(tiny_config, train_ti
 
 
 def test_a_whitened_start_is_where_training_begins(tmp_path, tiny_config, train_tiles, validation_tiles):
-    config = dataclasses.replace(tiny_config, epochs=1, learning_rate=0.0, whitened_start=True)
+    config = dataclasses.replace(tiny_config, epochs=1, learning_rate=0.0, whitening_init=True)
     train(config, tmp_path, train_tiles, validation_tiles, SilentReporter())
     kernel = load_for_inference(tmp_path).variables["params"]["Conv_0"]["kernel"]
     np.testing.assert_array_equal(kernel[..., :3], -kernel[..., 3:])

@@ -7,8 +7,8 @@ import numpy as np
 import optax
 import pytest
 
-from femo_jax.data.augment import Augmentation
 from femo_jax.preprocess import normalize
+from femo_jax.train.augment import Augmentation
 from femo_jax.train.steps import eval_step, train_step
 
 EQUAL = jnp.ones(7)
@@ -164,7 +164,7 @@ def test_sharpness_aware_steps_take_the_gradient_further_up(tiny_config, batch, 
     gradient = jax.grad(loss)(state.params)
     stride = 0.5 / optax.tree.norm(gradient)
     expected = jax.grad(loss)(jax.tree.map(lambda w, g: w + stride * g, state.params, gradient))
-    after = train_step(state, batch, EQUAL, config=dataclasses.replace(plain, sam_radius=0.5))
+    after = train_step(state, batch, EQUAL, config=dataclasses.replace(plain, sam_rho=0.5))
     taken = jax.tree.map(lambda old, new: (old - new) / plain.learning_rate, state.params, after.params)
     jax.tree.map(partial(np.testing.assert_allclose, atol=1e-4), taken, expected)
     assert not np.allclose(expected["head"]["kernel"], gradient["head"]["kernel"], atol=1e-3)

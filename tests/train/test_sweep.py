@@ -71,10 +71,10 @@ def test_runs_that_cannot_be_are_refused(names, grid, seeds, said):
         ({"model": "resnet9000"}, "net: unknown model 'resnet9000'"),
         ({"model_options": {"wings": 2}}, "net: .*wings"),
         ({"model_options": {"widths": (4, 0)}}, "net: femonet cannot be built"),
-        ({"early_epochs": 1, "early_size": 33}, "net: early_size is 33"),
+        ({"low_res_epochs": 1, "low_res_size": 33}, "net: low_res_size is 33"),
         ({"batch_size": 97}, "net: batch_size is 97, but the training split has 96"),
-        ({"vote_share": 0.5}, "net: .*votes"),
-        ({"soft_labels": "nowhere", "soft_label_share": 0.5}, "net: nowhere: the soft labels cannot be read"),
+        ({"ferplus_weight": 0.5}, "net: .*votes"),
+        ({"soft_labels": "nowhere", "distillation_weight": 0.5}, "net: nowhere: the soft labels cannot be read"),
     ],
 )
 def test_a_run_that_could_not_begin_is_refused(tiny_config, train_tiles, changes, said):

@@ -42,7 +42,10 @@ def test_shares_add_up(voted, tmp_path):
     soft = np.tile(np.eye(7, dtype=np.float32)[2], (len(voted.labels), 1))
     save_soft_labels(tmp_path / "soft.safetensors", voted, soft, ["always disgust"])
     config = TrainConfig(
-        label_smoothing=0.0, vote_share=0.25, soft_labels=str(tmp_path / "soft.safetensors"), soft_label_share=0.5
+        label_smoothing=0.0,
+        ferplus_weight=0.25,
+        soft_labels=str(tmp_path / "soft.safetensors"),
+        distillation_weight=0.5,
     )
     targets = training_targets(voted, config)
     np.testing.assert_allclose(targets.sum(axis=1), 1.0, rtol=1e-5)
@@ -51,24 +54,24 @@ def test_shares_add_up(voted, tmp_path):
 
 
 def test_votes_that_are_not_there_are_asked_for(train_tiles):
-    with pytest.raises(ConfigError, match=r"vote_share is 0\.5.*--ferplus"):
-        training_targets(train_tiles, TrainConfig(vote_share=0.5))
+    with pytest.raises(ConfigError, match=r"ferplus_weight is 0\.5.*--ferplus"):
+        training_targets(train_tiles, TrainConfig(ferplus_weight=0.5))
 
 
-@pytest.mark.parametrize(("vote_share", "soft_label_share"), [(0.8, 0.2), (0.9, 0.1), (2 / 3, 1 / 3)])
-def test_shares_may_leave_nothing_to_the_label(vote_share, soft_label_share, voted, tmp_path):
+@pytest.mark.parametrize(("ferplus_weight", "distillation_weight"), [(0.8, 0.2), (0.9, 0.1), (2 / 3, 1 / 3)])
+def test_shares_may_leave_nothing_to_the_label(ferplus_weight, distillation_weight, voted, tmp_path):
     """Whatever rounding makes of their sum."""
     soft = np.tile(np.eye(7, dtype=np.float32)[2], (len(voted.labels), 1))
     save_soft_labels(tmp_path / "soft.safetensors", voted, soft, ["always disgust"])
     path = str(tmp_path / "soft.safetensors")
-    config = TrainConfig(vote_share=vote_share, soft_labels=path, soft_label_share=soft_label_share)
+    config = TrainConfig(ferplus_weight=ferplus_weight, soft_labels=path, distillation_weight=distillation_weight)
     targets = training_targets(voted, config)
     assert targets.min() >= 0
     np.testing.assert_allclose(targets.sum(axis=1), 1.0, rtol=1e-5)
 
 
 @pytest.mark.parametrize(
-    "values", [{"vote_share": 0.6, "soft_labels": "f", "soft_label_share": 0.5}, {"soft_labels": "f"}]
+    "values", [{"ferplus_weight": 0.6, "soft_labels": "f", "distillation_weight": 0.5}, {"soft_labels": "f"}]
 )
 def test_shares_over_the_whole_and_soft_labels_without_a_share_are_refused(values):
     with pytest.raises(ConfigError, match="soft_label"):

@@ -9,7 +9,7 @@ from femo_jax.errors import ConfigError
 from femo_jax.models.layers import space_to_depth2
 from femo_jax.preprocess import normalize
 from femo_jax.train.config import TrainConfig
-from femo_jax.train.whitening import FIRST_KERNEL, whitened_start, whitening_kernel
+from femo_jax.train.whitening import FIRST_KERNEL, whiten_first_layer, whitening_kernel
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def test_outputs_beyond_the_components_stay(smooth_images):
 
 def test_a_new_state_changes_in_its_first_kernel_alone(new_state, tiny_config, smooth_images):
     state = new_state(tiny_config)
-    whitened = whitened_start(state, smooth_images)
+    whitened = whiten_first_layer(state, smooth_images)
     changed = jax.tree_util.tree_map_with_path(lambda _, old, new: (old != new).any(), state.params, whitened.params)
     where = [path for path, differs in jax.tree_util.tree_leaves_with_path(changed) if differs]
     assert [tuple(key.key for key in path) for path in where] == [FIRST_KERNEL]
@@ -47,5 +47,5 @@ def test_a_new_state_changes_in_its_first_kernel_alone(new_state, tiny_config, s
 
 
 def test_is_for_femonet():
-    with pytest.raises(ConfigError, match="whitened_start is for femonet, not simple_cnn"):
-        dataclasses.replace(TrainConfig(whitened_start=True), model="simple_cnn")
+    with pytest.raises(ConfigError, match="whitening_init is for femonet, not simple_cnn"):
+        dataclasses.replace(TrainConfig(whitening_init=True), model="simple_cnn")

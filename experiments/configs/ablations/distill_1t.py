@@ -11,4 +11,4 @@ from pathlib import Path
 from femo_jax.train.config import load_config
 
 base = load_config(Path(__file__).with_name("base.py"))
-config = dataclasses.replace(base, soft_labels="femonet-soft-labels.safetensors", soft_label_share=0.5)
+config = dataclasses.replace(base, soft_labels="femonet-soft-labels.safetensors", distillation_weight=0.5)

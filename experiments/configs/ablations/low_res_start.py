@@ -6,4 +6,4 @@ from pathlib import Path
 from femo_jax.train.config import load_config
 
 base = load_config(Path(__file__).with_name("base.py"))
-config = dataclasses.replace(base, early_size=32, early_epochs=8)
+config = dataclasses.replace(base, low_res_size=32, low_res_epochs=8)

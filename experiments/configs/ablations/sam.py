@@ -6,4 +6,4 @@ from pathlib import Path
 from femo_jax.train.config import load_config
 
 base = load_config(Path(__file__).with_name("base.py"))
-config = dataclasses.replace(base, sam_radius=0.05)
+config = dataclasses.replace(base, sam_rho=0.05)

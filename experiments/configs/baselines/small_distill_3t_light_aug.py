@@ -17,9 +17,9 @@ config = TrainConfig(
     optimizer="muon",
     learning_rate=0.01,
     weight_decay=0.05,
-    vote_share=0.25,
+    ferplus_weight=0.25,
     soft_labels="soft_labels_3t.safetensors",
-    soft_label_share=0.5,
-    whitened_start=True,
+    distillation_weight=0.5,
+    whitening_init=True,
     augmentation=Augmentation(rotation=0.0, scale=0.0, translation=3.0, brightness=0.0, contrast=0.0),
 )

@@ -17,10 +17,10 @@ config = TrainConfig(
     optimizer="muon",
     learning_rate=0.014,
     weight_decay=0.05,
-    vote_share=0.25,
+    ferplus_weight=0.25,
     soft_labels="soft_labels_3t.safetensors",
-    soft_label_share=0.5,
-    whitened_start=True,
+    distillation_weight=0.5,
+    whitening_init=True,
     augmentation=Augmentation(
         rotation=10.0, scale=0.1, translation=3.0, brightness=0.1, contrast=0.2, blur=1.0, noise=0.04, erasing=0.25
     ),

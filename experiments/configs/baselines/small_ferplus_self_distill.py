@@ -14,7 +14,7 @@ config = TrainConfig(
     optimizer="muon",
     learning_rate=0.014,
     weight_decay=0.05,
-    vote_share=0.5,
+    ferplus_weight=0.5,
     self_distillation=0.5,
     augmentation=Augmentation(rotation=10.0, scale=0.1, translation=3.0, brightness=0.1, contrast=0.2, erasing=0.25),
 )

@@ -16,9 +16,9 @@ config = TrainConfig(
     optimizer="muon",
     learning_rate=0.02,
     weight_decay=0.05,
-    vote_share=0.5,
+    ferplus_weight=0.5,
     self_distillation=0.5,
-    whitened_start=True,
+    whitening_init=True,
     augmentation=Augmentation(
         rotation=15.0, scale=0.2, translation=4.0, brightness=0.1, contrast=0.2, blur=1.0, noise=0.04, erasing=0.5
     ),

@@ -1,7 +1,8 @@
-"""`config.json` of a run folder: what was asked for, on which data, with which versions."""
+"""The run folder: where its files are, and `config.json` with the configuration, the data and the versions."""
 
 import hashlib
 import importlib.metadata
+import json
 import os
 import platform
 from pathlib import Path
@@ -13,10 +14,35 @@ from femo_jax.data.splits import Split, digest_of
 from femo_jax.errors import CheckpointError, ConfigError
 from femo_jax.files import write_json
 from femo_jax.ops import Choice
-from femo_jax.train.checkpoints import CONFIG_FILE, has_checkpoints, read_run_record
-from femo_jax.train.config import TrainConfig, as_dict, differences, with_defaults
+from femo_jax.train.config import TrainConfig, as_dict, differences, upgraded
+
+CONFIG_FILE = "config.json"
+NEWEST, BEST = "checkpoints", "best"
 
 _PACKAGES = ("femo-jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
+
+
+def finished_steps(folder: Path) -> list[int]:
+    """Steps of the finished checkpoints of a folder; Orbax renames a checkpoint to its number when it is complete."""
+    return [int(child.name) for child in folder.iterdir() if child.name.isdigit()] if folder.is_dir() else []
+
+
+def read_run_record(workdir: Path) -> dict[str, Any]:
+    """The `config.json` of a run folder; the configuration of an older femo with today's names and defaults.
+
+    Raises:
+      CheckpointError: the folder or the file is missing or damaged.
+    """
+    path = workdir / CONFIG_FILE
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        return record | {"config": upgraded(record["config"])}
+    except FileNotFoundError as error:
+        raise CheckpointError(
+            f"{workdir}: not a run folder (no {CONFIG_FILE}). Expected a workdir of `femo train`"
+        ) from error
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{path}: cannot be read ({error}). Expected the file that `femo train` wrote") from error
 
 
 def describe_data(train: Split, validation: Split, config: TrainConfig) -> dict[str, Any]:
@@ -25,7 +51,7 @@ def describe_data(train: Split, validation: Split, config: TrainConfig) -> dict[
         name: {"n": len(split.labels), "sha256": digest_of(split.images, split.labels.astype("<i4"))}
         for name, split in (("train", train), ("validation", validation))
     }
-    if config.vote_share and train.votes is not None:
+    if config.ferplus_weight and train.votes is not None:
         description["votes"] = {"sha256": digest_of(train.votes)}
     if config.soft_labels:
         description["soft_labels"] = {"sha256": hashlib.sha256(Path(config.soft_labels).read_bytes()).hexdigest()}
@@ -42,7 +68,7 @@ def claim_workdir(workdir: Path, config: TrainConfig, data: dict[str, Any], choi
     if (workdir / CONFIG_FILE).exists():
         check_workdir(workdir, config, data)
     elif write:
-        if has_checkpoints(workdir):
+        if finished_steps(workdir / NEWEST):
             raise CheckpointError(
                 f"{workdir}: checkpoints are here, and no {CONFIG_FILE} that says of which run. Put it back, choose"
                 " another --workdir, or remove the folder to start anew"
@@ -62,7 +88,7 @@ def check_workdir(workdir: Path, config: TrainConfig, data: dict[str, Any]) -> N
       CheckpointError: there is no `config.json`, or it is damaged.
     """
     record = read_run_record(workdir)
-    there = {"config": with_defaults(record["config"]), "data": record.get("data")}
+    there = {"config": record["config"], "data": record.get("data")}
     found = differences(there, _asked(config, data))
     if found:
         raise ConfigError(

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from femo_jax.data import augment as aug
+from femo_jax.train import augment as aug
 
 KEY = jax.random.key(7)
 
