@@ -42,6 +42,11 @@ class DetectorConfig:
         _between(self, "score_threshold", 0.0, 1.0)
         if self.kind == "yunet" and self.model is None:
             raise ConfigError("detector yunet needs the path of a YuNet model file (.onnx) in `model`; none is given.")
+        same_unit = (self.min_size > 1) == (self.max_size > 1)
+        if same_unit and self.min_size > self.max_size:
+            raise ConfigError(
+                f"min_size is {self.min_size:g} and max_size is {self.max_size:g}; expected min_size to be no larger."
+            )
 
     def sizes(self, height: int) -> tuple[float, float]:
         """Side of the smallest and of the largest face in pixels, in a frame of this height."""

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 from femo_ros.images import ENCODINGS
-from femo_ros.video_source_node import PARAMETERS
+from femo_ros.parameters import VIDEO_SOURCE
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "robot.md").read_text()
@@ -24,7 +24,7 @@ def test_every_launch_argument_is_explained():
 
 def test_every_parameter_of_video_source_is_explained():
     """In a row of the table that has its default."""
-    for parameter in PARAMETERS:
+    for parameter in VIDEO_SOURCE:
         rows = [line for line in PAGE.splitlines() if line.startswith("|") and f"`{parameter.name}`" in line]
         assert any(f"| `{json.dumps(parameter.default)}` |" in row for row in rows), parameter.name
 

@@ -24,7 +24,7 @@ def test_raw_images_of_impossible_form(recognizer, camera, scene):
         camera.send(message)
         told = recognizer.status(lambda each, n=count: each.values["images undecodable"] == str(n), what)
     assert told.values["last error"].startswith("image of unknown encoding ''")
-    assert "Image left out: " in recognizer.process.log
+    assert "Image skipped: " in recognizer.process.log
     assert len(recognizer.faces_of(camera, scene.picture)) == 1
     assert len(recognizer.answers) == 2  # none for what could not be read
 

@@ -21,7 +21,7 @@ def test_levels_and_figures_follow_the_images(recognizer, camera, scene):
 
         recognizer.client.spin_until(ready, "a status while images come")
 
-    show_until(lambda: recognizer.statuses[-1].level == b"\x00" and "1 faces" in recognizer.statuses[-1].message)
+    show_until(lambda: recognizer.statuses[-1].level == b"\x00" and "1 face" in recognizer.statuses[-1].message)
     values = {each.key: each.value for each in recognizer.statuses[-1].values}
     assert values["state"] == "active"
     assert values["topic"] == "/image"
@@ -32,7 +32,7 @@ def test_levels_and_figures_follow_the_images(recognizer, camera, scene):
     assert float(values["latency from stamp, 95th percentile (ms)"]) < 5000
     assert values["images undecodable"] == values["images failed"] == "0"
     assert values["model"].startswith("femonet")
-    assert values["detector"] == "haar"
+    assert values["detector.kind"] == "haar"
 
     warned = recognizer.status(lambda each: each.level > 0, "a warning without images")
     assert warned.level == 1

@@ -41,7 +41,7 @@ def test_who_comes_late_is_told_the_model(recognizer, scene):
     told = recognizer.client.collect(ModelInfo, f"{recognizer.node}/model_info", latched)
     recognizer.client.spin_until(lambda: told, "the model")
     (model,) = told
-    assert model.name == "femonet"
+    assert model.name == "femonet-base"
     assert list(model.class_names) == ["angry", "disgust", "fear", "happy", "neutral", "sad", "surprise"]
     assert model.input_size == 48
     assert 0.5 < model.accuracy < 1

@@ -28,7 +28,7 @@ def test_refusals_say_why_and_change_nothing_also_not_what_was_set_together(reco
     cases = [
         ({"track__hysteresis": 2.0}, "hysteresis.*(range|at most 1)"),
         ({"detector__min_neighbors": -1}, "min_neighbors.*(range|at least 0)"),
-        ({"detector__min_size": 0.0}, "smallest is 0.0; expected a number above 0"),
+        ({"detector__min_size": 0.0}, r"detector\.min_size is 0.0; expected a number above 0"),
         ({"detector__min_size": 60}, "[Tt]ype"),
         ({"detector__kind": "hog"}, "'hog'; expected one of haar, yunet"),
         ({"detector__kind": "yunet"}, "needs the path of a YuNet model file"),
@@ -88,10 +88,16 @@ def test_detector_tracker_and_drawing_change_live(recognizer, camera, scene):
     )
 
     def next_drawn():
-        seen = len(drawn)
-        recognizer.client.spin_until(
-            lambda: len(drawn) > seen or not camera.show(scene.picture), "an annotated image", timeout=20
-        )
+        """The drawing of an image that is shown from now on."""
+        shown = []
+
+        def found():
+            shown.append(camera.show(scene.picture))
+            recognizer.client.spin_for(0.05)
+            stamps = [(each.header.stamp.sec, each.header.stamp.nanosec) for each in drawn]
+            return drawn and stamps[-1] in shown
+
+        recognizer.client.spin_until(found, "an annotated image", timeout=20)
         return bytes(drawn[-1].data)
 
     without = next_drawn()

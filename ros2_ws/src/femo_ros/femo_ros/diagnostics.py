@@ -1,4 +1,4 @@
-"""The node's state as `diagnostic_msgs` has it: a level, a sentence, and the figures behind it."""
+"""The node's state as `diagnostic_msgs` has it: a level, a sentence, and the values behind it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,13 +6,20 @@ from dataclasses import dataclass
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
+from femo_ros.parameters import DiagnosticsConfig
 from femo_ros.statistics import Latency, Report
 
-WARN_AFTER = 0.5
-"""Seconds without an image until the level is WARN."""
+WARN_PERIODS, ERROR_PERIODS = 3, 10
+"""Periods of the camera without an image after which the level is WARN and ERROR, where no parameter says when."""
 
-ERROR_AFTER = 2.0
-"""Seconds without an image until the level is ERROR."""
+WARN_SECONDS, ERROR_SECONDS = 0.5, 2.0
+"""The least that these are."""
+
+RESULT_WARN_SECONDS, RESULT_ERROR_SECONDS = 1.0, 3.0
+"""Seconds for which images come without a result until the level is WARN and ERROR."""
+
+HARDWARE_ID = "femo"
+"""The same at all times: aggregators group by it."""
 
 
 @dataclass(frozen=True)
@@ -24,68 +31,88 @@ class Condition:
       error: why the last transition failed; empty where it did not.
       enabled: false while `~/set_enabled` pauses it.
       topic: from which it takes images.
-      camera: what is known of the publishers there, in a few words.
+      publishers: what is known of the publishers there, in a few words.
       model: the loaded network and its file; empty where none is loaded.
-      detector: how faces are found.
+      detector: the kind of face detector.
+      limits: parameters `diagnostics.*`.
     """
 
     state: str
     error: str
     enabled: bool
     topic: str
-    camera: str
+    publishers: str
     model: str
     detector: str
+    limits: DiagnosticsConfig
+
+
+def no_image_limits(limits: DiagnosticsConfig, period: float | None) -> tuple[float, float]:
+    """Return after how many seconds without an image the level is WARN and ERROR, for a camera of this period."""
+    warn = limits.warn_after_ms / 1000 or max(WARN_SECONDS, WARN_PERIODS * (period or 0.0))
+    error = limits.error_after_ms / 1000 or max(ERROR_SECONDS, ERROR_PERIODS * (period or 0.0))
+    if limits.error_after_ms:
+        return min(warn, error), error
+    return warn, max(warn, error)
 
 
 def judge(condition: Condition, report: Report) -> tuple[bytes, str]:
-    """Level and sentence, the worst thing first."""
+    """Return level and sentence, of the worst thing."""
+    ok, warn, error = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
     if condition.error:
-        return DiagnosticStatus.ERROR, condition.error
+        return error, condition.error
     if condition.state != "active":
-        return DiagnosticStatus.OK, condition.state
+        return (ok if condition.state == "inactive" else warn), condition.state
     if not condition.enabled:
-        return DiagnosticStatus.OK, "paused by ~/set_enabled"
-    if report.since_image is not None and report.since_image >= WARN_AFTER:
-        level = DiagnosticStatus.ERROR if report.since_image >= ERROR_AFTER else DiagnosticStatus.WARN
+        return ok, "paused by ~/set_enabled"
+    warn_after, error_after = no_image_limits(condition.limits, report.period)
+    if report.since_image is not None and report.since_image >= warn_after:
         kind = "no image for" if report.any_image else "no image yet, after"
-        return level, f"{kind} {report.since_image:.1f} s on {condition.topic}: {condition.camera}"
+        sentence = f"{kind} {report.since_image:.1f} s on {condition.topic}: {condition.publishers}"
+        return (error if report.since_image >= error_after else warn), sentence
+    if report.since_result is not None and report.since_result >= RESULT_WARN_SECONDS:
+        cause = f": {report.last_error}" if report.last_error else ""
+        sentence = f"images arrive, but no result for {report.since_result:.1f} s{cause}"
+        return (error if report.since_result >= RESULT_ERROR_SECONDS else warn), sentence
     if report.new_errors:
-        return DiagnosticStatus.WARN, f"{report.new_errors} images without a result: {report.last_error}"
-    return DiagnosticStatus.OK, f"{report.rate_out:.1f} images/s, {report.faces} faces"
+        return warn, f"{report.new_errors} images without a result: {report.last_error}"
+    return ok, f"{report.rate_out:.1f} images/s, {report.faces} face{'' if report.faces == 1 else 's'}"
 
 
-def figures(condition: Condition, report: Report) -> Mapping[str, str]:
-    """What stands in the status, in this order."""
+def values(condition: Condition, report: Report) -> Mapping[str, str]:
+    """Return the key-value pairs of the status, in their order."""
+    offset = report.clock_offset
     return {
         "state": condition.state,
         "enabled": str(condition.enabled).lower(),
         "topic": condition.topic,
-        "publishers": condition.camera,
+        "publishers": condition.publishers,
         "images in (1/s)": f"{report.rate_in:.1f}",
         "results out (1/s)": f"{report.rate_out:.1f}",
         **_latency("stamp", report.from_stamp),
         **_latency("arrival", report.from_arrival),
+        "stamps behind the node's clock (s)": "" if offset is None else f"{offset:.3f}",
         "time since last image (s)": "" if report.since_image is None else f"{report.since_image:.2f}",
         "images dropped for newer ones": str(report.dropped),
+        "annotated images dropped for newer ones": str(report.drawings_dropped),
         "images undecodable": str(report.undecodable),
         "images failed": str(report.failed),
         "last error": report.last_error,
         "faces": str(report.faces),
         "model": condition.model,
-        "detector": condition.detector,
+        "detector.kind": condition.detector,
     }
 
 
 def diagnostics(name: str, stamp: Time, condition: Condition, report: Report) -> DiagnosticArray:
-    """The message for `/diagnostics`."""
+    """Make the message for `/diagnostics`."""
     level, sentence = judge(condition, report)
     status = DiagnosticStatus(
         level=level,
         name=f"{name}: emotion recognition",
         message=sentence,
-        hardware_id=condition.topic,
-        values=[KeyValue(key=key, value=value) for key, value in figures(condition, report).items()],
+        hardware_id=HARDWARE_ID,
+        values=[KeyValue(key=key, value=value) for key, value in values(condition, report).items()],
     )
     message = DiagnosticArray(status=[status])
     message.header.stamp = stamp

@@ -1,7 +1,10 @@
 """What the executables share: a node that runs in this process until it is done or a signal comes."""
 
-from collections.abc import Callable
-from typing import Protocol
+import logging
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
 
 import rclpy
 from rclpy.exceptions import ParameterException
@@ -12,35 +15,41 @@ from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import try_shutdown
 
 from femo_jax.errors import FemoError
-from femo_ros.stop_signals import StopSignals
+from femo_ros.startup import StopSignals
 
 SIGNALS_SECONDS = 0.1  # rclpy sleeps in C, where Python's signal handlers do not run: it is woken this often
+
+_FEMO = logging.getLogger("femo_jax")
 
 
 class Spin(Protocol):
     """Runs the callbacks of a node until a signal comes, or until the node is done."""
 
     def __call__(self, node: Node, done: Callable[[], bool] = ...) -> None:
-        """`done` is asked between two callbacks; without it, the node is never done."""
+        """Run; `done` is asked between two callbacks, and without it the node is never done."""
 
 
 def run(name: str, work: Callable[[Spin], None], stop: StopSignals, args: list[str] | None = None) -> int:
-    """Does the work of a node with ROS set up round it; returns the exit code.
+    """Set up ROS, do the work of a node, and return the exit code.
 
     Args:
       name: of the node, for the log.
-      work: makes the node, spins it and ends it. A FemoError or a ParameterException of it is told as one line, and
+      work: makes the node, spins it and ends it. A FemoError or a ParameterException of it is logged as one line, and
         makes the exit code 1.
       stop: the signals that end the spinning.
       args: of the command line; those of the process by default.
     """
-    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    except RuntimeError as error:  # a log level, a remapping or a parameter file that rcl cannot parse
+        get_logger(name).fatal(f"invalid ROS arguments: {_without_places(str(error))}")
+        return 1
     try:
         executor = SingleThreadedExecutor()
 
         def spin(node: Node, done: Callable[[], bool] = lambda: False) -> None:
             executor.add_node(node)
-            while not (stop.asked or done()):
+            while not (stop.requested or done()):
                 executor.spin_once(timeout_sec=SIGNALS_SECONDS)
 
         work(spin)
@@ -51,3 +60,39 @@ def run(name: str, work: Callable[[Spin], None], stop: StopSignals, args: list[s
         stop.ignore()
         try_shutdown()
     return 0
+
+
+def _without_places(text: str) -> str:
+    """What rcl writes about an argument, without the lines of its own sources."""
+    text = re.sub(r",? at /\S+:\d+", "", text.removeprefix("failed to initialize rcl: "))
+    text = text.replace(" Error: error not set", "").replace("\n", " ")
+    return re.sub(r"^(\[.*\])$", r"unknown arguments \1", text.strip())
+
+
+class _NodeHandler(logging.Handler):
+    """Hands records to the logger of a node."""
+
+    def __init__(self, logger: Any) -> None:
+        super().__init__()
+        self._logger = logger
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Log with the record's severity; rclpy wants a line of code for each."""
+        text = record.getMessage()
+        if record.levelno >= logging.ERROR:
+            self._logger.error(text)
+        elif record.levelno >= logging.WARNING:
+            self._logger.warning(text)
+        else:
+            self._logger.info(text)
+
+
+@contextmanager
+def femo_logs_to(node: Any) -> Iterator[None]:
+    """Inside the block, what femo logs through Python's `logging` becomes lines of the node's log."""
+    handler = _NodeHandler(node.get_logger())
+    _FEMO.addHandler(handler)
+    try:
+        yield
+    finally:
+        _FEMO.removeHandler(handler)

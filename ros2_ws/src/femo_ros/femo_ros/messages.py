@@ -1,7 +1,8 @@
-"""Fills femo's messages and those of `sensor_msgs` from what recognition gives; nothing here knows a node."""
+"""Messages made of what recognition gives: femo's own, images, and `vision_msgs` where it is installed."""
 
 import array
 import hashlib
+import importlib
 import json
 import math
 from collections.abc import Mapping
@@ -13,13 +14,14 @@ from femo_msgs.msg import FaceEmotion, FaceEmotionArray, ModelInfo
 from sensor_msgs.msg import CompressedImage, Image, RegionOfInterest
 from std_msgs.msg import Header
 
-from femo_jax.emotions import Emotion
+from femo_jax.emotions import EMOTIONS, Emotion
+from femo_jax.errors import ConfigError
 from femo_jax.live import results
 from femo_jax.live.image import Box
 
 
 def faces_message(header: Header, result: results.FrameResult) -> FaceEmotionArray:
-    """The faces of a frame, under the header of its image."""
+    """Make the message of a frame's faces, under the header of its image."""
     return FaceEmotionArray(
         header=header,
         image_width=result.width,
@@ -29,7 +31,7 @@ def faces_message(header: Header, result: results.FrameResult) -> FaceEmotionArr
 
 
 def face_message(face: results.FaceEmotion) -> FaceEmotion:
-    """One tracked face."""
+    """Make the message of one tracked face."""
     return FaceEmotion(
         track_id=face.track_id,
         roi=region(face.box),
@@ -43,13 +45,13 @@ def face_message(face: results.FaceEmotion) -> FaceEmotion:
 
 
 def region(box: Box) -> RegionOfInterest:
-    """A box inside a frame."""
+    """Make a region of a box inside a frame."""
     whole = box.rounded()
     return RegionOfInterest(x_offset=int(whole.x), y_offset=int(whole.y), width=int(whole.w), height=int(whole.h))
 
 
 def image_message(header: Header, bgr: np.ndarray) -> Image:
-    """An image `[h, w, 3] uint8` in BGR, without padding."""
+    """Make the message of an image `[h, w, 3] uint8` in BGR, without padding."""
     height, width = bgr.shape[:2]
     return Image(
         header=header,
@@ -63,23 +65,29 @@ def image_message(header: Header, bgr: np.ndarray) -> Image:
 
 
 def jpeg_message(header: Header, jpeg: bytes) -> CompressedImage:
-    """A JPEG of a BGR image, labelled as image_transport labels its own."""
+    """Make the message of a JPEG of a BGR image, labelled as image_transport labels its own."""
     return CompressedImage(header=header, format="bgr8; jpeg compressed bgr8", data=_uint8_sequence(jpeg))
 
 
-def model_message(stamp: Time, model: Any) -> ModelInfo:
-    """What is known of a loaded model (`femo_jax.model_file.LoadedModel`), with the time at which it was loaded."""
+def model_message(stamp: Time, name: str, model: Any) -> ModelInfo:
+    """Make the message about a loaded model.
+
+    Args:
+      stamp: when it was loaded.
+      name: of the shipped model, or of its file or run folder.
+      model: the `femo_jax.model_file.LoadedModel`.
+    """
     training: Mapping[str, Any] = model.training
     measured = training.get("evaluation") or training.get("validation") or {}
-    pictures = f", {measured['n']} pictures" if "n" in measured else ""
+    images = f", {measured['n']} images" if "n" in measured else ""
     return ModelInfo(
         header=Header(stamp=stamp),
-        name=model.architecture,
+        name=name,
         version=_digest(training) if training else "",
         class_names=list(model.classes),
         input_size=model.image_size,
         accuracy=float(measured.get("accuracy", math.nan)),
-        accuracy_on=f"{measured.get('split', '')}{pictures}",
+        accuracy_on=f"{measured.get('split', '')}{images}",
     )
 
 
@@ -93,3 +101,56 @@ def _uint8_sequence(data: Any) -> array.array:
     sequence = array.array("B")
     sequence.frombytes(data)
     return sequence
+
+
+def messages_of(package: str, parameter: str, wanted: str) -> Any | None:
+    """Import the messages of an optional package; None where they are not to be published.
+
+    Args:
+      package: such as `vision_msgs`.
+      parameter: by which the user says whether they are wanted.
+      wanted: its value: auto, true or false.
+
+    Raises:
+      ConfigError: they are wanted, but not installed.
+    """
+    if wanted == "false":
+        return None
+    try:
+        return importlib.import_module(f"{package}.msg")
+    except ImportError as error:
+        if wanted == "auto":
+            return None
+        raise ConfigError(
+            f"{parameter} is true, but package {package} cannot be used ({error}). Install"
+            f" ros-$ROS_DISTRO-{package.replace('_', '-')}, or set {parameter} to auto or false."
+        ) from error
+
+
+def detections_message(vision_msgs: Any, header: Header, result: results.FrameResult) -> Any:
+    """Make a `Detection2DArray`: a detection for each face, with all emotions as hypotheses, the most probable first.
+
+    Args:
+      vision_msgs: the module `vision_msgs.msg`.
+      header: of the image.
+      result: of the frame.
+    """
+    return vision_msgs.Detection2DArray(
+        header=header, detections=[_detection(vision_msgs, header, face) for face in result.faces]
+    )
+
+
+def _detection(vision_msgs: Any, header: Header, face: results.FaceEmotion) -> Any:
+    detection = vision_msgs.Detection2D(header=header, id=str(face.track_id))
+    detection.bbox.center.position.x, detection.bbox.center.position.y = map(float, face.box.center)
+    detection.bbox.size_x, detection.bbox.size_y = float(face.box.w), float(face.box.h)
+    ranked = sorted(zip(face.probabilities, EMOTIONS, strict=True), reverse=True)
+    detection.results = [_hypothesis(vision_msgs, label, float(probability)) for probability, label in ranked]
+    return detection
+
+
+def _hypothesis(vision_msgs: Any, label: str, probability: float) -> Any:
+    hypothesis = vision_msgs.ObjectHypothesisWithPose()
+    hypothesis.hypothesis.class_id = label
+    hypothesis.hypothesis.score = probability
+    return hypothesis

@@ -1,40 +1,73 @@
 """All that the node publishes about images: made when it is configured, silent unless it is active."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from femo_msgs.msg import FaceEmotionArray, ModelInfo
+from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
-from femo_jax.live.drawing.draw import draw
+from femo_jax.live.drawing.draw import draw, status_text
 from femo_jax.live.image import InputImage
 from femo_jax.live.results import FrameResult
-from femo_ros import messages, qos
+from femo_ros import messages
+from femo_ros.camera_topic import LATCHED
 from femo_ros.hri import HumansFaces
 from femo_ros.images import encode_jpeg
-from femo_ros.optional import messages_of
 from femo_ros.parameters import NodeConfig, Settings
-from femo_ros.vision import detections_message
+from femo_ros.statistics import Statistics
+from femo_ros.worker import NewestWins, OnExecutor
 
 FACES_DEPTH = 10
 IMAGE_DEPTH = 2  # images are large, and old ones are of no use
+DELIVERY_SECONDS = 2.0
+"""How long the node waits at its end until subscribers have the last list of faces."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What recognition made of an image.
+
+    Attributes:
+      header: of the image.
+      frame: the image.
+      result: its faces.
+      settings: those that held for it.
+    """
+
+    header: Header
+    frame: InputImage
+    result: FrameResult
+    settings: Settings
 
 
 class Outputs:
-    """The publishers of a configured node; `publish` is called by the worker."""
+    """The publishers of a configured node.
 
-    def __init__(self, node: LifecycleNode, config: NodeConfig) -> None:
-        """Makes the publishers.
+    `publish` is called by the worker, all else by the executor's thread. The faces leave at once; images are drawn and
+    published by a thread of their own, newest first, and topics of single faces by the executor.
+    """
+
+    def __init__(self, node: LifecycleNode, config: NodeConfig, statistics: Statistics, failed: Any) -> None:
+        """Make the publishers.
+
+        Args:
+          node: that publishes.
+          config: which topics there are.
+          statistics: where dropped images are counted.
+          failed: called with what drawing or publishing raises.
 
         Raises:
           ConfigError: messages are wanted whose package is not installed.
         """
-        self._vision_msgs = messages_of("vision_msgs", "publish_vision_msgs", config.publish_vision_msgs)
-        hri_msgs = messages_of("hri_msgs", "publish_hri", config.publish_hri)
+        self._vision_msgs = messages.messages_of("vision_msgs", "publish_vision_msgs", config.publish_vision_msgs)
+        hri_msgs = messages.messages_of("hri_msgs", "publish_hri", config.publish_hri)
 
         self._node = node
-        self._model_info = node.create_publisher(ModelInfo, "~/model_info", qos.LATCHED)
+        self._statistics = statistics
+        self._model_info = node.create_publisher(ModelInfo, "~/model_info", LATCHED)
         self._managed: list[Any] = []
         self._faces = self._publisher(FaceEmotionArray, "~/faces", FACES_DEPTH)
         self._image = self._publisher(Image, "~/image_annotated", IMAGE_DEPTH)
@@ -43,46 +76,65 @@ class Outputs:
         if self._vision_msgs:
             self._detections = self._publisher(self._vision_msgs.Detection2DArray, "~/detections", FACES_DEPTH)
         self._humans = HumansFaces(node, hri_msgs) if hri_msgs else None
+        self._to_humans = OnExecutor(node, self._publish_humans, FACES_DEPTH) if hri_msgs else None
+        self._drawing: NewestWins[tuple[Answer, float | None]] = NewestWins(self._publish_drawn, "drawing", failed)
 
-    def publish_model(self, model: Any) -> None:
-        """Tells everybody, also those who ask later, which model is loaded."""
-        self._model_info.publish(messages.model_message(self._node.get_clock().now().to_msg(), model))
+    def publish_model(self, name: str, model: Any) -> None:
+        """Publish which model is loaded, also for those who subscribe later."""
+        self._model_info.publish(messages.model_message(self._node.get_clock().now().to_msg(), name, model))
 
-    def publish(self, header: Header, picture: InputImage, result: FrameResult) -> None:
-        """Publishes the faces of a frame, also when there are none."""
-        self._faces.publish(messages.faces_message(header, result))
+    def publish(self, answer: Answer) -> None:
+        """Publish the faces of a frame, also when there are none."""
+        self._faces.publish(messages.faces_message(answer.header, answer.result))
         if self._detections:
-            self._detections.publish(detections_message(self._vision_msgs, header, result))
-        if self._humans:
-            self._humans.publish(header, picture, result)
+            self._detections.publish(messages.detections_message(self._vision_msgs, answer.header, answer.result))
+        if self._to_humans:
+            self._to_humans.put(answer)
 
-    def publish_drawn(
-        self, header: Header, picture: InputImage, result: FrameResult, settings: Settings, status: str
-    ) -> None:
-        """Draws the faces on the frame, if anybody is looking."""
+    def draw(self, answer: Answer, latency: float | None) -> None:
+        """Have the faces drawn on the frame and published, where somebody subscribes.
+
+        Args:
+          answer: what is drawn.
+          latency: shown on the image, in seconds.
+        """
+        watched = self._image.get_subscription_count() or self._jpeg.get_subscription_count()
+        if watched and self._drawing.put((answer, latency)):
+            self._statistics.drawing_dropped()
+
+    def clear(self) -> None:
+        """Withdraw what was published of faces that are tracked no longer."""
+        if self._humans and self._to_humans:
+            self._to_humans.flush()
+            self._humans.clear(Header(stamp=self._node.get_clock().now().to_msg()))
+
+    def close(self) -> None:
+        """End all topics."""
+        self._drawing.close()
+        if self._humans and self._to_humans:
+            self._to_humans.close()
+            self._humans.close(Duration(seconds=DELIVERY_SECONDS))
+        for publisher in self._managed:
+            self._node.destroy_lifecycle_publisher(publisher)
+        self._node.destroy_publisher(self._model_info)
+
+    def _publish_humans(self, answer: Answer) -> None:
+        if self._humans:
+            self._humans.publish(answer.header, answer.frame, answer.result)
+
+    def _publish_drawn(self, item: tuple[Answer, float | None]) -> None:
+        answer, latency = item
         raw = self._image.get_subscription_count() > 0
         compressed = self._jpeg.get_subscription_count() > 0
         if not raw and not compressed:
             return
-        drawn = draw(picture.bgr, result.faces, settings.draw, status)
+        status = status_text(self._statistics.rate_out or None, None if latency is None else 1000 * latency)
+        drawn = draw(answer.frame.bgr, answer.result.faces, answer.settings.draw, status)
         if raw:
-            self._image.publish(messages.image_message(header, drawn))
+            self._image.publish(messages.image_message(answer.header, drawn))
         if compressed:
-            jpeg = encode_jpeg(drawn, settings.node.jpeg_quality)
-            self._jpeg.publish(messages.jpeg_message(header, jpeg))
-
-    def clear(self) -> None:
-        """Ends what was published of faces that are followed no longer."""
-        if self._humans:
-            self._humans.clear(Header(stamp=self._node.get_clock().now().to_msg()))
-
-    def close(self) -> None:
-        """Ends all topics."""
-        if self._humans:
-            self._humans.close()
-        for publisher in self._managed:
-            self._node.destroy_lifecycle_publisher(publisher)
-        self._node.destroy_publisher(self._model_info)
+            jpeg = encode_jpeg(drawn, answer.settings.node.jpeg_quality)
+            self._jpeg.publish(messages.jpeg_message(answer.header, jpeg))
 
     def _publisher(self, message_type: type, topic: str, depth: int) -> Any:
         publisher = self._node.create_lifecycle_publisher(message_type, topic, depth)

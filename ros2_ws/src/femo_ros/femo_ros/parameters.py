@@ -1,13 +1,20 @@
-"""The node's parameters, made of femo's configuration classes: names, descriptors, checks.
+"""The parameters of both nodes.
 
-Names, defaults, texts and checks come from the classes themselves (`detector.min_size` is `DetectorConfig.smallest`).
-Only what ROS wants besides is said here: ranges, and which parameters may change while the node is configured.
+    python -m femo_ros.parameters yaml       writes config/femo.yaml
+    python -m femo_ros.parameters markdown   writes the tables of docs/robot.md
+
+This is the only place that states them. Those of the recogniser come from femo's configuration classes: names,
+defaults, texts and checks (`detector.min_size` is `DetectorConfig.min_size`). What ROS wants besides stands here:
+ranges, and which parameters may change while the node is configured.
 """
 
 import ast
 import dataclasses
 import inspect
 import itertools
+import math
+import re
+import sys
 import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -15,44 +22,63 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
-
 from femo_jax.errors import ConfigError
 from femo_jax.live.config import DetectorConfig, DrawConfig, SearchConfig, StreamConfig, TrackConfig
+from femo_ros.parameter_table import Change, Parameter, markdown, yaml_section
 
 Offered = Literal["auto", "true", "false"]
 
 
 @dataclass(frozen=True)
 class NodeConfig:
-    """What concerns the node itself."""
+    """The node itself."""
 
     model: Path | None = None
     """A model that ships with femo, by its name (default, small), or a model file of `femo export`; empty: the default
     one."""
     image_transport: Literal["raw", "compressed"] = "raw"
-    """Subscribe to topic `image` as it is, or to `image/compressed` (jpeg or png)."""
+    """raw: subscribe to topic `image` (sensor_msgs/Image); compressed: to `image/compressed`, JPEG or PNG."""
     image_qos: Literal["auto", "sensor_data", "reliable"] = "auto"
-    """Reliability of the image subscription: auto follows what the publishers offer, sensor_data is best effort."""
+    """Reliability of the image subscription. auto: as the publishers offer it; sensor_data: best effort."""
     autostart: bool = True
     """Configure and activate at once; false waits for a lifecycle manager."""
     publish_vision_msgs: Offered = "auto"
     """Publish `~/detections` (vision_msgs/Detection2DArray); auto: where vision_msgs is installed."""
     publish_hri: Offered = "auto"
-    """Publish `/humans/faces` (REP-155), which only one node of a robot may do; auto: where hri_msgs is installed."""
-    jpeg_quality: int = 80
+    """Publish `/humans/faces` (REP-155), which only one node of a robot may do: false in all others, and beside another
+    face detector for REP-155; auto: where hri_msgs is installed."""
+    jpeg_quality: int = 90
     """Quality of `~/image_annotated/compressed`; more is better and larger."""
 
 
 @dataclass(frozen=True)
+class DiagnosticsConfig:
+    """When `/diagnostics` reports that images are missing."""
+
+    warn_after_ms: float = 0.0
+    """Milliseconds without an image until WARN; 0: three periods of the camera, at least 500."""
+    error_after_ms: float = 0.0
+    """Milliseconds without an image until ERROR; 0: ten periods of the camera, at least 2000."""
+
+    def __post_init__(self) -> None:
+        """Refuse limits that contradict each other, with ConfigError."""
+        if 0 < self.error_after_ms < self.warn_after_ms:
+            raise ConfigError(
+                f"warn_after_ms is {self.warn_after_ms:g} and error_after_ms is {self.error_after_ms:g}; expected"
+                " error_after_ms to be no less."
+            )
+
+
+@dataclass(frozen=True)
 class Settings:
-    """All parameters as one value; each field is the prefix of its parameters, but for `node`, which has none."""
+    """All parameters of the recogniser; each field is the prefix of its parameters, but for `node`, which has none."""
 
     node: NodeConfig = field(default_factory=NodeConfig)
     detector: DetectorConfig = field(default_factory=DetectorConfig)
     search: SearchConfig = field(default_factory=SearchConfig)
     track: TrackConfig = field(default_factory=TrackConfig)
     draw: DrawConfig = field(default_factory=DrawConfig)
+    diagnostics: DiagnosticsConfig = field(default_factory=DiagnosticsConfig)
 
     @property
     def stream(self) -> StreamConfig:
@@ -60,12 +86,16 @@ class Settings:
         return StreamConfig(self.search, self.track)
 
 
-READ_ONLY = frozenset({"autostart"})
-"""Parameters that count once, when the node starts."""
+CHANGES: Mapping[str, Change] = {
+    "autostart": "start",
+    "model": "unconfigured",
+    "image_transport": "unconfigured",
+    "publish_vision_msgs": "unconfigured",
+    "publish_hri": "unconfigured",
+}
+"""Parameters that do not change at any time."""
 
-WHILE_UNCONFIGURED = frozenset({"model", "image_transport", "publish_vision_msgs", "publish_hri"})
-"""Parameters that say what the node loads and which topics it has, and so are taken up by the next configure."""
-
+_MILLISECONDS = (0.0, 60_000.0)
 RANGES: Mapping[str, tuple[float, float]] = {
     "jpeg_quality": (1, 100),
     "detector.min_size": (0.0, 100_000.0),
@@ -73,47 +103,77 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "detector.scale_factor": (1.01, 2.0),
     "detector.min_neighbors": (0, 100),
     "detector.score_threshold": (0.0, 1.0),
-    "search.full_scan_ms": (0.0, 60_000.0),
+    "search.full_scan_ms": _MILLISECONDS,
     "search.window_scale": (1.1, 5.0),
     "search.scale_range": (1.05, 3.0),
     "track.min_overlap": (0.0, 1.0),
     "track.min_hits": (1, 100),
-    "track.max_age_ms": (0.0, 60_000.0),
-    "track.smoothing_ms": (0.0, 60_000.0),
+    "track.max_age_ms": _MILLISECONDS,
+    "track.smoothing_ms": _MILLISECONDS,
     "track.hysteresis": (0.0, 1.0),
     "track.uncertain_below": (0.0, 1.0),
-    "track.uncertain_for_ms": (0.0, 60_000.0),
+    "track.uncertain_for_ms": _MILLISECONDS,
     "track.box_cutoff_hz": (0.0, 1000.0),
     "track.box_speed": (0.0, 1000.0),
     "draw.scale": (0.1, 10.0),
+    "diagnostics.warn_after_ms": (0.0, 3_600_000.0),
+    "diagnostics.error_after_ms": (0.0, 3_600_000.0),
 }
 """Smallest and largest value, as graphical tools show them; the classes check their values themselves as well."""
 
+RENAMED: Mapping[str, str] = {
+    "detector.smallest": "detector.min_size",
+    "detector.largest": "detector.max_size",
+    "detector.score": "detector.score_threshold",
+    "search.window": "search.window_scale",
+    "search.scales": "search.scale_range",
+    "track.born_after": "track.min_hits",
+    "track.lost_after_ms": "track.max_age_ms",
+}
+"""Names of version 0.1, and the present ones."""
 
-@dataclass(frozen=True)
-class Described:
-    """One parameter: its name, its default as ROS has it, and its descriptor."""
-
-    name: str
-    default: bool | int | float | str
-    descriptor: ParameterDescriptor
+VIDEO_SOURCE: tuple[Parameter, ...] = tuple(
+    Parameter(name, default, text, "start", limits, choices)
+    for name, default, text, limits, choices in (
+        ("source", "0", "Camera number or device, address of a stream, clip, image, folder or pattern.", None, ()),
+        ("rate", 0.0, "Images per second; 0: as the source has it, 30 for images.", (0.0, 1000.0), ()),
+        ("loop", False, "Start again at the end of a clip or of images; else the node ends.", None, ()),
+        ("wait", False, "Start with the first subscriber, so that it misses nothing.", None, ()),
+        ("width", 0, "Width in pixels, asked of a camera and scaled to; 0: as it is.", (0, 65500), ()),
+        ("height", 0, "Height in pixels; 0 if and only if the width is.", (0, 65500), ()),
+        ("frame_id", "camera", "frame_id of all headers: the camera's optical frame.", None, ()),
+        ("qos", "reliable", "Reliability; sensor_data: best effort.", None, ("reliable", "sensor_data")),
+        ("compressed", False, "Publish image_raw/compressed (JPEG) as well.", None, ()),
+        ("jpeg_quality", 90, "Quality of the JPEGs; more is better and larger.", (1, 100), ()),
+        ("camera_info", False, "Publish camera_info as well, with the size alone: it is not calibrated.", None, ()),
+    )
+)
+"""The parameters of video_source."""
 
 
 @cache
-def described() -> tuple[Described, ...]:
-    """All parameters of the node."""
+def recognizer_parameters() -> tuple[Parameter, ...]:
+    """Return the parameters of emotion_recognizer."""
     return tuple(
-        Described(name, _to_ros(value), _descriptor(name, kind, text))
+        Parameter(
+            name,
+            _to_ros(value),
+            text,
+            CHANGES.get(name, "live"),
+            RANGES.get(name),
+            get_args(kind) if get_origin(kind) is Literal else (),
+            kind == Offered,
+        )
         for name, value, kind, text in _fields(Settings())
     )
 
 
 def settings(values: Mapping[str, Any]) -> Settings:
-    """The settings of all parameters' values.
+    """Make the settings of all parameters' values.
 
     Args:
       values: what ROS has under each of the names; `True` and `False` are fine for a parameter with the choices
-        `true` and `false`, since YAML and the command line make booleans of these words.
+        `true` and `false`.
 
     Raises:
       ConfigError: a value is not possible; the text names the parameter.
@@ -123,28 +183,51 @@ def settings(values: Mapping[str, Any]) -> Settings:
         cls = _class(group)
         kinds = get_type_hints(cls)
         prefix = _prefix(group)
+        names = [each.name for each in dataclasses.fields(cls)]
+        taken = {name: _from_ros(values[prefix + name], kinds[name], prefix + name) for name in names}
         try:
-            groups[group.name] = cls(
-                **{
-                    each.name: _from_ros(values[prefix + each.name], kinds[each.name], prefix + each.name)
-                    for each in dataclasses.fields(cls)
-                }
-            )
+            groups[group.name] = cls(**taken)
         except ConfigError as error:
-            named = str(error) if str(error).startswith(prefix) else f"{group.name}: {error}"
-            raise ConfigError(named) from error
+            raise ConfigError(_qualified(str(error), prefix, names)) from error
+        for name in names:
+            low, high = RANGES.get(prefix + name, (-math.inf, math.inf))
+            if prefix + name in RANGES and not low <= taken[name] <= high:
+                raise ConfigError(f"{prefix}{name} is {taken[name]!r}; expected a number from {low:g} to {high:g}.")
     return Settings(**groups)
 
 
 def refuse_while_configured(before: Settings, after: Settings) -> None:
-    """Refuses changes that a loaded model and living topics cannot follow.
+    """Refuse changes that a loaded model and existing topics cannot follow.
 
     Raises:
-      ConfigError: names the parameter and says what to do.
+      ConfigError: names the parameter and what to do.
     """
-    for name in sorted(WHILE_UNCONFIGURED):
-        if getattr(before.node, name) != getattr(after.node, name):
+    for name, change in sorted(CHANGES.items()):
+        if change == "unconfigured" and getattr(before.node, name) != getattr(after.node, name):
             raise ConfigError(f"{name} changes only while the node is unconfigured: deactivate and clean it up first.")
+
+
+def parameter_file() -> str:
+    """Write the parameter file that ships with the package."""
+    groups = {
+        group.name: " ".join((inspect.getdoc(_class(group)) or "").split()) for group in dataclasses.fields(Settings)
+    }
+    head = """\
+# Every parameter of emotion_recognizer with its default. Copy this file, keep what you change, and name the copy:
+#
+#   ros2 launch femo_ros femo.launch.py params_file:=/path/to/copy.yaml
+#   ros2 run femo_ros emotion_recognizer --ros-args --params-file /path/to/copy.yaml
+#
+# Parameters without a note may change while the node runs: ros2 param set /emotion_recognizer track.smoothing_ms 500.0
+# Written by `python -m femo_ros.parameters yaml`.
+"""
+    return head + yaml_section("/**", recognizer_parameters(), groups)
+
+
+def _qualified(text: str, prefix: str, names: list[str]) -> str:
+    """An error of a class with its fields as the node calls them: where they are quoted or stand before `is`."""
+    field_names = "|".join(names)
+    return re.sub(rf"(?<![\w.])({field_names})(?= is )|(?<=`)({field_names})(?=`)", rf"{prefix}\g<0>", text)
 
 
 def _fields(of: Settings) -> Iterator[tuple[str, Any, Any, str]]:
@@ -172,29 +255,8 @@ def _field_docs(cls: type) -> dict[str, str]:
     for field_line, text in itertools.pairwise(definition.body):
         match field_line, text:
             case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(words))):
-                texts[name] = inspect.cleandoc(words)
+                texts[name] = " ".join(words.split())
     return texts
-
-
-def _descriptor(name: str, kind: Any, text: str) -> ParameterDescriptor:
-    constraints = []
-    if get_origin(kind) is Literal:
-        constraints.append(f"One of: {', '.join(get_args(kind))}.")
-    if name in WHILE_UNCONFIGURED:
-        constraints.append("Changes only while the node is unconfigured.")
-    descriptor = ParameterDescriptor(
-        description=text,
-        additional_constraints=" ".join(constraints),
-        read_only=name in READ_ONLY,
-        dynamic_typing=kind == Offered,  # `true` and `false` arrive as booleans, `auto` as a string
-    )
-    if name in RANGES:
-        low, high = RANGES[name]
-        if kind is int:
-            descriptor.integer_range = [IntegerRange(from_value=int(low), to_value=int(high))]
-        else:
-            descriptor.floating_point_range = [FloatingPointRange(from_value=float(low), to_value=float(high))]
-    return descriptor
 
 
 def _to_ros(value: Any) -> bool | int | float | str:
@@ -212,3 +274,8 @@ def _from_ros(value: Any, kind: Any, name: str) -> Any:
     if get_origin(kind) is Literal and value not in get_args(kind):
         raise ConfigError(f"{name} is {value!r}; expected one of {', '.join(get_args(kind))}.")
     return value
+
+
+if __name__ == "__main__":
+    tables = markdown(recognizer_parameters()) + "\n" + markdown(VIDEO_SOURCE)
+    sys.stdout.write(parameter_file() if sys.argv[1:] == ["yaml"] else tables)

@@ -1,23 +1,31 @@
-"""From an image message to all that is published of it."""
+"""From an image message to all that is published of it.
+
+What imports JAX is imported where it is needed: a node that is not configured takes neither the time nor the memory.
+"""
 
 import time
 import traceback
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import CompressedImage, Image
-from std_msgs.msg import Header
 
-from femo_jax.live.drawing.draw import status_text
+from femo_jax.live.image import InputImage
+from femo_jax.live.results import FrameResult
+from femo_jax.weights import resolve_model
 from femo_ros.images import ImageError, decode_compressed, decode_image
-from femo_ros.outputs import Outputs
+from femo_ros.outputs import Answer, Outputs
 from femo_ros.parameters import Settings
-from femo_ros.recognition import Recognition
 from femo_ros.statistics import Statistics
+from femo_ros.timing import FrameClock, of_one_clock
 
 THROTTLE_SECONDS = 5.0
 """Between two log lines of one kind: a camera may do the same wrong thing thirty times a second."""
+
+EXPIRE_PERIODS = 3
+"""Periods of the camera without a result after which its faces are out of sight, unless tracks live longer."""
 
 
 class Received(NamedTuple):
@@ -27,77 +35,151 @@ class Received(NamedTuple):
     arrival: float
 
 
-class Pipeline:
-    """What a configured node has: the model and the publishers. Images come from the worker, all else from others."""
+class TrackNumbers:
+    """Numbers of faces that are never used twice in a process, made of those of one stream after the other."""
 
-    def __init__(self, node: LifecycleNode, settings: Settings, statistics: Statistics) -> None:
-        """Makes the publishers, loads the model and warms it up.
+    def __init__(self) -> None:
+        """Begin with 1."""
+        self._before = 0
+        self._largest = 0
+
+    def restart(self) -> None:
+        """Begin another stream, whose own numbers begin with 1 again."""
+        self._before = self._largest
+
+    def unique(self, result: FrameResult) -> FrameResult:
+        """Return a result whose faces have unique numbers."""
+        faces = [replace(face, track_id=self._before + face.track_id) for face in result.faces]
+        self._largest = max([self._largest, *(face.track_id for face in faces)])
+        return replace(result, faces=faces)
+
+
+@dataclass(frozen=True)
+class _Live:
+    """The settings of one frame, with the detector that was made for them."""
+
+    settings: Settings
+    detector: Any
+
+
+class Pipeline:
+    """What a configured node has: the model and the publishers.
+
+    It is called by the worker with one image after the other; the other methods belong to the executor's thread, and
+    `change` may be called at the same time.
+    """
+
+    def __init__(self, node: LifecycleNode, settings: Settings, statistics: Statistics, numbers: TrackNumbers) -> None:
+        """Make the publishers, load the model and compile it, so that the first image takes no longer than the others.
 
         Raises:
           FemoError: the model or the detector cannot be loaded, or a message package is missing.
         """
         self._node = node
         self._statistics = statistics
-        self._outputs = Outputs(node, settings.node)
+        self._numbers = numbers
+        self._clock = FrameClock()
+        self._outputs = Outputs(node, settings.node, statistics, self.failed)
         try:
-            self._recognition = Recognition(settings)
+            from femo_jax.live.recognizer import EmotionRecognizer
+
+            self.model_name = resolve_model(settings.node.model).stem
+            self._recognizer = EmotionRecognizer.load(settings.node.model, settings.detector)
         except BaseException:
             self._outputs.close()
             raise
-        self._outputs.publish_model(self.model)
-
-    @property
-    def model(self) -> Any:
-        """The loaded `femo_jax.model_file.LoadedModel`."""
-        return self._recognition.model
+        self._stream = self._recognizer.stream(settings.stream)
+        self._live = self._applied = _Live(settings, self._recognizer.detector)
+        self._outputs.publish_model(self.model_name, self._recognizer.model)
 
     def change(self, settings: Settings) -> None:
-        """Other settings from the next image on; FemoError, and none of them, where one is not possible."""
-        self._recognition.change(settings)
+        """Apply other settings from the next image on.
+
+        Raises:
+          FemoError: no such detector can be made; the old settings stay.
+        """
+        from femo_jax.live.detection import create_detector
+
+        same = settings.detector == self._live.settings.detector
+        detector = self._live.detector if same else create_detector(settings.detector)
+        self._live = _Live(settings, detector)  # one assignment: the worker sees all of it, or nothing
 
     def begin(self) -> None:
-        """Images will come, and have nothing to do with those before."""
-        self._recognition.forget()
+        """Expect images that have nothing to do with those before."""
+        self._clock = FrameClock()
+        self._restart()
+
+    def expire(self, now: float) -> None:
+        """Withdraw the faces of the last result, where images have stopped to come."""
+        idle = self._statistics.idle(now)
+        limit = self._live.settings.track.max_age_ms / 1000
+        if idle is not None and idle > max(limit, EXPIRE_PERIODS * (self._statistics.period or 0.0)):
+            self._statistics.no_faces()
+            self._outputs.clear()
 
     def end(self) -> None:
-        """No more images come for now."""
+        """Expect no more images for now."""
         self._outputs.clear()
 
     def close(self) -> None:
-        """Ends the topics."""
+        """End the topics."""
         self._outputs.close()
 
+    def failed(self, error: BaseException) -> None:
+        """Log and count an image that was lost to an error of the program."""
+        self._statistics.failed(f"{type(error).__name__}: {error}")
+        text = "".join(traceback.format_exception(error))
+        self._node.get_logger().error(f"Image skipped: {text}", throttle_duration_sec=THROTTLE_SECONDS)
+
     def __call__(self, received: Received) -> None:
-        """Works on one image; whatever is wrong with it, the next one can come."""
-        logger = self._node.get_logger()
+        """Work on one image."""
+        message = received.message
         try:
-            image = _decode(received.message)
+            image = _decode(message)
         except ImageError as error:
             self._statistics.undecodable(str(error))
-            logger.warning(f"Image left out: {error}", throttle_duration_sec=THROTTLE_SECONDS)
+            self._node.get_logger().warning(f"Image skipped: {error}", throttle_duration_sec=THROTTLE_SECONDS)
             return
-        try:
-            self._recognize(image, received.message.header, received.arrival)
-        except Exception as error:
-            self._statistics.failed(f"{type(error).__name__}: {error}")
-            logger.error(f"Image left out: {traceback.format_exc()}", throttle_duration_sec=THROTTLE_SECONDS)
+        stamp = message.header.stamp.sec + message.header.stamp.nanosec * 1e-9
+        frame = InputImage(image)
+        settings, result = self._recognize(frame, stamp, received.arrival)
+        answer = Answer(message.header, frame, result, settings)
+        self._outputs.publish(answer)
+        self._outputs.draw(answer, self._count(len(result.faces), stamp, received.arrival))
 
-    def _recognize(self, image: np.ndarray, header: Header, arrival: float) -> None:
-        stamp = header.stamp.sec + header.stamp.nanosec * 1e-9
-        answer = self._recognition(image, stamp, arrival)
-        if answer.went_back:
+    def _recognize(self, frame: InputImage, stamp: float, arrival: float) -> tuple[Settings, FrameResult]:
+        live = self._live
+        if live is not self._applied:
+            self._recognizer.detector = live.detector
+            self._stream.config = live.settings.stream
+            self._applied = live
+        now = self._clock.time(stamp, arrival, live.settings.track.max_age_ms / 1000)
+        if self._clock.went_back:
+            self._restart()
             self._node.get_logger().warning(
-                f"Stamps went back by {answer.went_back:.3f} s: all faces get new tracks",
+                f"Stamps went back by {self._clock.went_back:.3f} s: all faces get new tracks",
                 throttle_duration_sec=THROTTLE_SECONDS,
             )
-        self._outputs.publish(header, answer.picture, answer.result)
+        return live.settings, self._numbers.unique(self._stream(frame, now))
 
-        from_arrival = time.monotonic() - arrival
+    def _restart(self) -> None:
+        self._stream.reset()
+        self._numbers.restart()
+
+    def _count(self, faces: int, stamp: float, arrival: float) -> float | None:
+        """Count a result; returns the latency to show, in seconds."""
+        now = time.monotonic()
         from_stamp = self._node.get_clock().now().nanoseconds * 1e-9 - stamp if stamp else None
-        self._statistics.answered(len(answer.result.faces), from_stamp, from_arrival)
-        latency = from_arrival if from_stamp is None else from_stamp
-        status = status_text(self._statistics.rate_out or None, 1000 * latency)
-        self._outputs.publish_drawn(header, answer.picture, answer.result, answer.settings, status)
+        offset = None if from_stamp is None or of_one_clock(from_stamp) else from_stamp
+        if self._statistics.clock_differs(offset):
+            self._node.get_logger().warning(
+                f"The stamps of the images are {abs(offset):.3f} s {'behind' if offset > 0 else 'ahead of'} this node's"
+                " clock, so that no latency from them is reported. Synchronise the clocks, or set use_sim_time where"
+                " /clock is published."
+            )
+        trusted = from_stamp if offset is None else None
+        self._statistics.answered(now, faces, trusted, now - arrival)
+        return trusted if stamp else now - arrival
 
 
 def _decode(message: Image | CompressedImage) -> np.ndarray:

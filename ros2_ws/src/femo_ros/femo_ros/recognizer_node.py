@@ -21,31 +21,33 @@ from std_srvs.srv import SetBool
 
 from femo_jax.errors import FemoError
 from femo_ros import parameters
+from femo_ros.camera_topic import ImageSubscription
 from femo_ros.diagnostics import Condition, diagnostics
-from femo_ros.image_subscription import ImageSubscription
-from femo_ros.lifecycle_guard import refuse_invalid_transitions, told
-from femo_ros.pipeline import Pipeline, Received
+from femo_ros.lifecycle import refuse_invalid_transitions, report_errors
+from femo_ros.parameter_table import declare
+from femo_ros.pipeline import Pipeline, Received, TrackNumbers
 from femo_ros.statistics import Statistics
 from femo_ros.worker import NewestWins
 
 REPORT_SECONDS = 1.0
 FOLLOW_SECONDS = 0.5
+EXPIRE_SECONDS = 0.1
 
 
 class EmotionRecognizerNode(LifecycleNode):
     """Recognises the emotions of the faces on one camera's topic."""
 
     def __init__(self, **arguments: Any) -> None:
-        """Declares the parameters; with `autostart`, configures and activates itself as soon as it spins.
+        """Declare the parameters; with `autostart`, configure and activate as soon as the node spins.
 
         Args:
           **arguments: for `LifecycleNode`.
 
         Raises:
           rclpy.exceptions.ParameterException: a parameter was given a value of another type or out of its range.
-          ConfigError: a value is not possible for another reason.
+          ConfigError: a value is not possible for another reason, or has the name of an earlier version.
         """
-        super().__init__("emotion_recognizer", **arguments)
+        super().__init__("emotion_recognizer", automatically_declare_parameters_from_overrides=True, **arguments)
         refuse_invalid_transitions(self)
 
         self._state = "unconfigured"
@@ -55,9 +57,10 @@ class EmotionRecognizerNode(LifecycleNode):
         self._worker: NewestWins[Received] | None = None  # while active and enabled
         self._subscription: ImageSubscription | None = None  # while active and enabled
         self._statistics = Statistics(time.monotonic())
+        self._numbers = TrackNumbers()
 
-        for each in parameters.described():
-            self.declare_parameter(each.name, each.default, each.descriptor)
+        others = [each.name for each in parameters.VIDEO_SOURCE]
+        declare(self, parameters.recognizer_parameters(), parameters.RENAMED, others)
         self.add_on_set_parameters_callback(self._change_parameters)
 
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
@@ -65,6 +68,7 @@ class EmotionRecognizerNode(LifecycleNode):
         steady = Clock(clock_type=ClockType.STEADY_TIME)  # simulated time may stand still
         self.create_timer(REPORT_SECONDS, self._report, clock=steady)
         self.create_timer(FOLLOW_SECONDS, self._follow, clock=steady)
+        self.create_timer(EXPIRE_SECONDS, self._expire, clock=steady)
         self._starting = self._settings().node.autostart
         if self._starting:
             self._starter = self.create_timer(0.0, self._start, clock=steady)
@@ -72,7 +76,7 @@ class EmotionRecognizerNode(LifecycleNode):
     # Lifecycle
 
     def _start(self) -> None:
-        """Configures, and activates the next time, so that a signal in between is heard; others may come first."""
+        """Configure, and activate the next time, so that a signal in between is heard; others may come first."""
         if self._starting and self._state == "unconfigured":
             self._starting = False
             if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
@@ -81,58 +85,60 @@ class EmotionRecognizerNode(LifecycleNode):
             self.trigger_activate()
         self._starter.cancel()
 
-    @told
+    @report_errors
     def on_configure(self, state: Any) -> TransitionCallbackReturn:
-        """Loads the model, warms it up and makes the publishers."""
+        """Load the model, warm it up and make the publishers."""
         self._error = ""
         self.get_logger().info("Configuring: loading the model")
         began = time.monotonic()
-        self._pipeline = Pipeline(self, self._settings(), self._statistics)
+        self._pipeline = Pipeline(self, self._settings(), self._statistics, self._numbers)
         self._state = "inactive"
         self.get_logger().info(f"Configured: {self._model_name()}, in {time.monotonic() - began:.1f} s")
         return super().on_configure(state)
 
-    @told
+    @report_errors
     def on_activate(self, state: Any) -> TransitionCallbackReturn:
-        """Begins to listen to the camera."""
+        """Subscribe to the camera."""
         self._state = "active"
         enabled = super().on_activate(state)  # the publishers
         if self._enabled:
             self._listen()
         return enabled
 
-    @told
+    @report_errors
     def on_deactivate(self, state: Any) -> TransitionCallbackReturn:
-        """Stops to listen; the model stays."""
+        """Unsubscribe; the model stays."""
         self._rest()
+        self.get_logger().info("Deactivated: no images are taken, the model stays loaded")
         return super().on_deactivate(state)
 
-    @told
+    @report_errors
     def on_cleanup(self, state: Any) -> TransitionCallbackReturn:
-        """Frees the model and ends the topics."""
+        """Free the model and end the topics."""
         self._release()
+        self.get_logger().info("Cleaned up: the model is freed")
         return super().on_cleanup(state)
 
-    @told
+    @report_errors
     def on_shutdown(self, state: Any) -> TransitionCallbackReturn:
-        """Frees everything, for good."""
+        """Free everything, for good."""
         self._release()
         self._state = "finalized"
         return super().on_shutdown(state)
 
-    @told
+    @report_errors
     def on_error(self, state: Any) -> TransitionCallbackReturn:
-        """Frees everything, so that the node can be configured again once the cause is mended."""
+        """Free everything, so that the node can be configured again once the cause is fixed."""
         self._release()
         return super().on_error(state)
 
     def fail(self, why: str, details: str = "") -> None:
-        """Takes note of why a transition failed."""
+        """Note why a transition failed."""
         self._error = why
         self.get_logger().error(f"{why}\n{details}" if details else why)
 
     def end(self) -> None:
-        """Finalizes the node, if its state allows for that, and destroys it."""
+        """Finalize the node, if its state allows for that, and destroy it."""
         with suppress(RuntimeError):  # finalized already
             self.trigger_shutdown()
         self.destroy_node()
@@ -153,19 +159,14 @@ class EmotionRecognizerNode(LifecycleNode):
     def _listen(self) -> None:
         assert self._pipeline is not None
         self._pipeline.begin()
-        self._worker = NewestWins(self._pipeline, name="recognition")
+        self._worker = NewestWins(self._pipeline, "recognition", self._pipeline.failed)
         config = self._settings().node
-        if config.image_transport == "compressed":
-            # image_transport's convention: beside the raw images, wherever those were remapped to
-            message_type, topic = CompressedImage, f"{self.resolve_topic_name('image')}/compressed"
-        else:
-            message_type, topic = Image, "image"
         self._statistics.listen(time.monotonic())
-        self._subscription = ImageSubscription(self, message_type, topic, config.image_qos, self._receive)
+        self._subscription = ImageSubscription(self, config.image_transport, config.image_qos, self._receive)
         self.get_logger().info(f"Listening to {self._subscription.topic}: {self._subscription.publishers}")
 
     def _stop_listening(self) -> None:
-        """When it returns, no answer comes any more, and what was said of faces is taken back."""
+        """Unsubscribe; afterwards no result is published any more, and the faces are withdrawn."""
         if self._subscription:
             self._subscription.close()
             self._subscription = None
@@ -179,8 +180,12 @@ class EmotionRecognizerNode(LifecycleNode):
         if self._subscription:
             self._subscription.follow()
 
+    def _expire(self) -> None:
+        if self._subscription and self._pipeline:
+            self._pipeline.expire(time.monotonic())
+
     def _receive(self, message: Image | CompressedImage) -> None:
-        """Stores an image, and nothing more."""
+        """Store an image, and nothing more."""
         if self._worker:
             now = time.monotonic()
             self._statistics.received(now, dropped=self._worker.put(Received(message, now)))
@@ -188,7 +193,9 @@ class EmotionRecognizerNode(LifecycleNode):
     # Services, parameters, diagnostics
 
     def _set_enabled(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
-        """Pauses or goes on; while the node is not active, this holds from its activation on."""
+        """Pause or resume; while the node is not active, this holds from its activation on."""
+        if request.data != self._enabled:
+            self.get_logger().info(f"{'Resumed' if request.data else 'Paused'} by ~/set_enabled")
         self._enabled = request.data
         if not self._enabled:
             self._stop_listening()
@@ -200,12 +207,12 @@ class EmotionRecognizerNode(LifecycleNode):
 
     def _settings(self, changes: list[Parameter] | None = None) -> parameters.Settings:
         """The parameters as they are, or as they would be with changes."""
-        values = {each.name: self.get_parameter(each.name).value for each in parameters.described()}
+        values = {each.name: self.get_parameter(each.name).value for each in parameters.recognizer_parameters()}
         values.update({change.name: change.value for change in changes or []})
         return parameters.settings(values)
 
     def _change_parameters(self, changes: list[Parameter]) -> SetParametersResult:
-        """Checks changes as a whole and takes them up.
+        """Check changes as a whole and apply them.
 
         It is the last to be asked, so that what it accepts is set; Humble has no callback for afterwards.
         """
@@ -221,20 +228,20 @@ class EmotionRecognizerNode(LifecycleNode):
         return SetParametersResult(successful=True)
 
     def _report(self) -> None:
+        settings = self._settings()
         condition = Condition(
             state=self._state,
             error=self._error,
             enabled=self._enabled,
             topic=self._subscription.topic if self._subscription else "",
-            camera=self._subscription.publishers if self._subscription else "",
+            publishers=self._subscription.publishers if self._subscription else "",
             model=self._model_name(),
-            detector=self._settings().detector.kind,
+            detector=settings.detector.kind,
+            limits=settings.diagnostics,
         )
         report = self._statistics.report(time.monotonic())
         stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(diagnostics(self.get_fully_qualified_name()[1:], stamp, condition, report))
 
     def _model_name(self) -> str:
-        if not self._pipeline:
-            return ""
-        return f"{self._pipeline.model.architecture} ({self._settings().node.model or 'comes with femo'})"
+        return self._pipeline.model_name if self._pipeline else ""

@@ -2,17 +2,15 @@
 
 import sys
 
-from femo_ros.right_python import require_femo
-from femo_ros.stop_signals import StopSignals
+from femo_ros.startup import StopSignals, require_femo
 
 
 def main(args: list[str] | None = None) -> int:
-    """Runs the node; returns the exit code, 1 where the source cannot be opened or breaks down."""
+    """Run the node and return the exit code, 1 where the source cannot be opened or breaks down."""
     stop = StopSignals()  # before the imports, which take a second, and in which a signal would end in a traceback
     require_femo()
 
-    from femo_ros.executable import Spin, run
-    from femo_ros.logs import femo_logs_to
+    from femo_ros.executable import Spin, femo_logs_to, run
     from femo_ros.video_source_node import VideoSourceNode
 
     def work(spin: Spin) -> None:

@@ -1,15 +1,13 @@
-"""A stand-in for a camera's driver: publishes a webcam, a clip, a picture or a folder as a camera's topic."""
+"""A stand-in for a camera's driver: publishes a webcam, a clip, an image or a folder as a camera's topic."""
 
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import cv2
 import numpy as np
-from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.publisher import Publisher
@@ -22,6 +20,8 @@ from femo_jax.errors import ConfigError
 from femo_jax.live.sources import Frame, Source, open_source
 from femo_ros.images import encode_jpeg
 from femo_ros.messages import image_message, jpeg_message
+from femo_ros.parameter_table import declare
+from femo_ros.parameters import RENAMED, VIDEO_SOURCE, recognizer_parameters
 
 USUAL_RATE = 30.0
 """Images a second of a source that has no rate of its own."""
@@ -34,41 +34,6 @@ SUBSCRIBER_POLL_SECONDS = 0.02
 
 DEPTH = 5
 """Images that are kept for subscribers that have not taken them yet."""
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """One parameter: its name, default, text and range; all count once, when the node starts."""
-
-    name: str
-    default: bool | int | float | str
-    text: str
-    range: tuple[float, float] | None = None
-
-    @property
-    def descriptor(self) -> ParameterDescriptor:
-        """As ROS has it."""
-        descriptor = ParameterDescriptor(description=self.text, read_only=True)
-        if self.range and isinstance(self.default, float):
-            descriptor.floating_point_range = [FloatingPointRange(from_value=self.range[0], to_value=self.range[1])]
-        elif self.range:
-            descriptor.integer_range = [IntegerRange(from_value=int(self.range[0]), to_value=int(self.range[1]))]
-        return descriptor
-
-
-PARAMETERS = (
-    Parameter("source", "0", "Number or device of a camera, address of a stream, clip, picture, folder or pattern."),
-    Parameter("rate", 0.0, "Images a second; 0: as the source has it, 30 for pictures.", (0.0, 1000.0)),
-    Parameter("loop", False, "Begin again at the end of a clip or of pictures; else the node ends."),
-    Parameter("wait", False, "Begin with the first subscriber, so that it misses nothing."),
-    Parameter("width", 0, "Width of the images in pixels, asked of a camera and scaled to; 0: as it is.", (0, 65500)),
-    Parameter("height", 0, "Height of the images in pixels; 0 if and only if the width is.", (0, 65500)),
-    Parameter("frame_id", "camera", "frame_id of all headers: the camera's optical frame."),
-    Parameter("qos", "reliable", "reliable, or sensor_data for best effort."),
-    Parameter("compressed", False, "Publish image_raw/compressed (JPEG) as well."),
-    Parameter("jpeg_quality", 90, "Quality of the JPEGs; more is better and larger.", (1, 100)),
-    Parameter("camera_info", False, "Publish camera_info as well, with the size alone: it is not calibrated."),
-)
 
 
 class VideoSourceNode(Node):
@@ -84,10 +49,9 @@ class VideoSourceNode(Node):
           ConfigError: a parameter's value is not possible.
           rclpy.exceptions.ParameterException: a parameter was given a value of another type or out of its range.
         """
-        super().__init__("video_source", **arguments)
-        for each in PARAMETERS:
-            self.declare_parameter(each.name, each.default, each.descriptor)
-        value = {each.name: self.get_parameter(each.name).value for each in PARAMETERS}
+        super().__init__("video_source", automatically_declare_parameters_from_overrides=True, **arguments)
+        declare(self, VIDEO_SOURCE, {}, [*RENAMED, *(each.name for each in recognizer_parameters())])
+        value = {each.name: self.get_parameter(each.name).value for each in VIDEO_SOURCE}
         self._spec: str = value["source"]
         self._rate: float = value["rate"]
         self._loop: bool = value["loop"]

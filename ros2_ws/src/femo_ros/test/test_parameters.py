@@ -6,19 +6,20 @@ import pytest
 pytest.importorskip("rcl_interfaces", reason="needs ROS 2")
 
 from femo_ros import parameters
+from femo_ros.parameter_table import unknown
 
 from femo_jax.errors import ConfigError
 from femo_jax.live.config import DetectorConfig, SearchConfig, TrackConfig
 
-DEFAULTS = {each.name: each.default for each in parameters.described()}
-BY_NAME = {each.name: each for each in parameters.described()}
+DEFAULTS = {each.name: each.default for each in parameters.recognizer_parameters()}
+BY_NAME = {each.name: each for each in parameters.recognizer_parameters()}
 
 
 def test_every_parameter_is_told_in_words():
     assert len(BY_NAME) > 30
-    for each in parameters.described():
-        assert each.descriptor.description.strip().endswith((".", "installed.")), each.name
-        assert each.descriptor.description[0].isupper() or each.descriptor.description.startswith(("haar", "yunet"))
+    for each in parameters.recognizer_parameters():
+        assert each.text.endswith("."), each.name
+        assert each.text[0].isupper() or each.text.startswith(("haar", "yunet", "raw")), each.name
 
 
 def test_names_and_defaults_are_those_of_the_classes():
@@ -44,6 +45,38 @@ def test_choices_ranges_and_what_may_not_change_are_in_the_descriptors():
     assert (window.from_value, window.to_value) == (1.1, 5.0)
 
 
+@pytest.mark.parametrize(
+    ("low", "high"),
+    [("detector.min_size", "detector.max_size"), ("diagnostics.warn_after_ms", "diagnostics.error_after_ms")],
+)
+def test_limits_that_contradict_each_other_are_refused(low, high):
+    """Sizes of one unit: a fraction of the frame and pixels cannot be compared before there is a frame."""
+    for smaller, larger in ((0.3, 0.7), (30.0, 70.0)):
+        parameters.settings(DEFAULTS | {low: smaller, high: larger})
+        with pytest.raises(ConfigError, match=rf"{low} is {larger:g}.*{high} is {smaller:g}"):
+            parameters.settings(DEFAULTS | {low: larger, high: smaller})
+    parameters.settings(DEFAULTS | {low: 300.0, high: 0.0 if "after" in high else 1.0})
+
+
+def test_renamed_parameters_exist():
+    assert set(parameters.RENAMED.values()) <= set(BY_NAME)
+    assert not set(parameters.RENAMED) & set(BY_NAME)
+
+
+@pytest.mark.parametrize(
+    ("given", "advice"),
+    [
+        ("track.smothing_ms", "did you mean track.smoothing_ms?"),
+        ("smothing_ms", "did you mean track.smoothing_ms?"),
+        ("tracker.hysteresis", "did you mean track.hysteresis?"),
+        ("jpg_quality", "did you mean jpeg_quality?"),
+        ("zzz", "`ros2 param list`"),
+    ],
+)
+def test_an_unknown_name_gets_the_closest_one(given, advice):
+    assert unknown(given, list(BY_NAME)).startswith(f"unknown parameter {given} has no effect; {advice}")
+
+
 def test_every_number_has_a_range():
     numbers = {name for name, value in DEFAULTS.items() if type(value) in (int, float)}
     assert numbers == set(parameters.RANGES)
@@ -64,13 +97,13 @@ def test_ranges_are_those_that_the_classes_check(name):
 
 
 def test_a_refused_value_names_its_parameter():
-    with pytest.raises(ConfigError, match=r"track: hysteresis is 2.0; expected .* at most 1"):
+    with pytest.raises(ConfigError, match=r"^track\.hysteresis is 2.0; expected .* at most 1"):
         parameters.settings(DEFAULTS | {"track.hysteresis": 2.0})
     with pytest.raises(ConfigError, match=r"image_qos is 'best'; expected one of auto, sensor_data, reliable"):
         parameters.settings(DEFAULTS | {"image_qos": "best"})
     with pytest.raises(ConfigError, match=r"detector\.kind is 'hog'"):
         parameters.settings(DEFAULTS | {"detector.kind": "hog"})
-    with pytest.raises(ConfigError, match="detector yunet needs"):
+    with pytest.raises(ConfigError, match=r"^detector yunet needs the path of a YuNet model file.* `detector\.model`"):
         parameters.settings(DEFAULTS | {"detector.kind": "yunet"})
 
 

@@ -1,7 +1,8 @@
 import threading
+from types import SimpleNamespace
 
 import pytest
-from femo_ros.worker import NewestWins
+from femo_ros.worker import NewestWins, OnExecutor
 
 LONG = 10  # seconds; only a failing test waits for them
 
@@ -27,7 +28,7 @@ def slow():
 
 @pytest.fixture
 def worker(slow):
-    worker = NewestWins(slow, name="test")
+    worker = NewestWins(slow, "test", pytest.fail)
     yield worker
     slow.go_on.release(100)
     worker.close()
@@ -65,7 +66,7 @@ def test_items_are_worked_on_in_one_thread_that_is_not_the_callers():
         threads.append(threading.current_thread())
         seen.release()
 
-    worker = NewestWins(work, name="test")
+    worker = NewestWins(work, "test", pytest.fail)
     for item in range(3):
         worker.put(item)
         assert seen.acquire(timeout=LONG)
@@ -81,7 +82,7 @@ def test_an_item_is_not_kept_after_the_work():
         pass
 
     seen = threading.Semaphore(0)
-    worker = NewestWins(lambda _item: seen.release(), name="test")
+    worker = NewestWins(lambda _item: seen.release(), "test", pytest.fail)
     image = Image()
     kept = weakref.ref(image)
     worker.put(image)
@@ -89,3 +90,77 @@ def test_an_item_is_not_kept_after_the_work():
     assert seen.acquire(timeout=LONG)
     worker.close()
     assert kept() is None
+
+
+@pytest.mark.parametrize("kind", [ValueError, MemoryError, SystemExit])
+def test_an_item_that_fails_does_not_end_the_work(kind):
+    failures, done = [], threading.Semaphore(0)
+
+    def work(item):
+        if item == "bad":
+            raise kind("no good")
+        done.release()
+
+    def failed(error):
+        failures.append(error)
+        done.release()
+
+    worker = NewestWins(work, "test", failed)
+    for item in ("bad", "good", "bad", "good"):
+        worker.put(item)
+        assert done.acquire(timeout=LONG)
+    worker.close()
+    assert [(type(error), str(error)) for error in failures] == [(kind, "no good")] * 2
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_thread_that_died_is_started_again():
+    done = threading.Semaphore(0)
+    threads = []
+
+    def work(item):
+        threads.append(threading.current_thread())
+        if item == "bad":
+            raise ValueError
+        done.release()
+
+    def failed(error):
+        raise error
+
+    worker = NewestWins(work, "test", failed)
+    worker.put("bad")
+    worker._thread.join(timeout=LONG)
+    worker.put("good")
+    assert done.acquire(timeout=LONG)
+    worker.close()
+    assert len(set(threads)) == 2
+
+
+class Executor:
+    """Stands in for a node: the guard condition runs its callback when the test says so."""
+
+    def __init__(self):
+        self.triggered = 0
+
+    def create_guard_condition(self, callback):
+        self.callback = callback
+        return SimpleNamespace(trigger=self._trigger)
+
+    def _trigger(self):
+        self.triggered += 1
+
+    def destroy_guard_condition(self, guard):
+        self.callback = None
+
+
+def test_items_for_the_executor_wait_for_it_in_order_and_the_oldest_are_dropped():
+    node, done = Executor(), []
+    to_executor = OnExecutor(node, done.append, limit=3)
+    for item in range(5):
+        to_executor.put(item)
+    assert (node.triggered, done) == (5, [])
+    node.callback()
+    assert done == [2, 3, 4]
+    to_executor.put(5)
+    to_executor.close()
+    assert (done, node.callback) == ([2, 3, 4], None)

@@ -1,4 +1,4 @@
-"""What a lifecycle node in rclpy has to see to itself: that errors are told, and impossible requests refused."""
+"""What rclpy leaves to a lifecycle node: reporting errors of transitions, and refusing impossible requests."""
 
 import traceback
 from collections.abc import Callable
@@ -12,15 +12,15 @@ from femo_jax.errors import FemoError
 Transition = Callable[[Any, Any], TransitionCallbackReturn]
 
 
-def told(transition: Transition) -> Transition:
-    """Makes errors of a transition callback known; rclpy turns them into the error state without a word.
+def report_errors(transition: Transition) -> Transition:
+    """Report errors of a transition callback; rclpy turns them into the error state without a log line.
 
-    The node is given the text through its method `fail`: one sentence where the user can mend it (FemoError),
-    the traceback with it where not.
+    The node is given the text through its method `fail`: one sentence where the user can fix it (FemoError), the
+    traceback with it where not.
     """
 
     @wraps(transition)
-    def told_transition(node: Any, state: Any) -> TransitionCallbackReturn:
+    def guarded(node: Any, state: Any) -> TransitionCallbackReturn:
         try:
             return transition(node, state)
         except FemoError as error:
@@ -29,11 +29,11 @@ def told(transition: Transition) -> Transition:
             node.fail(f"{transition.__name__}: {type(error).__name__}: {error}", traceback.format_exc())
         return TransitionCallbackReturn.ERROR
 
-    return told_transition
+    return guarded
 
 
 def refuse_invalid_transitions(node: LifecycleNode) -> None:
-    """Keeps a client that asks for a transition which the state does not allow from ending the node.
+    """Keep a client that asks for a transition which the state does not allow from ending the node.
 
     The callback of service `~/change_state` lets the error out of `spin` in Humble and in Jazzy at least up to
     rclpy 7.1.6 (https://github.com/ros2/rclpy/issues/1209). Where rclpy refuses by itself, the guard never acts;

@@ -1,0 +1,57 @@
+"""Time stamps of images: the stream's clock made of them, and the latency measured against them."""
+
+LARGEST_LATENCY = 10.0
+"""Seconds; an image whose stamp is older when its result leaves was stamped by another clock."""
+
+CLOCK_TOLERANCE = 0.1
+"""Seconds by which a stamp may lie in the future: clocks of two machines are never exactly the same."""
+
+
+class FrameClock:
+    """Turns stamps into times that go forward.
+
+    A stamp that is a little older than one before it (jitter, two publishers, a clock that is being adjusted) holds the
+    clock. Drivers without a clock leave the stamp zero or repeat it, and coarse ones give several frames the same: such
+    a frame comes as long after the one before as it arrived after it.
+    """
+
+    def __init__(self) -> None:
+        """Begin at 0, before the first frame."""
+        self._time = 0.0
+        self._newest = 0.0  # stamp since the last restart; 0 where there was none
+        self._carried = 0.0  # seconds that the clock went on by arrivals since the newest stamp
+        self._arrival: float | None = None
+        self.went_back = 0.0
+        """Seconds by which the last frame's stamp lies before the newest one, where that is a restart; 0 elsewhere."""
+
+    def time(self, stamp: float, arrival: float, restart_after: float) -> float:
+        """Return the time of the next frame, in seconds since the first one.
+
+        Args:
+          stamp: of the frame's header, in seconds; 0 where it has none.
+          arrival: when it was received, in seconds on a clock that never goes back.
+          restart_after: seconds by which a stamp must lie before the newest one to be the beginning of another
+            recording.
+        """
+        since_arrival = arrival - self._arrival if self._arrival is not None else 0.0
+        self.went_back = 0.0
+        if stamp and self._newest and stamp > self._newest:
+            # What the clock went on by arrivals meanwhile is not counted twice.
+            self._time += max(0.0, stamp - self._newest - self._carried)
+            self._newest, self._carried = stamp, 0.0
+        elif not stamp or stamp == self._newest or not self._newest:
+            self._time += since_arrival
+            self._carried += since_arrival
+            if stamp and not self._newest:
+                self._newest, self._carried = stamp, 0.0
+        elif self._newest - stamp > restart_after:
+            self.went_back = self._newest - stamp
+            self._time += since_arrival
+            self._newest, self._carried = stamp, 0.0
+        self._arrival = arrival
+        return self._time
+
+
+def of_one_clock(latency: float) -> bool:
+    """Whether a latency in seconds can be one, so that the stamp and the reader's clock are the same."""
+    return -CLOCK_TOLERANCE <= latency <= LARGEST_LATENCY
