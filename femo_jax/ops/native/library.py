@@ -37,17 +37,18 @@ def _library() -> tuple[ctypes.CDLL, str]:
     onednn = find_onednn()
     path = build(onednn)
     try:
-        # In this order each finds what it needs among the libraries loaded already, wherever they lie.
+        # In this order each finds what it needs among the libraries that are loaded already, in whatever folder.
         *_, library = [ctypes.CDLL(str(each)) for each in (*onednn.libraries, path)]
-    except OSError as error:
+        handlers = {name: getattr(library, name) for name in _HANDLERS}
+        library.TrainsInBfloat16.restype = ctypes.c_bool
+        library.BatchNormalizationWorkspace.restype = ctypes.c_int64
+        library.BatchNormalizationWorkspace.argtypes = [ctypes.c_int64] * 4 + [ctypes.c_bool] * 2
+    except (OSError, AttributeError) as error:  # AttributeError: a library without one of the functions
         raise NativeError(
-            f"oneDNN does not load: {error}. Delete {path.parent} to have the extension built anew"
+            f"oneDNN does not load: {error}. Delete {path.parent} to build the extension again"
         ) from error
-    for name in _HANDLERS:
-        jax.ffi.register_ffi_target(_target(name), jax.ffi.pycapsule(getattr(library, name)), platform="cpu")
-    library.TrainsInBfloat16.restype = ctypes.c_bool
-    library.BatchNormalizationWorkspace.restype = ctypes.c_int64
-    library.BatchNormalizationWorkspace.argtypes = [ctypes.c_int64] * 4 + [ctypes.c_bool] * 2
+    for name, handler in handlers.items():
+        jax.ffi.register_ffi_target(_target(name), jax.ffi.pycapsule(handler), platform="cpu")
     return library, onednn.version
 
 

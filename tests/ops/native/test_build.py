@@ -1,8 +1,10 @@
 import importlib.metadata
 import itertools
+import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -47,7 +49,8 @@ def test_a_library_is_built_once(elsewhere, compiler, wheels):
     assert library.is_relative_to(elsewhere)
     assert build(wheels) == library
     assert compiler.read_text() == "started\n"
-    assert list(library.parent.iterdir()) == [library]  # nothing half-written stays
+    assert sorted(path.name for path in library.parent.iterdir()) == [library.name, f"{library.name}.sha256"]
+    assert list(library.parent.parent.iterdir()) == [library.parent], "nothing half-written stays"
 
 
 def test_other_versions_flags_and_compilers_have_libraries_of_their_own(
@@ -65,6 +68,84 @@ def test_other_versions_flags_and_compilers_have_libraries_of_their_own(
     source.write_text("int more() { return 2; }")
     libraries.add(build(wheels))
     assert len(libraries) == 7
+
+
+def test_another_compiler_of_the_same_name_builds_again(elsewhere, compiler, wheels, tmp_path):
+    first = build(wheels)
+    path = tmp_path / "compiler"
+    path.write_text(path.read_text() + "# version 2\n")
+    assert build(wheels) != first
+    assert compiler.read_text() == "started\n" * 2
+
+
+def test_a_library_is_used_without_the_compiler_that_built_it(elsewhere, compiler, wheels, tmp_path):
+    library = build(wheels)
+    (tmp_path / "compiler").unlink()
+    assert build(wheels) == library
+
+
+@pytest.mark.parametrize("umask", [0o002, 0o000, 0o077])
+def test_no_umask_makes_the_library_writable_for_others(umask, elsewhere, compiler, wheels):
+    before = os.umask(umask)
+    try:
+        elsewhere.mkdir()
+        (elsewhere / "native").mkdir(0o755)
+        (elsewhere / "native").chmod(0o755)
+        library = build(wheels)
+    finally:
+        os.umask(before)
+    for path in (library, library.parent):
+        assert not path.stat().st_mode & 0o022
+    assert build(wheels) == library
+
+
+@pytest.mark.parametrize("name", ["native", "folder", "library", "digest"])
+@pytest.mark.parametrize("mode", [0o775, 0o757])
+def test_what_others_can_write_is_refused(name, mode, elsewhere, compiler, wheels):
+    library = build(wheels)
+    digest = library.with_name(f"{library.name}.sha256")
+    path = {"native": elsewhere / "native", "folder": library.parent, "library": library, "digest": digest}[name]
+    path.chmod(mode)
+    with pytest.raises(NativeError, match=rf"{path}: other users can write it \(mode {mode:o}\).*FEMO_CACHE"):
+        build(wheels)
+    assert compiler.read_text() == "started\n"
+
+
+def test_a_folder_that_others_can_write_takes_no_library(elsewhere, compiler, wheels):
+    (elsewhere / "native").mkdir(parents=True)
+    (elsewhere / "native").chmod(0o777)
+    with pytest.raises(NativeError, match="other users can write it"):
+        build(wheels)
+    assert not compiler.exists(), "the compiler was not started"
+
+
+def test_a_library_of_another_user_is_refused(elsewhere, compiler, wheels, monkeypatch):
+    library = build(wheels)
+    if os.geteuid() == 0:
+        os.chown(library, 4321, -1)
+    else:
+        monkeypatch.setattr(os, "geteuid", lambda: 4321)
+    with pytest.raises(NativeError, match=r"belongs to another user \(uid \d+\)"):
+        build(wheels)
+
+
+@pytest.mark.parametrize("contents", [b"a whole lib", b"a whole library and more", b"", b"another library"])
+def test_a_library_that_is_not_as_it_was_built_is_refused(contents, elsewhere, compiler, wheels):
+    library = build(wheels)
+    library.write_bytes(contents)
+    with pytest.raises(NativeError, match=rf"{library}: damaged, or not built by femo .*Delete {library.parent} to"):
+        build(wheels)
+
+
+@pytest.mark.parametrize("stored", [None, b"", b"\xff\xfe", b"0" * 64])
+def test_a_library_without_its_digest_is_refused(stored, elsewhere, compiler, wheels):
+    library = build(wheels)
+    digest = library.with_name(f"{library.name}.sha256")
+    digest.unlink()
+    if stored is not None:
+        digest.write_bytes(stored)
+    with pytest.raises(NativeError, match=rf"Delete {library.parent} to build"):
+        build(wheels)
 
 
 def test_without_a_compiler(elsewhere, wheels, monkeypatch):
@@ -92,6 +173,50 @@ def test_a_compiler_that_fails(elsewhere, wheels, tmp_path, monkeypatch):
     assert not list(elsewhere.rglob("*.so"))
 
 
+def test_a_compiler_that_fails_without_a_word(elsewhere, wheels, monkeypatch):
+    monkeypatch.setenv("CXX", "false")
+    with pytest.raises(
+        NativeError, match=r"'false' cannot build femo's extension \(exit status 1, without a message\)$"
+    ):
+        build(wheels)
+
+
+def test_escape_sequences_of_a_compiler_do_not_reach_the_terminal(elsewhere, wheels, tmp_path, monkeypatch):
+    compiler = tmp_path / "compiler"
+    compiler.write_text("#!/bin/sh\nprintf '\\033]0;title\\007error' >&2\nexit 1\n")
+    compiler.chmod(0o755)
+    monkeypatch.setenv("CXX", str(compiler))
+    with pytest.raises(NativeError, match=r"title.error") as raised:
+        build(wheels)
+    assert "\033" not in str(raised.value)
+
+
+def test_a_compiler_that_does_not_return(elsewhere, wheels, tmp_path, monkeypatch):
+    """It is ended together with the processes that it has started."""
+    compiler, child = tmp_path / "compiler", tmp_path / "child"
+    compiler.write_text(f"#!/bin/sh\nsleep 1000 &\necho $! > {child}.new\nmv {child}.new {child}\nwait\n")
+    compiler.chmod(0o755)
+    monkeypatch.setenv("CXX", str(compiler))
+    monkeypatch.setenv("FEMO_COMPILER_TIMEOUT", "1")
+    with pytest.raises(NativeError, match=r"did not finish within 1 s; set FEMO_COMPILER_TIMEOUT to more seconds"):
+        build(wheels)
+    status = Path(f"/proc/{child.read_text().strip()}/stat")
+    assert not status.exists() or ") Z " in status.read_text(), "the compiler's child still runs"
+    assert not list(elsewhere.rglob("*.so"))
+
+
+def test_a_time_limit_that_is_none(elsewhere, compiler, wheels, monkeypatch):
+    monkeypatch.setenv("FEMO_COMPILER_TIMEOUT", "soon")
+    with pytest.raises(NativeError, match="FEMO_COMPILER_TIMEOUT is 'soon'; expected seconds"):
+        build(wheels)
+
+
+def test_a_command_with_an_open_quote(elsewhere, wheels, monkeypatch):
+    monkeypatch.setenv("CXX", "g++ '-O3")
+    with pytest.raises(NativeError, match=r"CXX is \"g\+\+ '-O3\", which is not a command \(No closing quotation\)"):
+        build(wheels)
+
+
 def test_a_compiler_that_cannot_be_started(elsewhere, wheels, tmp_path, monkeypatch):
     compiler = tmp_path / "compiler"
     compiler.write_bytes(b"\x7fELF is no more than this")
@@ -104,7 +229,7 @@ def test_a_compiler_that_cannot_be_started(elsewhere, wheels, tmp_path, monkeypa
 
 def test_a_cache_folder_that_cannot_be_written(elsewhere, compiler, wheels):
     elsewhere.write_text("a file in its place")
-    with pytest.raises(NativeError, match=r"cache/native/\w+: cannot be written \(.*\); name another FEMO_CACHE"):
+    with pytest.raises(NativeError, match=r"cache/native: cannot be written \(.*\); name another FEMO_CACHE"):
         build(wheels)
 
 
@@ -122,7 +247,7 @@ print(library, library.read_bytes())
     assert [process.returncode for process in processes] == [0] * 4
     library = build(wheels)
     assert said == {f"{library} {b'a whole library'}\n"}
-    assert list(library.parent.iterdir()) == [library]
+    assert list(library.parent.parent.iterdir()) == [library.parent]
 
 
 class Wheels:
@@ -187,7 +312,7 @@ def test_a_wheel_without_its_file(listed, installed):
         (installed.folder / "lib/libtbb.so.12").unlink()
     else:
         installed.files["tbb"] = None
-    with pytest.raises(NativeError, match=r"the package tbb has no libtbb\.so\.12; install femo .* anew"):
+    with pytest.raises(NativeError, match=r"the package tbb has no libtbb\.so\.12; install femo with the extra"):
         find_onednn()
 
 

@@ -2,6 +2,7 @@ import ctypes
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import threading
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 from femo_jax.errors import ConfigError
+from femo_jax.files import cache_folder
 from femo_jax.ops import avg_pool, batch_norm, choose, conv2d, max_pool
 from femo_jax.ops.native import library
 from femo_jax.ops.native.build import SOURCES, NativeError, build, find_onednn
@@ -29,8 +31,10 @@ def onednn_files():
 
 @pytest.fixture
 def not_loaded(monkeypatch, tmp_path):
-    """As in a process that has not loaded the extension yet, with an empty cache folder."""
+    """As in a process that has not loaded the extension yet, with a cache folder of its own that may hold it."""
     monkeypatch.setattr(library, "_library", library._library.__wrapped__)
+    if (built := cache_folder() / "native").is_dir():
+        shutil.copytree(built, tmp_path / "cache" / "native")
     monkeypatch.setenv("FEMO_CACHE", str(tmp_path / "cache"))
 
 
@@ -63,6 +67,32 @@ def test_a_broken_library_is_named(onednn_files, not_loaded, monkeypatch, tmp_pa
     assert f"Delete {tmp_path}" in choice.reason
     with pytest.raises(ConfigError, match="oneDNN does not load"):
         choose("onednn")
+
+
+def test_a_library_without_the_functions(onednn_files, not_loaded, monkeypatch):
+    monkeypatch.setattr(library, "build", lambda onednn: onednn_files.libraries[-1])
+    choice = choose("auto")
+    assert choice.implementation == "xla"
+    assert "oneDNN does not load: " in choice.reason
+    assert "undefined symbol: ConvolutionForward" in choice.reason
+
+
+@pytest.mark.parametrize("damage", ["truncated", "foreign", "writable"])
+def test_auto_takes_xla_if_the_library_may_not_be_femos(
+    damage, onednn, onednn_files, not_loaded, monkeypatch, tmp_path
+):
+    """A truncated library would end the process when it is loaded, a foreign one would run its own code."""
+    built = build(onednn_files)
+    if damage == "truncated":
+        os.truncate(built, built.stat().st_size // 2)
+    elif damage == "foreign":
+        shutil.copy(onednn_files.libraries[0], built)
+    else:
+        built.parent.chmod(0o777)
+    choice = choose("auto")
+    assert choice.implementation == "xla"
+    assert str(built.parent) in choice.reason
+    assert "\n" not in choice.reason
 
 
 def test_an_empty_batch_goes_through(onednn):
