@@ -80,10 +80,12 @@ def audit(path: tyro.conf.Positional[str], json: Path | None = None) -> None:
         print(f"Written: {json}")
 
 
+SUBCOMMANDS = {"prepare": prepare, "download": download, "audit": audit}
+
+
 def main(argv: list[str]) -> int:
     """Runs `femo data prepare`, `download` or `audit`; returns the exit code."""
-    commands = {"prepare": prepare, "download": download, "audit": audit}
-    tyro.extras.subcommand_cli_from_dict(commands, prog="femo data", args=argv)
+    tyro.extras.subcommand_cli_from_dict(SUBCOMMANDS, prog="femo data", args=argv)
     return 0
 
 

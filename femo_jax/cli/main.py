@@ -1,82 +1,213 @@
-"""The command `femo`: hands over to one module a subcommand, which is imported only when it is asked for."""
+"""The command `femo`: dispatches to one module per subcommand, which is imported when it is needed."""
 
 import importlib
 import logging
 import os
+import re
 import sys
 import warnings
+from collections.abc import Callable, Mapping
+from types import ModuleType
+from typing import Annotated, Any, Union
 
 from rich.console import Console
-from rich.table import Table
 
 from femo_jax import __version__
-from femo_jax.cli.console import say
+from femo_jax.cli.console import WarningHandler, print_result, quietly, warn
 from femo_jax.errors import FemoError
 from femo_jax.files import cache_folder
 
 COMMANDS = {
-    "live": "emotions of the faces of a camera, a clip or pictures, as they come",
-    "predict": "emotions of the faces in pictures: a table, JSON, csv, copies",
-    "explain": "what the network looks at in a face: Grad-CAM, Integrated Gradients",
-    "train": "train a network from a configuration",
-    "soft-labels": "what trained networks say of the training pictures, for another to learn from",
-    "sweep": "train a grid of configurations and compare them in one table and figure",
-    "evaluate": "accuracy, calibration and confusion of a run or a model file",
-    "plot": "curves of one or several runs in one figure",
-    "export": "turn a run into one portable model file",
-    "models": "list the networks with their sizes",
-    "data": "prepare, download or audit FER-2013",
+    "live": "recognise emotions in a camera, stream or video, with a preview",
+    "predict": "recognise emotions in images: table, JSON, CSV, annotated copies",
+    "explain": "draw what the network looks at: Grad-CAM, LayerCAM, Integrated Gradients",
+    "train": "train a network from a configuration; a stopped run resumes",
+    "sweep": "train a grid of configurations and seeds, and compare them",
+    "soft-labels": "write soft labels of trained networks, for knowledge distillation",
+    "evaluate": "measure accuracy, calibration and robustness of a model",
+    "plot": "draw the learning curves of runs",
+    "export": "write a run as one portable model file",
+    "models": "list the shipped models and the architectures",
+    "data": "download, prepare or audit FER-2013",
+}
+
+EXAMPLES = (
+    "femo live                                          # the camera; q quits",
+    "femo predict holiday/*.jpg --json faces.json",
+    "femo explain people.jpg -o explain.png",
+    "femo evaluate default --data fer2013.zip",
+    "femo train femonet-small --data fer2013.zip --workdir runs/small",
+)
+
+COMPLETION = "--print-completion"
+_SHELLS = ("bash", "zsh", "fish", "tcsh")
+
+_DEBIAN_PACKAGES = {
+    "libGL.so.1": "libgl1",
+    "libglib-2.0.so.0": "libglib2.0-0",
+    "libgthread-2.0.so.0": "libglib2.0-0",
+    "libSM.so.6": "libsm6",
+    "libXext.so.6": "libxext6",
+    "libXrender.so.1": "libxrender1",
 }
 
 
 def main(argv: list[str] | None = None) -> int:
     """Runs a subcommand.
 
+    Args:
+      argv: the words after `femo`; those of the process by default.
+
     Returns:
-      2 where the user gave something that cannot be used, or femo lacks a package; 128 + signal where one stopped it.
+      0 if it succeeded; 1 if part of it failed; 2 if an input cannot be used or a package is missing; 128 + signal if
+      it was stopped by one.
     """
-    arguments = sys.argv[1:] if argv is None else argv
-    if not arguments or arguments[0] in ("-h", "--help"):
-        _print_usage(Console())
-        return 0 if arguments else 2
-    if arguments[0] == "--version":
-        Console().print(f"femo {__version__}", highlight=False)
-        return 0
-    name, *rest = arguments
-    if name not in COMMANDS:
-        say(f"no command {name!r}; there are {', '.join(COMMANDS)}")
-        return 2
-    # JAX reads it when it is imported: a network that was compiled once starts at once the next time.
-    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache_folder() / "xla"))
-    logging.basicConfig(level=logging.WARNING, format="femo: %(message)s")
-    logging.getLogger("absl").setLevel(logging.ERROR)
+    arguments, quiet = _take_quiet(sys.argv[1:] if argv is None else argv)
     try:
-        with warnings.catch_warnings():
-            warnings.showwarning = lambda message, *_: say(f"warning: {message}")
-            module = name.replace("-", "_")
-            return importlib.import_module(f"femo_jax.cli.{module}").main(rest)
+        with quietly(quiet):
+            code = _run(arguments)
+            if sys.stdout is not None:
+                sys.stdout.flush()  # here, where it is known what to do if that fails
+            return code
     except FemoError as error:
-        say(str(error))
+        warn(str(error))
         return 2
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] == "femo_jax":
             raise
-        say(f"{error.name} is not installed, which femo {name} needs: pip install 'femo-jax[train]'")
+        warn(f"{error.name} is not installed, which femo {arguments[0]} needs: pip install 'femo-jax[train]'")
+        return 2
+    except ImportError as error:
+        if (message := _missing_library(error)) is None:
+            raise
+        warn(message)
+        return 2
+    except RuntimeError as error:
+        if (message := _environment_error(error)) is None:
+            raise
+        warn(message)
         return 2
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # Whoever read the output has enough of it; Python would complain once more when it flushes at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _abandon_output()  # whoever read it has enough
         return 141
+    except OSError as error:
+        if error.filename is None:
+            _abandon_output()
+            warn(f"the output could not be written ({error.strerror or error}). Make room or choose another file.")
+        else:
+            warn(f"{os.fsdecode(error.filename)}: {error.strerror}. Check the path and its permissions.")
+        return 1
+
+
+def _take_quiet(arguments: list[str]) -> tuple[list[str], bool]:
+    """The arguments without `--quiet`, which every command takes, and whether it was among them."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    kept = [word for word in arguments[:end] if word != "--quiet"]
+    return [*kept, *arguments[end:]], len(kept) < end
+
+
+def _run(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help"):
+        _print_usage(Console())
+        return 0 if arguments else 2
+    name, *rest = arguments
+    if name == "--version":
+        print_result(f"femo {__version__}")
+        return 0
+    if name == COMPLETION:
+        return _print_completion(rest)
+    if name not in COMMANDS:
+        warn(f"no command {name!r}; choose one of {', '.join(COMMANDS)}")
+        return 2
+    # JAX reads it when it is imported: a network that was compiled once starts at once the next time.
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache_folder() / "xla"))
+    logging.basicConfig(level=logging.WARNING, handlers=[WarningHandler()])
+    logging.getLogger("absl").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_: warn(f"warning: {message}")
+        return _module(name).main(rest)
+
+
+def _module(command: str) -> ModuleType:
+    return importlib.import_module(f"femo_jax.cli.{command.replace('-', '_')}")
 
 
 def _print_usage(console: Console) -> None:
-    console.print("usage: femo COMMAND ...     femo COMMAND --help says more\n", highlight=False, markup=False)
-    table = Table(box=None, show_header=False, pad_edge=True)
+    def line(text: str = "") -> None:
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    line("usage: femo COMMAND ...\n")
+    line("Facial emotion recognition: recognise, explain, train, evaluate and export.\n")
     for name, purpose in COMMANDS.items():
-        table.add_row(name, purpose)
-    console.print(table)
+        line(f"  {name:<13}{purpose}")
+    line("\nfemo COMMAND --help lists the options of a command.")
+    line("--quiet, with any command, leaves out all but results and errors.")
+    line("Where an option takes a FILE to write, - is standard output.\n")
+    line("examples:")
+    for example in EXAMPLES:
+        line(f"  {example}")
+    line("\nother options:")
+    line("  --version                  print the version")
+    line(f"  {COMPLETION} SHELL   print a completion script for {', '.join(_SHELLS)}; for bash:")
+    line(f"                             femo {COMPLETION} bash > ~/.local/share/bash-completion/completions/femo")
+
+
+def _print_completion(arguments: list[str]) -> int:
+    """Prints a shell's completion script for `femo` with all subcommands."""
+    if len(arguments) != 1 or arguments[0] not in _SHELLS:
+        warn(f"{COMPLETION} takes one of {', '.join(_SHELLS)}")
+        return 2
+    import tyro
+
+    interfaces = {name: _interface(_module(name)) for name in COMMANDS}
+    try:
+        tyro.extras.subcommand_cli_from_dict(interfaces, prog="femo", args=["--tyro-print-completion", *arguments])
+    except SystemExit as ended:
+        return int(ended.code or 0)
+    return 0
+
+
+def _interface(module: ModuleType) -> Any:
+    """What tyro parses for a command: its `Options`, its function `run`, or the union of its `SUBCOMMANDS`."""
+    subcommands: Mapping[str, Callable[..., Any]] | None = getattr(module, "SUBCOMMANDS", None)
+    if subcommands is None:
+        return getattr(module, "Options", None) or module.run
+    from tyro.conf import subcommand
+
+    return Union[tuple(Annotated[each, subcommand(name)] for name, each in subcommands.items())]  # noqa: UP007
+
+
+def _missing_library(error: ImportError) -> str | None:
+    """What to do about a system library that an extension module lacks, as OpenCV does in slim containers."""
+    found = re.match(r"(lib[\w.+-]+\.so[.\d]*): cannot open shared object file", str(error))
+    if found is None:
+        return None
+    library = found[1]
+    package = _DEBIAN_PACKAGES.get(library)
+    remedy = f"On Debian and Ubuntu: apt-get install {package}. " if package else ""
+    return (
+        f"the system library {library} is missing. {remedy}Where no window is needed, OpenCV works without it:"
+        " pip uninstall opencv-python && pip install opencv-python-headless"
+    )
+
+
+def _environment_error(error: RuntimeError) -> str | None:
+    """What to do about a backend that JAX cannot start, or a user whose home folder is not known."""
+    text = str(error).partition("\n")[0]
+    if re.search(r"Unable to initialize backend|Unknown backend|No visible GPU devices", text):
+        platforms = os.environ.get("JAX_PLATFORMS")
+        asked = f"JAX_PLATFORMS={platforms}: " if platforms else ""
+        return f"{asked}JAX cannot start ({text}). Set JAX_PLATFORMS=cpu, or install JAX for your accelerator."
+    if "home directory" in text:
+        return f"{text} A path or FEMO_CACHE starts with ~: name the folder in full."
+    return None
+
+
+def _abandon_output() -> None:
+    """Sends what is left of the standard output nowhere: Python would fail once more when it flushes at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

@@ -1,10 +1,14 @@
 import importlib
 import subprocess
 import sys
+import types
+from pathlib import Path
 
 import pytest
 
 from femo_jax import __version__
+from femo_jax.cli import console
+from femo_jax.cli import main as cli
 from femo_jax.cli.main import COMMANDS, main
 
 
@@ -36,6 +40,109 @@ def test_every_command_has_help(name, capsys):
         main([name, "--help"])
     assert ended.value.code == 0
     assert "--" in capsys.readouterr().out
+
+
+@pytest.fixture
+def command(monkeypatch):
+    """Has `femo plot` do what the test sets."""
+    module = types.ModuleType("femo_jax.cli.plot")
+    monkeypatch.setattr(cli, "_module", lambda _: module)
+
+    def set_main(main):
+        module.main = main
+
+    return set_main
+
+
+def raiser(error):
+    def main(_):
+        raise error
+
+    return main
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (
+            ImportError("libGL.so.1: cannot open shared object file: No such file or directory"),
+            2,
+            "the system library libGL.so.1 is missing. On Debian and Ubuntu: apt-get install libgl1.",
+        ),
+        (
+            ImportError("libstrange.so.3: cannot open shared object file: No such file or directory"),
+            2,
+            "the system library libstrange.so.3 is missing. Where no window",
+        ),
+        (
+            RuntimeError("Unable to initialize backend 'cuda': no supported devices found\nmore"),
+            2,
+            "JAX cannot start (Unable to initialize backend 'cuda': no supported devices found). Set JAX_PLATFORMS=cpu",
+        ),
+        (RuntimeError("Could not determine home directory."), 2, "name the folder in full"),
+        (PermissionError(13, "Permission denied", "secret.json"), 1, "secret.json: Permission denied"),
+        (KeyboardInterrupt(), 130, ""),
+    ],
+)
+def test_faults_of_the_machine_take_one_line(command, capsys, error, code, said):
+    command(raiser(error))
+    assert main(["plot"]) == code
+    err = capsys.readouterr().err
+    assert said in err and err.count("\n") == (said != "")
+
+
+@pytest.mark.parametrize("error", [ImportError("cannot import name 'x'"), RuntimeError("a fault of femo")])
+def test_other_errors_keep_their_traceback(command, error):
+    command(raiser(error))
+    with pytest.raises(type(error)):
+        main(["plot"])
+
+
+def test_quiet_leaves_results_and_warnings(command, capsys):
+    def run(arguments):
+        console.print_result(f"result {arguments}")
+        console.wrote(Path("a.png"))
+        console.note("hint")
+        console.warn("skipped")
+        return 0
+
+    command(run)
+    assert main(["plot", "x", "--quiet"]) == main(["--quiet", "plot", "x"]) == 0
+    quiet = capsys.readouterr()
+    assert quiet.out == "result ['x']\n" * 2
+    assert quiet.err == "femo: skipped\n" * 2
+    assert main(["plot", "--", "--quiet"]) == 0
+    loud = capsys.readouterr()
+    assert loud.out == "result ['--', '--quiet']\n"
+    assert loud.err == "femo: wrote a.png\nfemo: hint\nfemo: skipped\n"
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["plot", "--help"], ["models", "--json", "-"]])
+def test_a_full_disk_behind_standard_output_takes_one_line(arguments):
+    script = "from femo_jax.cli.main import main; import sys; sys.exit(main(sys.argv[1:]))"
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", script, *arguments], stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert done.returncode == 1
+    assert done.stderr == (
+        "femo: the output could not be written (No space left on device). Make room or choose another file.\n"
+    )
+
+
+@pytest.mark.integration
+def test_completion_knows_commands_and_their_options(capsys):
+    assert main(["--print-completion", "bash"]) == 0
+    script = capsys.readouterr().out
+    asked = (
+        "complete() { :; }\n" + script + "\n"
+        'ask() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _tyro_femo; echo "${COMPREPLY[@]}"; }\n'
+        "ask femo ev; ask femo data pr; ask femo evaluate --split ''"
+    )
+    answered = subprocess.run(["bash", "-c", asked], capture_output=True, text=True, check=True).stdout
+    assert answered.splitlines() == ["evaluate", "prepare", "train validation test"]
+    assert main(["--print-completion", "nosh"]) == 2
 
 
 def test_a_reader_that_has_enough_is_no_error():

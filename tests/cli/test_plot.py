@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import pytest
 
@@ -18,7 +19,21 @@ def test_draws_a_figure(workdir, tmp_path, option, capsys):
     target = tmp_path / "curves.png"
     assert main(["plot", str(workdir), str(workdir / "metrics.jsonl"), option, str(target)]) == 0
     assert target.stat().st_size > 10_000
-    assert str(target) in capsys.readouterr().out.replace("\n", "")
+    assert capsys.readouterr() == ("", f"femo: wrote {target}\n")
+
+
+def test_a_figure_on_standard_output(workdir, tmp_path, capfdbinary):
+    assert main(["plot", str(workdir), "-o", "-"]) == 0
+    assert capfdbinary.readouterr().out.startswith(b"\x89PNG")
+    assert not Path("-").exists()
+
+
+def test_the_metrics_are_not_overwritten(workdir, tmp_path, capsys):
+    (tmp_path / "curves.png").symlink_to(workdir / "metrics.jsonl")
+    before = (workdir / "metrics.jsonl").read_text()
+    assert main(["plot", str(workdir), "-o", str(tmp_path / "curves.png")]) == 2
+    assert "is also an input" in capsys.readouterr().err
+    assert (workdir / "metrics.jsonl").read_text() == before
 
 
 @pytest.mark.parametrize(("runs", "words"), [([], "at least one"), (["nowhere"], "nowhere")])

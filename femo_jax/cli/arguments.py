@@ -1,0 +1,137 @@
+"""Argument types and checks that all commands share: one metavar and one meaning for each kind of argument.
+
+| metavar | type | value |
+|---|---|---|
+| MODEL | `Model`, `Models` | shipped name, model file or run folder |
+| DATA | `Data` | FER-2013 in any form, a prepared folder, or `drawn` |
+| RUN | `Runs` | run folder of `femo train` |
+| FILE | `OutputFile` | file to write; `-` is standard output |
+| N | `Count` | whole number |
+
+A command's first docstring line is one sentence in the imperative, and an example follows it as a paragraph of its own:
+`Example: femo COMMAND ...`. Its module imports only types at its head: OpenCV, TensorFlow, Optax, Orbax and matplotlib
+are imported where they are used, so that `--help` needs none of them.
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from femo_jax.cli.console import STANDARD_OUTPUT, warn
+from femo_jax.errors import ConfigError
+from femo_jax.files import check_outputs_are_not_inputs
+
+_MODEL_HELP = "Shipped model (default, small), model file, or run folder of `femo train`."
+_DATA_HELP = "FER-2013 (csv, zip, tar.gz, folder or prepared folder), or `drawn` for synthetic faces."
+
+Model = Annotated[str, tyro.conf.arg(metavar="MODEL", help=_MODEL_HELP)]
+"""A model, for `femo_jax.weights.load_model`."""
+
+Models = Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="MODEL [MODEL ...]", help=_MODEL_HELP)]
+"""One or several models; use it for a positional argument."""
+
+OptionalModel = Annotated[str | None, tyro.conf.arg(metavar="MODEL", help=_MODEL_HELP)]
+"""A model, or None for the default one."""
+
+Data = Annotated[str, tyro.conf.arg(metavar="DATA", help=_DATA_HELP)]
+"""A data set, for `femo_jax.data.prepare.load_split`."""
+
+Runs = Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN [RUN ...]", help_behavior_hint="")]
+
+OutputFile = Annotated[Path | None, tyro.conf.arg(metavar="FILE")]
+"""A file to write, or None; `-` is standard output."""
+
+Count = Annotated[int, tyro.conf.arg(metavar="N")]
+
+Flag = tyro.conf.FlagCreatePairsOff[bool]
+"""A switch that is off unless it is given."""
+
+
+def check_outputs(
+    outputs: Mapping[str, Path | None],
+    *,
+    inputs: Iterable[str | os.PathLike[str]] = (),
+    model: str | os.PathLike[str] | None = None,
+    data: str | os.PathLike[str] | None = None,
+) -> None:
+    """Checks that no output is one of a command's inputs, and no two outputs are the same file.
+
+    Every command that writes files calls this before it reads or writes anything.
+
+    Args:
+      outputs: files and folders by the option that names each; None for an option that was not given.
+      inputs: files that the command reads, such as images and a config.
+      model: the model, as `femo_jax.weights.load_model` takes it.
+      data: the data set, as `femo_jax.data.prepare.load_split` takes it.
+
+    Raises:
+      ConfigError: two of them are the same file, also by another name; or two outputs are standard output.
+    """
+    to_stdout = [option for option, path in outputs.items() if path == STANDARD_OUTPUT]
+    if len(to_stdout) > 1:
+        raise ConfigError(f"{' and '.join(to_stdout)} both name the standard output (-). Give one of them a file.")
+    if all(path is None or path == STANDARD_OUTPUT or not path.exists() for path in outputs.values()):
+        inputs, model, data = (), None, None  # a file that does not exist yet is none that is read
+    from_model = () if model is None else _model_files(model)
+    from_data = () if data is None or data == "drawn" else _data_files(Path(data))
+    check_outputs_are_not_inputs(outputs, (*inputs, *from_model, *from_data))
+
+
+def _model_files(model: str | os.PathLike[str]) -> Iterator[Path]:
+    from femo_jax.weights import resolve_model
+
+    path = resolve_model(model)
+    if not path.is_dir():
+        yield path
+        return
+    yield from (path / name for name in ("config.json", "metrics.jsonl"))
+    for folder in ("best", "checkpoints"):
+        yield from (path / folder).rglob("*")
+
+
+def _data_files(path: Path) -> Iterator[Path]:
+    yield path
+    if path.is_dir():
+        yield from path.rglob("*")
+
+
+def replace_deprecated(
+    arguments: Sequence[str],
+    options: Mapping[str, str],
+    values: Mapping[str, Mapping[str, str]] | None = None,
+) -> list[str]:
+    """Arguments with the options and values of earlier releases replaced by today's, with a line about each.
+
+    Args:
+      arguments: the words after the command.
+      options: today's name of an option by its old name, both with dashes.
+      values: today's value by the old value, for each option by today's name.
+
+    Returns:
+      The arguments to parse.
+    """
+    replaced, option = [], ""
+    for word in arguments:
+        if word.startswith("--"):
+            name, equals, value = word.partition("=")
+            option = name.replace("_", "-")
+            if option in options:
+                warn(f"{option} is deprecated; use {options[option]}")
+                option = options[option]
+                word = option + equals + value
+            if equals and (new := _new_value(option, value, values)):
+                word = f"{option}={new}"
+        elif new := _new_value(option, word, values):
+            word = new
+        replaced.append(word)
+    return replaced
+
+
+def _new_value(option: str, value: str, values: Mapping[str, Mapping[str, str]] | None) -> str | None:
+    new = (values or {}).get(option, {}).get(value)
+    if new is not None:
+        warn(f"{option} {value} is deprecated; use {option} {new}")
+    return new
