@@ -90,12 +90,19 @@ def domain(monkeypatch, tmp_path) -> Iterator[int]:
 class ForkedProcess:
     """A process of `node_server.py`, with as much of the interface of `subprocess.Popen` as is used here."""
 
-    def __init__(self, server: Path, module: str, arguments: Sequence[str], environment: Mapping[str, str]):
-        """Have the module's main function run in a new process."""
+    def __init__(
+        self, server: Path, module: str, arguments: Sequence[str], environment: Mapping[str, str], setup: str = ""
+    ):
+        """Have the module's main function run in a new process, after the code of `setup`."""
         self._connection = socket.socket(socket.AF_UNIX)
         self._connection.connect(str(server))
         read, write = os.pipe()
-        request = {"module": module, "arguments": list(arguments), "environment": dict(environment)}
+        request = {
+            "module": module,
+            "arguments": list(arguments),
+            "environment": dict(environment),
+            "setup": setup,
+        }
         socket.send_fds(self._connection, [json.dumps(request).encode()], [write])
         os.close(write)
         self.stdout = os.fdopen(read, errors="replace")
@@ -297,10 +304,12 @@ def start_node(node_server, domain, processes) -> Callable[..., Process]:
         parameters: Mapping[str, Any] | None = None,
         environment: Mapping[str, str] | None = None,
         command_line: Sequence[str] | None = None,
+        setup: str = "",
         **arguments: Any,
     ) -> Process:
         command_line = ros_arguments(parameters, **arguments) if command_line is None else command_line
-        node = ForkedProcess(node_server, f"femo_ros.{executable}", command_line, node_environment(environment))
+        module = f"femo_ros.{executable}"
+        node = ForkedProcess(node_server, module, command_line, node_environment(environment), setup)
         processes.append(Process(node))
         return processes[-1]
 

@@ -2,9 +2,10 @@
 
     python node_server.py SOCKET
 
-Each connection asks for one process: a JSON object `{"module", "arguments", "environment"}` with the descriptor of its
-output. The answers are lines: the process id, and later the exit status as `os.waitpid` gives it. The node itself is as
-in a process of its own: nothing of ROS or JAX is initialised before the fork, and no thread runs.
+Each connection asks for one process: a JSON object `{"module", "arguments", "environment", "setup"}` with the
+descriptor of its output. `setup` is Python code that runs first, by which a test breaks something on purpose. The
+answers are lines: the process id, and later the exit status as `os.waitpid` gives it. The node itself is as in a
+process of its own: nothing of ROS or JAX is initialised before the fork, and no thread runs.
 """
 
 import importlib
@@ -32,6 +33,7 @@ def run_node(request: dict, output: int) -> None:
     sys.argv = [request["module"], *request["arguments"]]
     status = 1
     try:
+        exec(request["setup"], {})
         status = importlib.import_module(request["module"]).main()
     except BaseException as error:
         sys.excepthook(type(error), error, error.__traceback__)

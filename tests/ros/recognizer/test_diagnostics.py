@@ -2,6 +2,8 @@
 
 import time
 
+import pytest
+
 
 def stamp_now():
     nanoseconds = time.time_ns()
@@ -84,3 +86,102 @@ def test_a_pause_ends_the_work_on_images_that_came_before_it(recognizer, camera,
     assert paused.result().success
     told = recognizer.status(lambda each: "paused" in each.message, "the pause")
     assert told.values["faces"] == "0"
+
+
+def test_a_slow_camera_does_not_alarm(recognizer, camera, scene):
+    """One image a second: without one for half a second, nothing is wrong."""
+    recognizer.client.spin_until(lambda: camera.heard, "the subscription")
+    for step in range(7):
+        began = time.monotonic()
+        recognizer.faces_of(camera, scene.picture)
+        if step == 2:
+            seen = len(recognizer.statuses)
+        recognizer.client.spin_for(began + 1 - time.monotonic())
+    levels = [(each.level, each.message) for each in recognizer.statuses[seen + 1 :]]
+    assert len(levels) >= 3
+    assert {level for level, _ in levels} == {b"\x00"}, levels
+
+
+def test_the_limits_are_parameters(start_recognizer, quick):
+    recognizer = start_recognizer(
+        {**quick, "diagnostics.warn_after_ms": 1.0, "diagnostics.error_after_ms": 3_600_000.0}
+    )
+    recognizer.client.spin_until(lambda: len(recognizer.statuses) >= 4, "statuses")
+    assert {each.level for each in recognizer.statuses[2:]} == {b"\x01"}
+
+
+FAILING = """
+from femo_ros import pipeline
+
+decode = pipeline._decode
+
+def fails(message):
+    if message.width == 64:
+        raise {error}("on purpose")
+    return decode(message)
+
+pipeline._decode = fails
+"""
+
+
+@pytest.mark.parametrize("error", ["RuntimeError", "SystemExit"])
+def test_a_failing_image_does_not_end_the_work(start_recognizer, quick, camera, scene, error):
+    """It is logged with its traceback and counted, and where no result comes at all, that is reported."""
+    recognizer = start_recognizer(quick, setup=FAILING.format(error=error))
+    assert len(recognizer.faces_of(camera, scene.picture)) == 1
+    bad = camera.image("bgr8", scene.picture[:48, :64])
+
+    def show_until(level):
+        seen = len(recognizer.statuses)
+
+        def reported():
+            camera.send(bad)
+            recognizer.client.spin_for(0.05)
+            return any(
+                each.level == level and "images arrive, but no result" in each.message
+                for each in recognizer.statuses[seen:]
+            )
+
+        recognizer.client.spin_until(reported, f"level {level}")
+
+    show_until(b"\x01")
+    show_until(b"\x02")
+    assert recognizer.statuses[-1].message.endswith(f"{error}: on purpose")
+    recognizer.process.wait_for_log(rf"ERROR.*Image skipped: Traceback[\s\S]*{error}: on purpose")
+    assert recognizer.process.log.count("Image skipped") < 8
+    seen = len(recognizer.statuses)
+
+    def well_again():
+        camera.show(scene.picture)
+        recognizer.client.spin_for(0.05)
+        return any(each.level == b"\x00" for each in recognizer.statuses[seen:])
+
+    recognizer.client.spin_until(well_again, "all is well again")
+    values = {each.key: each.value for each in recognizer.statuses[-1].values}
+    assert int(values["images failed"]) > 3
+
+
+def test_a_publisher_of_another_type_is_named_with_the_remedy(start_recognizer, quick, new_camera, scene):
+    cases = [
+        ("raw", "/image", True, "/test_client publishes CompressedImage, this node subscribes to Image on /image"),
+        ("raw", "/image/compressed", True, "/test_client publishes CompressedImage beside it"),
+        ("compressed", "/image/compressed", False, "/test_client publishes Image, this node subscribes to Compressed"),
+        ("compressed", "/image", False, "/test_client publishes Image beside it"),
+    ]
+    for transport, topic, compressed, words in cases:
+        recognizer = start_recognizer({**quick, "image_transport": transport})
+        camera = new_camera(topic, compressed=compressed)
+        swapped = "compressed" if transport == "raw" else "raw"
+        found = recognizer.status(lambda each, words=words: words in each.message, words)
+        assert found.message.endswith(f"; set image_transport:={swapped}")
+        recognizer.process.wait_for_log(f"WARN.*no image, because .*{words}")
+        camera.close()
+        assert recognizer.process.stop() == 0
+
+
+def test_levels_of_states_without_images(waiting):
+    assert waiting.status(lambda each: each.message == "unconfigured", "unconfigured").level == 1
+    assert waiting.change_state("configure")
+    assert waiting.status(lambda each: each.message == "inactive", "inactive").level == 0
+    assert waiting.change_state("shutdown")
+    assert waiting.status(lambda each: each.message == "finalized", "finalized").level == 1

@@ -30,6 +30,11 @@ def test_refusals_say_why_and_change_nothing_also_not_what_was_set_together(reco
         ({"detector__min_neighbors": -1}, "min_neighbors.*(range|at least 0)"),
         ({"detector__min_size": 0.0}, r"detector\.min_size is 0.0; expected a number above 0"),
         ({"detector__min_size": 60}, "[Tt]ype"),
+        ({"detector__min_size": 0.9, "detector__max_size": 0.5}, "detector.max_size is 0.5"),
+        (
+            {"diagnostics__error_after_ms": 5.0, "diagnostics__warn_after_ms": 10.0},
+            "expected .*error_after_ms to be no less",
+        ),
         ({"detector__kind": "hog"}, "'hog'; expected one of haar, yunet"),
         ({"detector__kind": "yunet"}, "needs the path of a YuNet model file"),
         ({"detector__model": str(tmp_path / "missing.xml")}, r"missing\.xml"),
@@ -44,7 +49,7 @@ def test_refusals_say_why_and_change_nothing_also_not_what_was_set_together(reco
     for change, reason in cases:
         name = next(iter(change)).replace("__", ".")
         before = None if "no_such" in name else recognizer.get(name)
-        (found,) = recognizer.set(**change)
+        *_, found = recognizer.set(atomically=len(change) > 1, **change)
         assert found, change
         assert re.search(reason, found), f"{change}: {found}"
         assert before is None or recognizer.get(name) == before
@@ -117,3 +122,50 @@ def test_a_start_with_an_impossible_value_ends_with_one_line(start_recognizer, p
     assert recognizer.process.wait() == 1
     assert words in recognizer.process.log
     assert "Traceback" not in recognizer.process.log
+
+
+def test_names_of_the_version_before_are_refused_with_the_present_ones(start_recognizer):
+    from femo_ros.parameters import RENAMED
+
+    for before, now in list(RENAMED.items())[-2:]:
+        recognizer = start_recognizer({before: 1})
+        assert recognizer.process.wait() == 1
+        assert f"parameter {before} is now called {now}" in recognizer.process.log
+        assert "Traceback" not in recognizer.process.log
+
+
+def test_a_misspelt_name_in_a_file_gets_a_warning_with_the_closest_one(start_recognizer, quick, tmp_path):
+    """Those of video_source, which may stand in the same file, do not."""
+    path = tmp_path / "parameters.yaml"
+    path.write_text(
+        "/**:\n  ros__parameters: {loop: true, track: {smothing_ms: 1.0, hysteresis: 0.5}, jpeg_quality: 7}\n"
+    )
+    recognizer = start_recognizer({**quick, "autostart": False}, params_file=path)
+    recognizer.process.wait_for_log(
+        r"WARN.*unknown parameter track\.smothing_ms has no effect; did you mean track\.smoothing_ms\?"
+    )
+    assert recognizer.get("track.hysteresis", "jpeg_quality") == [0.5, 7]
+    assert recognizer.process.log.count("unknown parameter") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--log-level", "chatty"], "Couldn't parse log level: '--log-level chatty'"),
+        (["-r", "image:=/a//b"], "Couldn't parse remap rule: '-r image:=/a//b'"),
+        (["--params-file", "/nowhere.yaml"], "/nowhere.yaml.*Error opening YAML file"),
+        (["--params-file", "{malformed}"], "malformed.yaml"),
+        (["--wrong"], "unknown arguments ..--wrong"),
+    ],
+)
+def test_ros_arguments_that_make_no_sense_end_it_with_one_line(start_node, tmp_path, arguments, words):
+    malformed = tmp_path / "malformed.yaml"
+    malformed.write_text("/**:\n  ros__parameters: [1\n b")
+    given = [argument.format(malformed=malformed) for argument in arguments]
+    for executable in ("emotion_recognizer", "video_source"):
+        process = start_node(executable, command_line=["--ros-args", *given])
+        assert process.wait() == 1
+        (line,) = [line for line in process.log.splitlines() if "FATAL" in line]
+        assert re.search(rf"\[{executable}\]: invalid ROS arguments: .*{words}", line)
+        assert "/project/src" not in line
+        assert "Traceback" not in process.log
