@@ -1,0 +1,199 @@
+"""Tables of the results, made from the committed studies in `results/`."""
+
+import dataclasses
+import json
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from results_figures import MILESTONES, Times, read_times
+from studies import RESULTS, Run, read_study, unpack
+
+from femo_jax import weights
+from femo_jax.emotions import EMOTIONS
+from femo_jax.evaluate.summary import Row, deviation, markdown_table, mean, read_rows
+
+NEEDS_UNPUBLISHED = frozenset(
+    {"distill_3t", "small_distill_3t", "small_distill_3t_light_aug", "small_distill_3t_wide_stem"}
+)
+"""Configurations that need FER+'s votes and soft labels of the zip's images at once: FER+ publishes votes by row of the
+csv alone."""
+
+
+@cache
+def runs_of(study: str) -> tuple[Run, ...]:
+    """All runs of a study of `results/`."""
+    return tuple(read_study(RESULTS / f"{study}.jsonl"))
+
+
+def read_json(name: str) -> dict[str, Any]:
+    """A JSON file of `results/`."""
+    return json.loads((RESULTS / name).read_text("utf-8"))
+
+
+def is_timed(run: Run) -> bool:
+    """Whether the minutes of a run count: two CPU cores, no GPU, computed in the dtype that was asked for.
+
+    Runs of early versions fulfil this and do not record it.
+    """
+    environment, asked = run.record["environment"], run.record["config"].get("dtype")
+    on_two_cores = environment["platform"] == "cpu" and environment.get("cores", 2) == 2
+    return on_two_cores and environment.get("dtype", asked) == asked
+
+
+def is_historical(label: str) -> bool:
+    """Whether a row cannot be run again from public data alone."""
+    name, *changes = label.split(",")
+    return name in NEEDS_UNPUBLISHED or any(change.startswith("soft_labels=") for change in changes)
+
+
+def rows_of(runs: Sequence[Run]) -> list[Row]:
+    """A row for each label, by falling accuracy, with the minutes of the timed runs alone."""
+    timed = {(run.label, run.seed): is_timed(run) for run in runs}
+    with tempfile.TemporaryDirectory() as folder:
+        unpack(runs, Path(folder))
+        rows = read_rows(Path(folder))
+    return [
+        dataclasses.replace(
+            row, minutes=[m for seed, m in zip(row.seeds, row.minutes, strict=True) if timed[row.label, seed]]
+        )
+        for row in rows
+    ]
+
+
+def times_of(runs: Sequence[Run]) -> dict[str, Times]:
+    """How the accuracy of each label rose with time, means over its timed runs; labels in the order of `rows_of`."""
+    return {
+        row.label: read_times([run.metrics for run in timed])
+        for row in rows_of(runs)
+        if (timed := [run for run in runs if run.label == row.label and is_timed(run)])
+    }
+
+
+COLUMNS: dict[str, Callable[[Row], str]] = {
+    "parameters": lambda row: f"{row.parameters:,}",
+    "mult-adds": lambda row: f"{row.multiply_adds / 1e6:.1f} M",
+    "epochs": lambda row: f"{row.epochs}",
+    "minutes": lambda row: f"{mean(row.minutes):.1f}" if row.minutes else "-",
+    "seeds": lambda row: f"{len(row.seeds)}",
+    "accuracy": lambda row: spread(row.accuracy, "{:.2f}", 100, " %"),
+    "last epoch": lambda row: spread(row.last_accuracy, "{:.2f}", 100, " %"),
+    "flip TTA": lambda row: spread(row.mirrored_accuracy, "{:.2f}", 100, " %"),
+    "macro-F1": lambda row: spread(row.macro_f1, "{:.3f}"),
+    "ECE": lambda row: spread(row.ece, "{:.2f}", 100, " %"),
+}
+"""Cells of a row, by heading."""
+
+
+def spread(values: Sequence[float], form: str, scale: float = 1, unit: str = "") -> str:
+    """`66.31 ± 0.21 %`: mean and sample standard deviation, the latter of several values only."""
+    scaled = [scale * value for value in values]
+    around = deviation(scaled)
+    return form.format(mean(scaled)) + (f" ± {form.format(around)}" if around is not None else "") + unit
+
+
+def study_table(study: str) -> str:
+    """All rows of a study."""
+    rows = [[named(row.label), *(cell(row) for cell in COLUMNS.values())] for row in rows_of(runs_of(study))]
+    return markdown_table(["configuration", *COLUMNS], rows)
+
+
+def named(label: str) -> str:
+    """A label as the first cell of a row, with a dagger where it is historical."""
+    name, *changes = label.split(",")
+    return ", ".join(f"`{part}`" for part in [name, *changes]) + (" †" if is_historical(label) else "")
+
+
+def time_table() -> str:
+    """Minutes of each configuration to each milestone."""
+    lines = []
+    for label, times in times_of(runs_of("networks")).items():
+        reached = [times.minutes_to(milestone) for milestone in MILESTONES]
+        lines.append([named(label), *("-" if minutes is None else f"{minutes:.1f}" for minutes in reached)])
+    return markdown_table(["configuration", *(f"{100 * milestone:.0f} %" for milestone in MILESTONES)], lines)
+
+
+def robustness_table() -> str:
+    """Accuracy of each shipped model under each corruption, and the difference to clean images."""
+    models = {name: report["robustness"] for name, report in read_json("robustness.json").items()}
+    headings = ["corruption", *(f"{name}{part}" for name in models for part in ("", ", difference"))]
+    lines = [["none", *(text for of in models.values() for text in (_percent(of["clean"]["accuracy"]), "-"))]]
+    for kind in next(iter(models.values()))["corrupted"]:
+        of_kind = [of["corrupted"][kind] for of in models.values()]
+        cells = [text for of in of_kind for text in (_percent(of["accuracy"]), _points(of["difference"]))]
+        lines.append([CORRUPTIONS.get(kind, kind), *cells])
+    means = [(_percent(of["mean_accuracy"]), _points(of["mean_difference"])) for of in models.values()]
+    lines.append(["mean of the corruptions", *(text for pair in means for text in pair)])
+    return markdown_table(headings, lines)
+
+
+CORRUPTIONS = {
+    "moved 5 pixels": "motion blur, 5 px",
+    "moved 9 pixels": "motion blur, 9 px",
+    "blurred, sigma 1": "Gaussian blur, sigma 1 px",
+    "blurred, sigma 2": "Gaussian blur, sigma 2 px",
+    "noise of 8": "Gaussian noise, 8 of 255",
+    "noise of 20": "Gaussian noise, 20 of 255",
+    "24 x 24 pixels": "resolution 24x24",
+    "16 x 16 pixels": "resolution 16x16",
+}
+"""Names of corruptions in the table that differ from those in the file."""
+
+
+def tta_table() -> str:
+    """PublicTest by each shipped model and test-time augmentation."""
+    return _evaluations_table("validation")
+
+
+def private_table() -> str:
+    """PrivateTest by each shipped model, as the maintainers measured it once."""
+    return _evaluations_table("test")
+
+
+def _evaluations_table(split: str) -> str:
+    rows = [
+        [
+            model,
+            of["tta"],
+            _percent(of["accuracy"]),
+            _percent(of["without_overlap"]["accuracy"]) if "without_overlap" in of else "-",
+            _percent(of["ece"]) if "ece" in of else "-",
+        ]
+        for model in weights.shipped_names()
+        for of in weights.model_record(model)["evaluations"]
+        if of["split"] == split
+    ]
+    return markdown_table(["model", "--tta", "accuracy", "without overlap", "ECE"], rows, text_columns=2)
+
+
+def clip_table() -> str:
+    """Share of each label over all clips together, by model."""
+    lines = [
+        [model, way, *(f"{100 * share:.0f} %" for share in clips["together"][way].values())]
+        for model, clips in read_json("clip_labels.json").items()
+        for way in ("raw", "shown")
+    ]
+    return markdown_table(["model", "label", *EMOTIONS], lines, text_columns=2)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2f} %"
+
+
+def _points(share: float) -> str:
+    return f"{100 * share:+.2f}"
+
+
+TABLES: Mapping[str, Callable[[], str]] = {
+    "networks": lambda: study_table("networks"),
+    "ablations": lambda: study_table("ablations"),
+    "grids": lambda: study_table("grids"),
+    "time": time_table,
+    "robustness": robustness_table,
+    "tta": tta_table,
+    "clips": clip_table,
+    "private": private_table,
+}
+"""What makes each table, by the name in its marker."""
