@@ -1,17 +1,25 @@
-"""Starts emotion_recognizer on a camera's topic, and if asked to a source of images and an image view.
+"""Starts emotion_recognizer on a camera's topic, and optionally a source of images and an image view.
 
     ros2 launch femo_ros femo.launch.py image:=/camera/image_raw rqt:=true
 
 The recogniser is a lifecycle node that configures and activates itself (parameter `autostart`), so that a plain Node
 action starts it in the same way on every distribution. Arguments that are not given leave the choice to `params_file`.
+All arguments are checked before any node starts: what fails later would leave the nodes started before it running.
 """
 
+import os
+import re
+from pathlib import Path
+
+from ament_index_python.packages import PackageNotFoundError, get_package_prefix
 from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
+
+BOOLEAN = ["", "true", "false"]
 
 ARGUMENTS = (
     DeclareLaunchArgument(
@@ -31,7 +39,10 @@ ARGUMENTS = (
         " empty: as in params_file",
     ),
     DeclareLaunchArgument(
-        "model", default_value="", description="Model file made by `femo export`; empty: as in params_file"
+        "model",
+        default_value="",
+        description="Name of a model that ships with femo, or a model file made by `femo export`; empty: as in"
+        " params_file",
     ),
     DeclareLaunchArgument(
         "publish_hri",
@@ -40,17 +51,51 @@ ARGUMENTS = (
         description="Publish /humans/faces (REP-155), which only one node of a robot may do; empty: as in params_file",
     ),
     DeclareLaunchArgument(
+        "autostart",
+        default_value="",
+        choices=BOOLEAN,
+        description="Configure and activate at once; false: wait for a lifecycle manager; empty: as in params_file",
+    ),
+    DeclareLaunchArgument(
         "params_file",
         default_value=PathJoinSubstitution([FindPackageShare("femo_ros"), "config", "femo.yaml"]),
-        description="YAML file with the parameters of the recogniser",
+        description="YAML file with the parameters of the nodes",
     ),
     DeclareLaunchArgument(
         "namespace", default_value="", description="Namespace of the nodes; one for each camera where there are several"
     ),
+    DeclareLaunchArgument("node_name", default_value="emotion_recognizer", description="Name of the recogniser's node"),
+    DeclareLaunchArgument(
+        "respawn",
+        default_value="false",
+        choices=["true", "false"],
+        description="Start a node again two seconds after it has died",
+    ),
     DeclareLaunchArgument(
         "source",
         default_value="",
-        description="Camera number, clip, picture or folder that video_source publishes as <image>; empty: none",
+        description="Camera number, clip, image or folder that video_source publishes as <image>; empty: none",
+    ),
+    DeclareLaunchArgument(
+        "rate", default_value="", description="Images per second of video_source; empty: as in params_file"
+    ),
+    DeclareLaunchArgument(
+        "width", default_value="", description="Width of video_source's images in pixels; empty: as in params_file"
+    ),
+    DeclareLaunchArgument(
+        "height", default_value="", description="Height of video_source's images in pixels; empty: as in params_file"
+    ),
+    DeclareLaunchArgument(
+        "qos",
+        default_value="",
+        choices=["", "reliable", "sensor_data"],
+        description="Reliability of video_source's images; empty: as in params_file",
+    ),
+    DeclareLaunchArgument(
+        "loop",
+        default_value="true",
+        choices=["true", "false"],
+        description="Start video_source's clip or images again at their end; else the node ends",
     ),
     DeclareLaunchArgument(
         "rqt", default_value="false", choices=["true", "false"], description="Open rqt's view of the annotated images"
@@ -58,61 +103,75 @@ ARGUMENTS = (
     DeclareLaunchArgument(
         "use_sim_time",
         default_value="",
-        choices=["", "true", "false"],
+        choices=BOOLEAN,
         description="Take the time from /clock, as in simulations; empty: as in params_file",
     ),
     DeclareLaunchArgument(
-        "log_level", default_value="info", description="Smallest severity that is logged: debug, info, warn or error"
+        "log_level",
+        default_value="info",
+        choices=["debug", "info", "warn", "error", "fatal"],
+        description="Smallest severity that is logged: debug, info, warn, error or fatal",
     ),
 )
 
+TEXTS = ("image_transport", "image_qos", "model", "publish_hri")
+NAMES = {"namespace": r"/?([A-Za-z_]\w*(/[A-Za-z_]\w*)*)?/?", "node_name": r"[A-Za-z_]\w*"}
+NUMBERS = {"rate": float, "width": int, "height": int}
+
 
 def generate_launch_description() -> LaunchDescription:
-    """What `ros2 launch` runs."""
+    """Make what `ros2 launch` runs."""
     return LaunchDescription([*ARGUMENTS, OpaqueFunction(function=start_nodes)])
 
 
 def start_nodes(context: LaunchContext) -> list[Node]:
-    """The nodes for the arguments as they were given."""
+    """Make the nodes for the arguments as they were given.
+
+    Raises:
+      RuntimeError: an argument makes no sense, or needs a package that is not installed.
+    """
     given = {argument.name: LaunchConfiguration(argument.name).perform(context) for argument in ARGUMENTS}
+    check(given)
     clock = {"use_sim_time": given["use_sim_time"] == "true"} if given["use_sim_time"] else {}
-    chosen = {
-        name: ParameterValue(given[name], value_type=str)
-        for name in ("image_transport", "image_qos", "model", "publish_hri")
-        if given[name]
-    }
-    overrides = [{**clock, **chosen}] if clock or chosen else []
     common = {
         "namespace": given["namespace"],
         "ros_arguments": ["--log-level", given["log_level"]],
         "output": "screen",
+        "respawn": given["respawn"] == "true",
+        "respawn_delay": 2.0,
     }
+    raw = given["image"].removesuffix("/compressed") if given["image_transport"] == "compressed" else given["image"]
 
+    chosen = {name: ParameterValue(given[name], value_type=str) for name in TEXTS if given[name]}
+    if given["autostart"]:
+        chosen["autostart"] = given["autostart"] == "true"
+    overrides = [{**clock, **chosen}] if clock or chosen else []
     nodes = [
         Node(
             package="femo_ros",
             executable="emotion_recognizer",
-            name="emotion_recognizer",
+            name=given["node_name"],
             parameters=[given["params_file"], *overrides],
-            remappings=[("image", given["image"]), ("image/compressed", f"{given['image']}/compressed")],
+            remappings=[("image", raw), ("image/compressed", f"{raw}/compressed")],
             **common,
         )
     ]
     if given["source"]:
+        played = {
+            "source": ParameterValue(given["source"], value_type=str),
+            "loop": given["loop"] == "true",
+            "compressed": True,  # costs nothing unless somebody subscribes
+            **{name: number(given[name]) for name, number in NUMBERS.items() if given[name]},
+        }
+        if given["qos"]:
+            played["qos"] = ParameterValue(given["qos"], value_type=str)
         nodes.append(
             Node(
                 package="femo_ros",
                 executable="video_source",
                 name="video_source",
-                parameters=[
-                    {
-                        **clock,
-                        "source": ParameterValue(given["source"], value_type=str),
-                        "loop": True,
-                        "compressed": True,  # costs nothing unless somebody subscribes
-                    }
-                ],
-                remappings=[("image_raw", given["image"]), ("image_raw/compressed", f"{given['image']}/compressed")],
+                parameters=[given["params_file"], {**clock, **played}],
+                remappings=[("image_raw", raw), ("image_raw/compressed", f"{raw}/compressed")],
                 **common,
             )
         )
@@ -126,7 +185,31 @@ def start_nodes(context: LaunchContext) -> list[Node]:
                 package="rqt_image_view",
                 executable="rqt_image_view",
                 name="femo_image_view",
-                arguments=[f"{root}/emotion_recognizer/image_annotated"],
+                arguments=[f"{root}/{given['node_name']}/image_annotated"],
             )
         )
     return nodes
+
+
+def check(given: dict[str, str]) -> None:
+    """Refuse what would fail once nodes run."""
+    if not Path(given["params_file"]).is_file():
+        raise RuntimeError(f"params_file:={given['params_file']}: no such file")
+    for name, pattern in NAMES.items():
+        if not re.fullmatch(pattern, given[name]):
+            raise RuntimeError(f"{name}:={given[name]}: expected letters, digits and underscores, not a digit first")
+    for name, number in NUMBERS.items():
+        try:
+            number(given[name] or 0)
+        except ValueError:
+            raise RuntimeError(f"{name}:={given[name]}: expected a number") from None
+    packages = ["femo_ros", *(["rqt_image_view"] if given["rqt"] == "true" else [])]
+    for package in packages:
+        try:
+            get_package_prefix(package)
+        except PackageNotFoundError:
+            distribution = os.environ.get("ROS_DISTRO", "$ROS_DISTRO")
+            apt = f"sudo apt install ros-{distribution}-{package.replace('_', '-')}"
+            reason = "rqt:=true needs it" if package == "rqt_image_view" else "build the workspace and source it"
+            remedy = f": {apt}" if package == "rqt_image_view" else ""
+            raise RuntimeError(f"package {package} is not installed; {reason}{remedy}") from None

@@ -1,7 +1,8 @@
 """The part of `launch` and `launch_ros` that femo's launch file uses, with the documented signatures of ROS 2 Humble.
 
-It stands in for them where they are not installed, so that a misspelt name or argument is found all the same. Classes
-keep what they were given as attributes.
+It stands in for them where they are not installed, and fails where they fail: a misspelt name or argument, a value that
+is not among the choices, and a package that is not installed, which `launch_ros` looks up when it starts a node, while
+those before it run already. Classes keep what they were given as attributes.
 """
 
 from types import ModuleType
@@ -27,6 +28,12 @@ class DeclareLaunchArgument:
         if choices is not None and default_value is not None and default_value not in choices:
             raise RuntimeError(f"default {default_value!r} of {name} is not among its choices {choices}")
         _kept(self, locals())
+
+    def execute(self, context):
+        value = context.launch_configurations.get(self.name, self.default_value)
+        if self.choices and value not in self.choices:
+            raise RuntimeError(f"argument {self.name!r} is {value!r}; valid options are {self.choices}")
+        context.launch_configurations.setdefault(self.name, value)
 
 
 class OpaqueFunction:
@@ -86,8 +93,39 @@ class Node:
     ):
         _kept(self, locals())
 
+    def execute(self, context):
+        context.installed(self.package)
+        context.started.append(self)
+
+
+class PackageNotFoundError(KeyError):
+    pass
+
+
+class Launch(LaunchContext):
+    """Launches a description: `started` are the nodes that run, also after an error."""
+
+    def __init__(self, packages, **launch_configurations):
+        super().__init__(**launch_configurations)
+        self.packages = packages
+        self.started = []
+
+    def installed(self, package):
+        if package not in self.packages:
+            raise PackageNotFoundError(package)
+        return f"/opt/ros/{package}"
+
+    def run(self, description):
+        *arguments, opaque = description.entities
+        for argument in arguments:
+            argument.execute(self)
+        for entity in opaque.function(self):
+            entity.execute(self)
+
 
 CONTENTS = {
+    "ament_index_python": [],
+    "ament_index_python.packages": [PackageNotFoundError],
     "launch": [LaunchContext, LaunchDescription],
     "launch.actions": [DeclareLaunchArgument, OpaqueFunction],
     "launch.substitutions": [LaunchConfiguration, PathJoinSubstitution],
@@ -98,10 +136,11 @@ CONTENTS = {
 }
 
 
-def modules():
-    """The modules by name, to be put into `sys.modules`."""
+def modules(packages=frozenset({"femo_ros", "rqt_image_view"})):
+    """The modules by name, to be put into `sys.modules`, where these packages are installed."""
     made = {}
     for name, classes in CONTENTS.items():
         made[name] = ModuleType(name)
         vars(made[name]).update({each.__name__: each for each in classes})
+    made["ament_index_python.packages"].get_package_prefix = Launch(packages).installed
     return made

@@ -4,6 +4,7 @@ Where `launch` is installed, the Python file is loaded by it as well.
 """
 
 import importlib.util
+import re
 import sys
 from pathlib import Path
 from xml.etree import ElementTree
@@ -29,39 +30,75 @@ EXPECTED = {
     "image_qos",
     "model",
     "publish_hri",
+    "autostart",
     "params_file",
     "namespace",
+    "node_name",
+    "respawn",
     "source",
+    "rate",
+    "width",
+    "height",
+    "qos",
+    "loop",
     "rqt",
     "use_sim_time",
     "log_level",
 }
+ALL = frozenset({"femo_ros", "rqt_image_view"})
 
 
 @pytest.fixture
-def launch_file(monkeypatch):
-    """The module femo.launch.py, made with the documented interface of `launch`."""
-    for name, module in launch_api.modules().items():
-        monkeypatch.setitem(sys.modules, name, module)
-    return load(FOLDER / "femo.launch.py")
+def load_launch_file(monkeypatch):
+    """A function that gives the module femo.launch.py, on a robot with these packages."""
+
+    def load_it(packages=ALL):
+        for name, module in launch_api.modules(packages).items():
+            monkeypatch.setitem(sys.modules, name, module)
+        return load(FOLDER / "femo.launch.py")
+
+    return load_it
 
 
 @pytest.fixture
-def declared(launch_file):
+def declared(load_launch_file):
     """The declared arguments by name."""
-    *arguments, _ = launch_file.generate_launch_description().entities
+    *arguments, _ = load_launch_file().generate_launch_description().entities
     return {argument.name: argument for argument in arguments}
 
 
 @pytest.fixture
-def started(launch_file, declared):
+def params_file(tmp_path):
+    """The path of a parameter file."""
+    path = tmp_path / "femo.yaml"
+    path.write_text("")
+    return str(path)
+
+
+@pytest.fixture
+def launched(load_launch_file, params_file):
+    """A function of installed packages and arguments: the nodes that run, and the error if there was one."""
+
+    def launch(packages=ALL, **given):
+        running = launch_api.Launch(packages, **{"params_file": params_file, **given})
+        error = None
+        try:
+            running.run(load_launch_file(packages).generate_launch_description())
+        except Exception as raised:
+            error = raised
+        return running.started, error
+
+    return launch
+
+
+@pytest.fixture
+def started(launched):
     """A function of arguments that gives the started nodes by executable."""
 
     def start(**given):
-        defaults = {name: argument.default_value for name, argument in declared.items()}
-        context = launch_api.LaunchContext(**{**defaults, "params_file": "femo.yaml", **given})
-        opaque = launch_file.generate_launch_description().entities[-1]
-        return {node.executable: node for node in opaque.function(context)}
+        nodes, error = launched(**given)
+        assert error is None, error
+        return {node.executable: node for node in nodes}
 
     return start
 
@@ -81,13 +118,14 @@ def test_params_file_is_the_shipped_one(declared):
     assert (FOLDER.parent / Path(*join[1:])).is_file()
 
 
-def test_alone_it_starts_the_recogniser(started):
+def test_alone_it_starts_the_recogniser(started, params_file):
     """With the parameter file and nothing that overrides it."""
     nodes = started()
     assert nodes.keys() == {"emotion_recognizer"}
     node = nodes["emotion_recognizer"]
     assert (node.package, node.name, node.namespace) == ("femo_ros", "emotion_recognizer", "")
-    assert node.parameters == ["femo.yaml"]
+    assert node.parameters == [params_file]
+    assert not node.respawn
     assert node.ros_arguments == ["--log-level", "info"]
     assert node.output == "screen"
 
@@ -110,14 +148,59 @@ def test_the_camera_is_remapped_with_its_compressed_topic(started):
         ("publish_hri", "false", ParameterValue("false", value_type=str)),
         ("use_sim_time", "true", True),
         ("use_sim_time", "false", False),
+        ("autostart", "false", False),
+        ("autostart", "true", True),
     ],
 )
-def test_given_arguments_override_the_file(started, name, value, parameter):
+def test_given_arguments_override_the_file(started, params_file, name, value, parameter):
     """They come after it, and with the type that the parameter has."""
-    assert started(**{name: value})["emotion_recognizer"].parameters == ["femo.yaml", {name: parameter}]
+    assert started(**{name: value})["emotion_recognizer"].parameters == [params_file, {name: parameter}]
 
 
-def test_a_source_is_played_on_the_same_topic(started):
+def test_a_camera_named_by_its_compressed_topic_gets_no_second_suffix(started):
+    """It is the same camera."""
+    node = started(image="/x/compressed", image_transport="compressed", source="0")["video_source"]
+    assert node.remappings == [("image_raw", "/x"), ("image_raw/compressed", "/x/compressed")]
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"rqt": "true"}, "rqt:=true needs it: sudo apt install ros-.*-rqt-image-view"),
+        ({"params_file": "/nowhere.yaml"}, "params_file:=/nowhere.yaml: no such file"),
+        ({"namespace": "my robot"}, "namespace:=my robot: expected letters"),
+        ({"node_name": "a/b"}, "node_name:=a/b: expected letters"),
+        ({"source": "0", "rate": "fast"}, "rate:=fast: expected a number"),
+        ({"source": "0", "width": "6.4"}, "width:=6.4: expected a number"),
+        ({"log_level": "chatty"}, "log_level"),
+        ({"autostart": "no"}, "autostart"),
+    ],
+)
+def test_nothing_starts_where_something_would_fail_later(launched, given, words):
+    """A node that runs already would be left behind."""
+    nodes, error = launched(packages={"femo_ros"}, **given)
+    assert nodes == []
+    assert isinstance(error, RuntimeError)
+    assert re.search(words, str(error))
+    assert "\n" not in str(error)
+
+
+def test_the_workspace_must_be_sourced(launched):
+    """As for every package."""
+    nodes, error = launched(packages=set())
+    assert nodes == []
+    assert "package femo_ros is not installed; build the workspace and source it" in str(error)
+
+
+def test_name_and_respawn_are_passed_on(started):
+    """To both nodes, and the image view follows the name."""
+    nodes = started(node_name="left", respawn="true", source="0", rqt="true")
+    assert nodes["emotion_recognizer"].name == "left"
+    assert nodes["emotion_recognizer"].respawn and nodes["video_source"].respawn
+    assert nodes["rqt_image_view"].arguments == ["/left/image_annotated"]
+
+
+def test_a_source_is_played_on_the_same_topic(started, params_file):
     """Looped, in the same namespace; as JPEG too, whoever asks for that, the argument or the parameter file."""
     nodes = started(source="clip.mp4", image="/eye", namespace="robot", log_level="debug", use_sim_time="true")
     assert nodes.keys() == {"emotion_recognizer", "video_source"}
@@ -126,13 +209,26 @@ def test_a_source_is_played_on_the_same_topic(started):
     assert node.remappings == [("image_raw", "/eye"), ("image_raw/compressed", "/eye/compressed")]
     assert node.ros_arguments == ["--log-level", "debug"]
     assert node.parameters == [
+        params_file,
         {
             "use_sim_time": True,
             "source": ParameterValue("clip.mp4", value_type=str),
             "loop": True,
             "compressed": True,
-        }
+        },
     ]
+    given = {"rate": "15", "width": "320", "height": "240", "qos": "sensor_data", "loop": "false"}
+    parameters = started(source="clip.mp4", **given)["video_source"].parameters[1]
+    assert parameters == {
+        "source": ParameterValue("clip.mp4", value_type=str),
+        "loop": False,
+        "compressed": True,
+        "rate": 15.0,
+        "width": 320,
+        "height": 240,
+        "qos": ParameterValue("sensor_data", value_type=str),
+    }
+    assert isinstance(parameters["rate"], float)
 
 
 @pytest.mark.parametrize(
