@@ -16,7 +16,7 @@ help:
 	@echo "                  ORDER=random runs them in random order)"
 	@echo "make check        run the fast unit tests only"
 	@echo "make perf         run the tests that measure time and memory, one after the other"
-	@echo "make ros          build the ROS 2 workspace, with ROS 2 from wheels where none is sourced; use: . .venv/ros/env.sh"
+	@echo "make ros          build the ROS 2 workspace, with ROS 2 from wheels where none is sourced; needs no make setup"
 	@echo "make lint         ruff and pyright"
 	@echo "make format       ruff format and the fixes that ruff can make"
 	@echo "make pythons      smoke test in fresh environments of every Python from 3.10 on"
@@ -38,9 +38,13 @@ $(INSTALLED): pyproject.toml requirements/dev.txt
 
 ros: $(ROS)
 
-$(ROS): $(INSTALLED) $(ROS_SOURCES)
+# Without `make setup`, recognition and ROS alone are installed: a third of the size.
+$(ROS): $(ROS_SOURCES) requirements/ros.txt | $(BIN)/python
 	ros2_ws/wheels/build.sh $(VENV)
 	@touch $@
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
 
 demo: setup ros
 	tools/demo.sh

@@ -14,7 +14,7 @@ fail() {
     exit 1
 }
 
-[ -x "${1:-}/bin/python" ] || fail "expected the folder of a virtual environment with femo, as \`make setup\` makes it"
+[ -x "${1:-}/bin/python" ] || fail "expected the folder of a virtual environment, as \`make ros\` makes it"
 venv=$(cd "$1" && pwd)
 python=$venv/bin/python
 ros=$venv/ros
@@ -22,6 +22,11 @@ repository=$(cd "$(dirname "$0")/../.." && pwd)
 
 has_module() {
     "$python" -c "import $1" 2>/dev/null
+}
+
+# Not from the current folder, which may be the clone.
+has_femo() {
+    (cd / && env -u PYTHONPATH "$python" -c "import femo_jax, jax") 2>/dev/null
 }
 
 # More options for `colcon build` may follow; the caller defines run_colcon.
@@ -40,6 +45,7 @@ build() {
 build_with_sourced_ros() {
     has_module rclpy || fail "$("$python" --version) in $venv cannot import rclpy of ROS 2 $ROS_DISTRO. The virtual" \
         "environment must be made by the Python that ROS uses: make clean, then make ros PYTHON=/usr/bin/python3."
+    has_femo || "$python" -m pip install --quiet --constraint "$repository/constraints.txt" --editable "$repository"
     # ROS's own Python builds: a virtual environment lacks the modules that generate messages.
     run_colcon() {
         env -u VIRTUAL_ENV PATH="$(without_venv)" colcon "$@"
@@ -74,6 +80,7 @@ END
         "$python" -m pip install --quiet --require-hashes --requirement "$repository/requirements/ros.txt"
         touch "$installed"
     fi
+    has_femo || "$python" -m pip install --quiet --no-deps --no-build-isolation --editable "$repository"
 
     export VIRTUAL_ENV="$venv" PATH="$venv/bin:$PATH" AMENT_PREFIX_PATH="$venv" CMAKE_PREFIX_PATH="$venv"
     unset PYTHONPATH LD_LIBRARY_PATH _ROS_WHEELS_BOOTSTRAP_COMPLETE
@@ -111,3 +118,7 @@ if [ -n "${ROS_DISTRO:-}" ] && [ -n "${AMENT_PREFIX_PATH:-}" ] && command -v col
 else
     build_with_wheels
 fi
+echo "The ROS 2 workspace is built. Next, in every shell that starts nodes:"
+echo
+echo "    . $1/ros/env.sh"
+echo "    python -m femo_ros.emotion_recognizer --ros-args -r image:=/camera/image_raw"

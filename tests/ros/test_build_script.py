@@ -56,6 +56,32 @@ def test_a_sourced_ros_of_another_python_is_told(tmp_path):
     assert f"Python 3.99 in {venv} cannot import rclpy of ROS 2 jazzy" in result.stderr
 
 
+def test_the_light_path_leaves_out_what_training_needs(tmp_path):
+    """`make ros` alone installs recognition and ROS."""
+    root = SCRIPT.parents[2]
+    make = ["make", "-C", str(root), "--dry-run", "ros", f"VENV={tmp_path / 'venv'}"]
+    commands = subprocess.run(make, capture_output=True, text=True, check=True).stdout
+    assert "ros2_ws/wheels/build.sh" in commands
+    assert "requirements/dev.txt" not in commands
+    requirements = (root / "requirements" / "ros.txt").read_text()
+    assert "ros-jazzy-rclpy" in requirements
+    assert "tensorflow" not in requirements
+
+
+def test_the_end_names_what_to_do_next(tmp_path):
+    """With a sourced ROS whose tools succeed."""
+    (tmp_path / "colcon").write_text("#!/bin/sh\nexit 0\n")
+    (tmp_path / "colcon").chmod(0o755)
+    venv = tmp_path / "venv"
+    (venv / "bin").mkdir(parents=True)
+    (venv / "bin" / "python").write_text("#!/bin/sh\nexit 0\n")
+    (venv / "bin" / "python").chmod(0o755)
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    result = run(SCRIPT, str(venv), PATH=path, ROS_DISTRO="jazzy", AMENT_PREFIX_PATH="/opt/ros/jazzy")
+    assert result.returncode == 0, result.stderr
+    assert f"    . {venv}/ros/env.sh\n    python -m femo_ros.emotion_recognizer" in result.stdout
+
+
 @pytest.mark.skipif(not (VENV / "ros" / "env.sh").exists(), reason="the workspace was not built by `make ros`")
 @pytest.mark.parametrize("times", [1, 2])
 def test_sourcing_env_sh_is_enough(times):
