@@ -18,7 +18,7 @@ from femo_jax.errors import FemoError
 from femo_jax.live.config import DetectorConfig, StreamConfig
 from femo_jax.live.image import InputImage, crop_faces
 from femo_jax.live.results import FaceEmotion
-from femo_jax.live.sources import Source, open_source
+from femo_jax.live.sources import FrameSource, open_source
 from femo_jax.live.stream import FaceSearch
 from femo_jax.live.tracking import Tracker
 
@@ -104,7 +104,9 @@ def labels_of_clips(options: Options) -> dict[str, ClipLabels]:
     return results | {TOGETHER: together}
 
 
-def measure(clip: Source, recognizer: EmotionRecognizer, config: StreamConfig, results: Sequence[ClipLabels]) -> None:
+def measure(
+    clip: FrameSource, recognizer: EmotionRecognizer, config: StreamConfig, results: Sequence[ClipLabels]
+) -> None:
     """Follows the faces of a clip and adds to all `results` how often their labels change."""
     search = FaceSearch(recognizer.detector, config.search)
     tracker = Tracker(config.track)

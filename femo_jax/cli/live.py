@@ -22,8 +22,8 @@ from femo_jax.live.playing.window import KEYS, PreviewWindow
 from femo_jax.live.recognizer import EmotionRecognizer, recognize_stills
 from femo_jax.live.results import FrameResult
 from femo_jax.live.sources import open_source
-from femo_jax.live.sources.frame import Frame, Source
-from femo_jax.live.sources.network import without_password
+from femo_jax.live.sources.addresses import redacted
+from femo_jax.live.sources.frame import Frame, FrameSource
 from femo_jax.signals import stop_request
 
 _File = Annotated[Path | None, tyro.conf.arg(metavar="FILE")]
@@ -78,7 +78,7 @@ class Options:
     @property
     def title(self) -> str:
         """The source, as others may read it."""
-        return without_password(self.source) if "://" in self.source else self.source
+        return redacted(self.source)
 
 
 def run(options: Options) -> int:
@@ -128,7 +128,7 @@ def _can_open_window(options: Options) -> bool:
     return False
 
 
-def _clip_rate(source: Source) -> float:
+def _clip_rate(source: FrameSource) -> float:
     """Frames a second of the clip that is written."""
     rate = source.frames_per_second
     if not source.live:
@@ -152,7 +152,7 @@ def _recognition(recognizer: EmotionRecognizer, options: Options) -> Callable[[F
     return recognize
 
 
-def _play(player: Player, source: Source, options: Options, with_window: bool) -> None:
+def _play(player: Player, source: FrameSource, options: Options, with_window: bool) -> None:
     """Plays, with a line about how it goes where there is no window, and prints what it came to."""
     if with_window:
         say(f"in the window, {KEYS}")

@@ -1,6 +1,8 @@
 """What the tests of sources share: a capture that gives what a test tells it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from fractions import Fraction
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -67,14 +69,39 @@ def plain():
 
 @pytest.fixture
 def write_clip(tmp_path):
-    """Writes frames of grey values to a clip without loss of order; gives its path."""
+    """Writes frames of grey values to a clip by PyAV; gives its path."""
 
-    def write(values, name="clip.avi", rate=25.0):
+    def write(
+        values: Sequence[int],
+        name: str = "clip.avi",
+        rate: float = 25.0,
+        times: Sequence[float] | None = None,
+        codec: str = "mjpeg",
+        size: tuple[int, int] = (64, 48),
+        aspect: Fraction | None = None,
+        turn: int = 0,
+    ) -> Path:
+        import av
+
         path = tmp_path / name
-        writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"MJPG"), rate, (64, 48))
-        for value in values:
-            writer.write(np.full((48, 64, 3), value, np.uint8))
-        writer.release()
+        with av.open(f"file:{path}", "w") as clip:
+            stream = clip.add_stream(codec, Fraction(rate).limit_denominator(1001))
+            stream.width, stream.height = size
+            stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+            stream.time_base = stream.codec_context.time_base = (
+                Fraction(1, 1000) if times else 1 / stream.codec_context.framerate
+            )
+            if aspect is not None:
+                stream.codec_context.sample_aspect_ratio = aspect
+            if turn:
+                stream.set_display_rotation(turn)
+            for index, value in enumerate(values):
+                image = np.full((size[1], size[0], 3), value, np.uint8)
+                image[: size[1] // 4, : size[0] // 4] = 255 - image[0, 0]  # a mark at the upper left
+                frame = av.VideoFrame.from_ndarray(image, format="bgr24")
+                frame.pts = round(1000 * times[index]) if times else index
+                clip.mux(stream.encode(frame))
+            clip.mux(stream.encode())
         return path
 
     return write

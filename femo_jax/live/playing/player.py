@@ -15,7 +15,7 @@ from femo_jax.live.playing.pulse import Pulse
 from femo_jax.live.playing.summary import Summary
 from femo_jax.live.playing.window import PreviewWindow
 from femo_jax.live.results import FrameResult
-from femo_jax.live.sources.frame import Frame, Source
+from femo_jax.live.sources.frame import Frame, FrameSource
 from femo_jax.live.sources.live_source import LiveSource
 from femo_jax.signals import Stopped, StopRequest
 
@@ -65,7 +65,9 @@ class Player:
         self._due = 0.0
         self._shown: float | None = None
 
-    def play(self, source: Source, max_frames: int | None = None, on_frame: Callable[[], None] = lambda: None) -> None:
+    def play(
+        self, source: FrameSource, max_frames: int | None = None, on_frame: Callable[[], None] = lambda: None
+    ) -> None:
         """Plays until the source ends, the window is closed, a stop is requested, or `max_frames` are done.
 
         Args:
@@ -85,7 +87,7 @@ class Player:
             self.summary.seconds += time.monotonic() - began
             self.summary.dropped += source.dropped - dropped
 
-    def _frames(self, source: Source, max_frames: int | None) -> Iterator[Frame]:
+    def _frames(self, source: FrameSource, max_frames: int | None) -> Iterator[Frame]:
         frames = iter(source)
         while max_frames is None or self.summary.frames < max_frames:
             if self._window is not None:
@@ -99,7 +101,7 @@ class Player:
                 return
             yield frame
 
-    def _keep_alive(self, window: PreviewWindow, source: Source) -> None:
+    def _keep_alive(self, window: PreviewWindow, source: FrameSource) -> None:
         """Answers the person at the window until a live source, which may be unplugged, has its next frame."""
         while isinstance(source, LiveSource) and not (window.ended or self._stop or source.wait(_LOOK_EVERY)):
             window.wait(0.0)

@@ -1,34 +1,43 @@
 """Clips: every frame, with its time in the clip."""
 
 import logging
-import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import cv2
+import numpy as np
 
 from femo_jax.errors import SourceError
-from femo_jax.live.sources.capture import Capture, announced_rate, quiet
+from femo_jax.files import library_path, printable
+from femo_jax.live.sources.content import on_white
 from femo_jax.live.sources.frame import Frame
+
+if TYPE_CHECKING:
+    from femo_jax.live.sources.decoder import Decoder
 
 logger = logging.getLogger(__name__)
 
 _USUAL_RATE = 30.0  # frames a second, where a clip announces none
-_WHOLE = 0.95  # part of the announced frames that makes a clip whole: some formats only estimate their number
-_REMEDY = "See whether another player shows it, and copy, download or convert it again."
+_WHOLE = 0.95  # part of the announced duration that makes a clip whole: some formats only estimate it
+_REMEDY = "Check that another player shows it, and copy, download or convert it again."
 
 
 class ClipSource:
-    """A clip, of which every frame is handed over; `femo_jax.live.sources.frame.Source` tells the rest.
+    """A clip, of which every frame is handed over; see `femo_jax.live.sources.frame.FrameSource`.
 
-    A clip that is cut off ends with what there is, and with a warning in the log.
+    A frame that cannot be decoded is left out, and a clip that is cut off ends with what there is; both with a warning
+    in the log.
+
+    Attributes:
+      damaged: parts of the clip that could not be decoded, so far.
     """
 
-    def __init__(self, capture: Capture, name: str) -> None:
+    def __init__(self, decoder: "Decoder", name: str) -> None:
         """Reads the first frame.
 
         Args:
-          capture: an opened one; the source releases it.
+          decoder: of the clip; the source closes it.
           name: for frames and messages.
 
         Raises:
@@ -36,42 +45,43 @@ class ClipSource:
         """
         self.live = False
         self.dropped = 0
-        rate = announced_rate(capture)
-        if rate is None:
-            logger.warning("%s: announces no usable frame rate; %g frames a second are assumed.", name, _USUAL_RATE)
-        self.frames_per_second = rate or _USUAL_RATE
-        self._capture = capture
+        if decoder.frames_per_second is None:
+            logger.warning("%s: announces no usable frame rate; %g frames/s are assumed.", name, _USUAL_RATE)
+        self.frames_per_second = decoder.frames_per_second or _USUAL_RATE
+        self._decoder = decoder
+        self._decoded = decoder.frames()
         self._name = name
         self._frames = 0
+        self._start: float | None = None
         self._time = 0.0
-        self._announced = capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        self._last = 0.0  # seconds that the last frame is shown
         self._closed = False
+        self._error = ""
         self._next = self._read()
         if self._next is None:
             self.close()
-            raise SourceError(f"{name}: holds no frame that can be read; it is damaged or no clip. {_REMEDY}")
+            raise SourceError(f"{name}: holds no frame that can be decoded; it is damaged or no clip. {_REMEDY}")
+
+    @property
+    def damaged(self) -> int:
+        """Parts of the clip that could not be decoded, so far."""
+        return self._decoder.damaged
 
     def __iter__(self) -> Iterator[Frame]:
-        """Hands over frame after frame; a second loop goes on where the first one stopped."""
+        """Hands over frame after frame; a second loop resumes where the first one stopped."""
         while (frame := self._next or self._read()) is not None:
             self._next = None
             yield frame
-        # Of a clip of variable rate, the number is announced from its length and its highest rate.
-        reached = max(self._frames, round(self._time * self.frames_per_second) + 1)
-        if not self._closed and reached < _WHOLE * self._announced:
-            logger.warning(
-                "%s: ends after %d of %d frames; it is cut off or damaged.",
-                self._name,
-                self._frames,
-                round(self._announced),
-            )
+        if not self._closed:
+            self._closed = True
+            self._report_damage()
+            self._decoder.close()
 
     def close(self) -> None:
-        """Lets go of the file; iterating ends."""
+        """Closes the file; iterating ends."""
         self._closed = True
         self._next = None
-        with quiet:
-            self._capture.release()
+        self._decoder.close()
 
     def __enter__(self) -> "ClipSource":
         return self
@@ -79,36 +89,109 @@ class ClipSource:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _report_damage(self) -> None:
+        announced = self._decoder.duration
+        reached = self._time + self._last
+        end = max(self._start or 0.0, 0.0) + reached  # Matroska's duration counts from 0, that of others from the start
+        if self._error or (announced is not None and end < _WHOLE * announced):
+            of = f" of {announced:.2f} s" if announced is not None else ""
+            why = self._error or "it is cut off or damaged"
+            logger.warning("%s: ends after %d frames, %.2f s%s; %s.", self._name, self._frames, reached, of, why)
+        elif self.damaged:
+            left_out = "1 damaged frame is" if self.damaged == 1 else f"{self.damaged:,} damaged frames are"
+            logger.warning("%s: %s left out.", self._name, left_out)
+
     def _read(self) -> Frame | None:
+        if self._closed:
+            return None
         try:
-            with quiet:
-                if not self._capture.grab():
-                    return None
-                whole, image = self._capture.retrieve()
-        except cv2.error:
+            frame = next(self._decoded, None)
+        except SourceError as error:
+            self._error = f"reading failed ({error})"
+            frame = None
+        if frame is None:
             return None
-        if not whole:
-            return None
-        index = self._frames
-        position = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
-        # A clip of variable rate knows the time of each frame; where the time stands still, the rate tells it.
-        if math.isfinite(position) and (position > self._time or index == 0):
-            self._time = max(position, 0.0)
-        elif index > 0:
-            self._time += 1 / self.frames_per_second
+        index, self._time = self._frames, self._time_of(frame.time)
+        self._last = float(frame.duration * frame.time_base) if frame.duration else 1 / self.frames_per_second
         self._frames += 1
-        return Frame(index, self._time, image, self._name)
+        return Frame(index, self._time, self._decoder.to_bgr(frame), self._name)
+
+    def _time_of(self, stamp: float | None) -> float:
+        """Seconds since the first frame; where the clip's clock is missing or stands still, its rate tells the time."""
+        if self._frames == 0:
+            self._start = stamp
+            return 0.0
+        if stamp is not None:
+            if self._start is None:
+                self._start = stamp - self._time - 1 / self.frames_per_second
+            if stamp - self._start > self._time:
+                return float(stamp - self._start)
+        return self._time + 1 / self.frames_per_second
 
 
-def open_clip(path: Path) -> ClipSource:
-    """Opens a clip of any format that FFmpeg reads; an animated GIF is one as well.
+class AnimationSource:
+    """An animated WebP, which FFmpeg does not decode; see `femo_jax.live.sources.frame.FrameSource`."""
+
+    def __init__(self, path: Path) -> None:
+        """Decodes the animation.
+
+        Args:
+          path: of the file.
+
+        Raises:
+          SourceError: it is damaged, or this OpenCV decodes no animations.
+        """
+        decode: Callable[..., Any] | None = getattr(cv2, "imdecodeanimation", None)
+        if decode is None:
+            raise SourceError(f"{printable(path)}: an animated WebP needs OpenCV 4.11 or newer. Upgrade it.")
+        whole, animation = decode(np.frombuffer(path.read_bytes(), np.uint8)[None])
+        if not whole or not animation.frames:
+            raise SourceError(f"{printable(path)}: holds no frame that can be decoded; it is damaged. {_REMEDY}")
+        self.live = False
+        self.dropped = 0
+        durations = np.maximum(np.array(animation.durations, np.float64) / 1000, 1 / _USUAL_RATE)
+        self.frames_per_second = float(len(durations) / durations.sum())
+        self._times = np.concatenate([[0.0], np.cumsum(durations)[:-1]])
+        self._images = [*animation.frames]
+        self._index = 0
+        self._name = str(path)
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Hands over frame after frame; a second loop resumes where the first one stopped."""
+        while self._index < len(self._images):
+            index, image = self._index, self._images[self._index]
+            self._index += 1
+            yield Frame(index, float(self._times[index]), on_white(image) if image.shape[2] == 4 else image, self._name)
+
+    def close(self) -> None:
+        """Ends iterating."""
+        self._index = len(self._images)
+
+    def __enter__(self) -> "AnimationSource":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def open_clip(path: Path, file_format: str | None = None) -> ClipSource:
+    """Opens a clip of any format that FFmpeg decodes; animated GIF, PNG and AVIF are among them.
+
+    Args:
+      path: of the file.
+      file_format: FFmpeg's name of its format; None recognises it by content.
 
     Raises:
       SourceError: it is not a clip, or it is damaged at its beginning.
     """
-    with quiet:
-        # A relative path with a colon would be taken for an address.
-        capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG)
-    if not capture.isOpened():
-        raise SourceError(f"{path}: neither a picture nor a clip that can be read, or damaged. {_REMEDY}")
-    return ClipSource(capture, str(path))
+    # PyAV loads thirty libraries, which nobody should wait for who plays no clip.
+    from femo_jax.live.sources.decoder import Decoder
+
+    try:
+        with library_path(path) as place:
+            decoder = Decoder(place, file_format=file_format)
+    except SourceError as error:
+        raise SourceError(
+            f"{printable(path)}: neither an image nor a clip that can be read ({error}). {_REMEDY}"
+        ) from error
+    return ClipSource(decoder, str(path))

@@ -26,7 +26,7 @@ class Frame:
     still: bool = False
 
 
-class Source(Protocol):
+class FrameSource(Protocol):
     """Frames one after the other; a context manager, to be iterated over once.
 
     Attributes:
@@ -50,6 +50,6 @@ class Source(Protocol):
         """Lets go of camera, connection or file; iterating ends."""
         ...
 
-    def __enter__(self) -> "Source": ...
+    def __enter__(self) -> "FrameSource": ...
 
     def __exit__(self, *_: object) -> None: ...

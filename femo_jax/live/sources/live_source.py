@@ -25,7 +25,7 @@ class LiveSource:
     """A camera or a network stream, of which a thread keeps the newest frame only.
 
     A source that gives no more frames is opened again, with pauses that double. Where no frame came for
-    `give_up_after` seconds, iterating ends with SourceError. `femo_jax.live.sources.frame.Source` tells the rest.
+    `give_up_after` seconds, iterating ends with SourceError. `femo_jax.live.sources.frame.FrameSource` tells the rest.
     """
 
     def __init__(

@@ -4,17 +4,14 @@ import os
 import re
 from pathlib import Path
 
-import cv2
-
 from femo_jax.errors import ConfigError, SourceError
+from femo_jax.live.sources.addresses import is_address, redacted
 from femo_jax.live.sources.camera import camera_number, open_camera
-from femo_jax.live.sources.capture import quiet
-from femo_jax.live.sources.clips import open_clip
-from femo_jax.live.sources.frame import Source
+from femo_jax.live.sources.clips import AnimationSource, open_clip
+from femo_jax.live.sources.content import content_kind
+from femo_jax.live.sources.frame import FrameSource
 from femo_jax.live.sources.network import open_network
-from femo_jax.live.sources.pictures import SUFFIXES, PictureSource, find_pictures
-
-_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+from femo_jax.live.sources.pictures import PictureSource, find_pictures
 
 
 def open_source(
@@ -24,7 +21,7 @@ def open_source(
     rate: float | None = None,
     give_up_after: float = 30.0,
     timeout: float = 10.0,
-) -> Source:
+) -> FrameSource:
     """Opens what a user names.
 
     Live sources, which are cameras and network streams, hand over their newest frame only and are opened again
@@ -49,25 +46,28 @@ def open_source(
     camera = int(word) if re.fullmatch(r"[0-9]+", word) else camera_number(path)
     if camera is not None:
         return open_camera(camera, size, rate, give_up_after)
-    if _ADDRESS.match(word):
+    if is_address(word):
         return open_network(word, give_up_after, timeout)
     if word and path.is_dir():
         return PictureSource(find_pictures(word), rate)
     if word and path.exists():
-        return PictureSource([path], rate) if _is_picture(path) else open_clip(path)
+        return _open_file(path, rate)
     if any(character in word for character in "*?["):
         return PictureSource(find_pictures(word), rate)
     raise SourceError(
-        f"{word!r}: no such file. Expected the number of a camera, an address such as rtsp://host/stream, or the path"
-        " of a clip, a picture or a folder of pictures."
+        f"{redacted(word)!r}: no such file. Expected the number of a camera, an address such as rtsp://host/stream, or"
+        " the path of a clip, an image or a folder of images."
     )
 
 
-def _is_picture(path: Path) -> bool:
-    if path.suffix.lower() in SUFFIXES:
-        return True
-    with quiet:
-        return path.suffix.lower() != ".gif" and cv2.haveImageReader(str(path))
+def _open_file(path: Path, rate: float | None) -> FrameSource:
+    """Opens an image or a clip, told apart by content."""
+    kind = content_kind(path)
+    if kind == "animated webp":
+        return AnimationSource(path)
+    if kind == "raw mjpeg":
+        return open_clip(path, file_format="mjpeg")
+    return PictureSource([path], rate) if kind == "image" else open_clip(path)
 
 
 def _check(size: tuple[int, int] | None, rate: float | None, give_up_after: float, timeout: float) -> None:

@@ -83,7 +83,7 @@ def find_pictures(place: str) -> list[Path]:
 
 
 class PictureSource:
-    """Pictures one after the other; `femo_jax.live.sources.frame.Source` tells the rest.
+    """Pictures one after the other; `femo_jax.live.sources.frame.FrameSource` tells the rest.
 
     A picture that cannot be read is left out, with a warning in the log.
 

@@ -17,7 +17,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
 from femo_jax.errors import ConfigError
-from femo_jax.live.sources import Frame, Source, open_source
+from femo_jax.live.sources import Frame, FrameSource, open_source
 from femo_ros.images import encode_jpeg
 from femo_ros.messages import image_message, jpeg_message
 from femo_ros.parameter_table import declare
@@ -109,7 +109,7 @@ class VideoSourceNode(Node):
     def _outputs(self) -> list[Publisher]:
         return list(filter(None, (self._image, self._jpeg, self._info)))
 
-    def _open(self) -> Source:
+    def _open(self) -> FrameSource:
         return open_source(self._spec, size=self._size, rate=self._rate or None)
 
     def _play(self) -> None:
