@@ -280,7 +280,7 @@ def test_what_cannot_be_done_is_told_before_anything_is_written(clip, tmp_path, 
 
 
 def test_a_password_is_not_shown():
-    assert Options(source="rtsp://me:secret@host/door").title == "rtsp://me:***@host/door"
+    assert Options(source="rtsp://me:secret@host/door").title == "rtsp://***@host/door"
     assert Options(source="clip.mp4").title == "clip.mp4"
 
 

@@ -73,7 +73,7 @@ def test_every_output_at_once(folder, capsys):
     assert (cv2.imread("copies/bright-2.png") == 150).any()
     said = capsys.readouterr()
     assert said.out == ""
-    assert "femo: written: new/faces.json\nfemo: written: new/faces.csv\nfemo: written: copies\n" in said.err
+    assert "femo: wrote new/faces.json\nfemo: wrote new/faces.csv\nfemo: wrote copies\n" in said.err
 
 
 def test_what_is_drawn_can_be_chosen(folder):
