@@ -52,6 +52,16 @@ class Emotion(IntEnum):
             raise ValueError(f"unknown emotion {label!r}; expected one of {', '.join(EMOTIONS)}") from None
 
     @classmethod
+    def from_synonym(cls, label: str) -> "Emotion":
+        """The emotion of a name that data sets and papers have for it, in any case: `fearful`, `Happiness`, `anger`.
+
+        Raises:
+          ValueError: the name is not known for one of the seven.
+        """
+        label = label.lower()
+        return cls.from_label(_SYNONYMS.get(label, label))
+
+    @classmethod
     def from_csv_code(cls, code: int) -> "Emotion":
         """The emotion of a code in FER-2013's csv forms.
 
@@ -77,6 +87,20 @@ _CSV_ORDER = (
     Emotion.SURPRISE,
     Emotion.NEUTRAL,
 )
+
+_SYNONYMS = {
+    "anger": "angry",
+    "disgusted": "disgust",
+    "disgusting": "disgust",
+    "fearful": "fear",
+    "scared": "fear",
+    "afraid": "fear",
+    "happiness": "happy",
+    "joy": "happy",
+    "neutrality": "neutral",
+    "sadness": "sad",
+    "surprised": "surprise",
+}
 
 _REP155 = {
     Emotion.ANGRY: "angry",

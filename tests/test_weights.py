@@ -9,7 +9,7 @@ import pytest
 from safetensors import safe_open
 
 from femo_jax import weights
-from femo_jax.data.prepare import load_split
+from femo_jax.data.load import load_split
 from femo_jax.errors import CheckpointError, ConfigError, ModelFileError
 from femo_jax.evaluate.metrics import report
 from femo_jax.evaluate.predict import predict_probabilities
@@ -237,7 +237,7 @@ def test_cut_off_at_every_4_kib(name, tmp_path):
     cut = Path(shutil.copy(model_path(name), tmp_path / "cut.safetensors"))
     for length in reversed(range(0, cut.stat().st_size, 4096)):
         os.truncate(cut, length)
-        with pytest.raises(ModelFileError, match="truncated or damaged"):
+        with pytest.raises(ModelFileError, match="cut off or damaged"):
             load_model_file(cut)
 
 

@@ -37,7 +37,7 @@ OptionalModel = Annotated[str | None, tyro.conf.arg(metavar="MODEL", help=_MODEL
 """A model, or None for the default one."""
 
 Data = Annotated[str, tyro.conf.arg(metavar="DATA", help=_DATA_HELP)]
-"""A data set, for `femo_jax.data.prepare.load_split`."""
+"""A data set, for `femo_jax.data.load.load_split`."""
 
 Runs = Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN [RUN ...]", help_behavior_hint="")]
 
@@ -65,7 +65,7 @@ def check_outputs(
       outputs: files and folders by the option that names each; None for an option that was not given.
       inputs: files that the command reads, such as images and a config.
       model: the model, as `femo_jax.weights.load_model` takes it.
-      data: the data set, as `femo_jax.data.prepare.load_split` takes it.
+      data: the data set, as `femo_jax.data.load.load_split` takes it.
 
     Raises:
       ConfigError: two of them are the same file, also by another name; or two outputs are standard output.

@@ -4,20 +4,20 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import tyro
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from femo_jax.cli.arguments import Data, Flag, OutputFile, check_outputs
+from femo_jax.cli.console import STANDARD_OUTPUT, error_console, give_json, print_result, print_table, wrote
 from femo_jax.data.audit import Audit
-from femo_jax.data.audit import audit as audit_splits
-from femo_jax.data.prepare import OFFICIAL_COUNTS, OFFICIAL_NAMES, available_splits, load_split, split_counts
-from femo_jax.data.prepare import prepare as prepare_data
+from femo_jax.data.prepare import OFFICIAL_COUNTS, OFFICIAL_NAMES
+from femo_jax.data.reading import Limits
 from femo_jax.emotions import EMOTIONS
 from femo_jax.errors import DataError, FemoError
-from femo_jax.files import write_json
 
 KAGGLE_DATASET = "msambare/fer2013"
 
@@ -26,24 +26,37 @@ def prepare(
     path: tyro.conf.Positional[Path],
     data_dir: Path | None = None,
     ferplus: Path | None = None,
-    overwrite: bool = False,
+    overwrite: Flag = False,
+    limits: Limits = Limits(),  # noqa: B008 (frozen)
 ) -> None:
-    """Prepares FER-2013 for training and prints its counts by split and class beside the official ones.
+    """Prepare FER-2013 for training and print its counts by split and class beside the official ones.
+
+    Example: femo data prepare fer2013.zip
 
     Args:
       path: fer2013.csv, icml_face_data.csv, fer2013.tar.gz, the zip of Kaggle's msambare/fer2013 or its folder.
-      data_dir: Where to keep the prepared data; by default femo's cache, $FEMO_CACHE or ~/.cache/femo.
-      ferplus: The votes of FER+, fer2013new.csv or ferplus.csv, to be prepared with the pictures.
-      overwrite: Prepare anew, also in place of other data in data_dir.
+      data_dir: Folder for the prepared data; by default in femo's cache, $FEMO_CACHE or ~/.cache/femo.
+      ferplus: Votes of FER+, fer2013new.csv or ferplus.csv, to be prepared with the images.
+      overwrite: Prepare again, also in place of other data in data_dir.
+      limits: Bounds on what is read, against files that claim to be huge.
     """
+    from femo_jax.data.load import left_out_files, split_counts
+    from femo_jax.data.prepare import prepare as prepare_data
+
     with _progress() as on_progress:
-        prepared = prepare_data(path, data_dir, ferplus=ferplus, overwrite=overwrite, on_progress=on_progress)
-    Console().print(_counts_table(split_counts(prepared)))
-    print(f"Prepared: {prepared}")
+        prepared = prepare_data(
+            path, data_dir, ferplus=ferplus, overwrite=overwrite, limits=limits, on_progress=on_progress
+        )
+    counts = split_counts(prepared)
+    print_table(_counts_table(counts))
+    total = sum(int(split.sum()) for split in counts.values())
+    print_result(f"Prepared: {prepared} ({total:,} {_plural(total, 'image')}{_left_out(left_out_files(prepared))})")
 
 
 def download(output: Path | None = None) -> None:
-    """Downloads FER-2013 from Kaggle (msambare/fer2013) through kagglehub, which keeps it in its cache.
+    """Download FER-2013 from Kaggle (msambare/fer2013) through kagglehub, which keeps it in its cache.
+
+    Example: femo data download --output fer2013
 
     Args:
       output: Copy it into this folder, which must be new or empty.
@@ -58,33 +71,39 @@ def download(output: Path | None = None) -> None:
         folder = Path(kagglehub.dataset_download(KAGGLE_DATASET))
     except Exception as error:  # kagglehub lets through whatever its transport raises
         raise DataError(
-            f"{KAGGLE_DATASET}: Kaggle did not give it ({error}). Check the connection, or download it in a browser"
+            f"{KAGGLE_DATASET}: Kaggle the download failed ({error}). Check the connection, or download it in a browser"
             f" from https://www.kaggle.com/datasets/{KAGGLE_DATASET} and give its path."
         ) from error
     if output is not None:
         folder = _copy(folder, output)
-    print(f"FER-2013: {folder}\nNext: femo data prepare {folder}")
+    print_result(f"FER-2013: {folder}\nNext: femo data prepare {folder}")
 
 
-def audit(path: tyro.conf.Positional[str], json: Path | None = None) -> None:
-    """Finds pictures that occur more than once, identical pictures under different labels, and blank pictures.
+def audit(path: Annotated[Data, tyro.conf.Positional], json: OutputFile = None) -> None:
+    """Find images that occur more than once, identical images with different labels, and blank images.
+
+    Example: femo data audit fer2013.zip --json audit.json
 
     Args:
       path: FER-2013 in any form, a prepared folder, or `drawn` for drawn stand-in faces.
-      json: Write the audit here as json, with the names of all pictures concerned.
+      json: Write the audit to this file as JSON, with the names of all images concerned; - for standard output.
     """
+    from femo_jax.data.audit import audit as audit_splits
+    from femo_jax.data.load import available_splits, load_split
+
+    check_outputs({"--json": json}, data=path)
     found = audit_splits({split: load_split(path, split) for split in available_splits(path)})
-    Console().print(_audit_table(found))
-    if json is not None:
-        write_json(json, found.as_json())
-        print(f"Written: {json}")
+    if json != STANDARD_OUTPUT:
+        print_table(_audit_table(found))
+    give_json(json, found.as_json())
+    wrote(json)
 
 
 SUBCOMMANDS = {"prepare": prepare, "download": download, "audit": audit}
 
 
 def main(argv: list[str]) -> int:
-    """Runs `femo data prepare`, `download` or `audit`; returns the exit code."""
+    """Run `femo data prepare`, `download` or `audit`; return the exit code."""
     tyro.extras.subcommand_cli_from_dict(SUBCOMMANDS, prog="femo data", args=argv)
     return 0
 
@@ -100,8 +119,22 @@ def _copy(folder: Path, output: Path) -> Path:
         shutil.rmtree(beside, ignore_errors=True)
 
 
+def _left_out(names: tuple[str, ...]) -> str:
+    """What the last line adds about files that are no images."""
+    if not names:
+        return ""
+    examples = ", ".join(*names[:3])
+    return (
+        f"; {len(names):,} other {_plural(len(names), 'file')} left out: {examples}{' ...' if len(names) > 3 else ''}"
+    )
+
+
+def _plural(count: int, noun: str) -> str:
+    return noun if count == 1 else f"{noun}s"
+
+
 def _counts_table(counts: Mapping[str, np.ndarray]) -> Table:
-    table = Table("class", title="pictures by split and class, beside the official numbers")
+    table = Table("class", title="images by split and class, beside the official numbers")
     for split in OFFICIAL_COUNTS:
         table.add_column(split, justify="right")
         table.add_column(OFFICIAL_NAMES[split], justify="right", style="dim")
@@ -114,33 +147,33 @@ def _counts_table(counts: Mapping[str, np.ndarray]) -> Table:
 
 
 def _audit_table(found: Audit) -> Table:
-    splits = tuple(found.pictures)
-    table = Table("", *(f"[bold]{split}" for split in splits), "together", title="audit: pictures equal in every pixel")
+    splits = tuple(found.images)
+    table = Table("", *(f"[bold]{split}" for split in splits), "all splits", title="audit: images equal in every pixel")
     for column in table.columns[1:]:
         column.justify = "right"
 
     def row(what: str, numbers: Iterable[int | None], together: str = "") -> None:
         table.add_row(what, *("-" if number is None else f"{number:,}" for number in numbers), together)
 
-    row("pictures", found.pictures.values(), f"{sum(found.pictures.values()):,}")
+    row("images", found.images.values(), f"{sum(found.images.values()):,}")
     row("repeated within the split", map(found.repeated, splits), f"{found.distinct:,} distinct")
     for other in splits:
         row(f"also in {other}", (found.shared(split, other) if split != other else None for split in splits))
-    conflicting = [picture for group in found.conflicting for picture in group]
+    conflicting = [image for group in found.conflicting for image in group]
     row(
         "identical, labels differ",
-        (sum(picture.split == split for picture in conflicting) for split in splits),
-        f"{len(conflicting):,} in {len(found.conflicting):,} groups",
+        (sum(image.split == split for image in conflicting) for split in splits),
+        f"{len(conflicting):,} in {len(found.conflicting):,} {_plural(len(found.conflicting), 'group')}",
     )
-    row("blank", (sum(picture.split == split for picture in found.blank) for split in splits), f"{len(found.blank):,}")
+    row("blank", (sum(image.split == split for image in found.blank) for split in splits), f"{len(found.blank):,}")
     return table
 
 
 @contextmanager
 def _progress() -> Iterator:
-    """Yields a callback that draws one bar for reading and one for writing, on stderr; gone when done."""
+    """Yield a callback that draws one bar for reading and one for writing on stderr, and remove them at the end."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), redirect_stdout=False, transient=True) as progress:
+    with Progress(*columns, console=error_console(), redirect_stdout=False, transient=True) as progress:
         tasks = {}
 
         def on_progress(stage: str, done: int, total: int) -> None:

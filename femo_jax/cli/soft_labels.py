@@ -6,7 +6,7 @@ from typing import Annotated
 import numpy as np
 import tyro
 
-from femo_jax.data.prepare import load_split
+from femo_jax.data.load import load_split
 from femo_jax.evaluate.predict import predict_probabilities
 from femo_jax.evaluate.views import ViewsName
 from femo_jax.model_file import logits_function

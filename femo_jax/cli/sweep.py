@@ -85,7 +85,7 @@ def main(argv: list[str]) -> int:
 
 
 def _sweep(options: Options, runs: Sequence[Run], stop: StopRequest) -> int:
-    from femo_jax.data.prepare import load_split  # TensorFlow comes with the data
+    from femo_jax.data.load import load_split  # TensorFlow comes with the data
 
     console, failed = Console(), {}
     # `train` answers a signal itself, with a checkpoint. Outside of it nothing is left half done.

@@ -112,7 +112,7 @@ def _run(options: Options, workdir: Path) -> int:
         jax.distributed.initialize(group.coordinator, group.num_processes, group.process_id)
 
     # After jax.distributed: these start the backend. TensorFlow comes with the data.
-    from femo_jax.data.prepare import load_split
+    from femo_jax.data.load import load_split
     from femo_jax.train.loop import Interrupted
 
     train_split, validation_split = load_split(options.data, "train"), load_split(options.data, "validation")

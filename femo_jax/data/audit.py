@@ -1,4 +1,4 @@
-"""What is wrong with a data set: pictures that occur more than once, under different labels, or show nothing."""
+"""Flaws of a data set: images that occur more than once, under different labels, or show nothing."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -11,11 +11,11 @@ from femo_jax.data.splits import Split
 from femo_jax.emotions import EMOTIONS
 
 BLANK_RANGE = 8
-"""Grey levels, of 256. The blank pictures of FER-2013 reach 3, the emptiest of all others 47."""
+"""Grey levels, of 256. The blank images of FER-2013 reach 3, the others at least 47."""
 
 
-class Picture(NamedTuple):
-    """A picture of a data set: its split, its name there and its label."""
+class ImageName(NamedTuple):
+    """An image of a data set: its split, its name there and its label."""
 
     split: str
     name: str
@@ -27,77 +27,77 @@ class Audit:
     """The flaws of a data set.
 
     Attributes:
-      pictures: the number of pictures in each split.
-      identical: groups of two or more pictures that are equal in every pixel.
-      blank: pictures whose brightest and darkest pixel differ by less than `BLANK_RANGE`.
+      images: the number of images in each split.
+      identical: groups of two or more images that are equal in every pixel.
+      blank: images whose brightest and darkest pixel differ by less than `BLANK_RANGE`.
     """
 
-    pictures: Mapping[str, int]
-    identical: tuple[tuple[Picture, ...], ...]
-    blank: tuple[Picture, ...]
+    images: Mapping[str, int]
+    identical: tuple[tuple[ImageName, ...], ...]
+    blank: tuple[ImageName, ...]
 
     @property
     def distinct(self) -> int:
-        """The number of different pictures in all splits together."""
-        return sum(self.pictures.values()) - sum(len(group) - 1 for group in self.identical)
+        """The number of different images in all splits together."""
+        return sum(self.images.values()) - sum(len(group) - 1 for group in self.identical)
 
     @property
-    def conflicting(self) -> tuple[tuple[Picture, ...], ...]:
-        """The groups of identical pictures that carry more than one label."""
-        return tuple(group for group in self.identical if len({picture.label for picture in group}) > 1)
+    def conflicting(self) -> tuple[tuple[ImageName, ...], ...]:
+        """The groups of identical images that carry more than one label."""
+        return tuple(group for group in self.identical if len({image.label for image in group}) > 1)
 
     def repeated(self, split: str) -> int:
-        """How many pictures of a split are there more than once: those that could go without a loss."""
-        counts = (sum(picture.split == split for picture in group) for group in self.identical)
+        """Number of images of a split that are copies of another one in it."""
+        counts = (sum(image.split == split for image in group) for group in self.identical)
         return sum(count - 1 for count in counts if count > 1)
 
     def shared(self, split: str, other: str) -> int:
-        """How many pictures of a split also occur in the other split."""
+        """Number of images of a split that also occur in the other split."""
         return sum(
-            picture.split == split
+            image.split == split
             for group in self.identical
             if any(member.split == other for member in group)
-            for picture in group
+            for image in group
         )
 
     def as_json(self) -> dict[str, Any]:
-        """The audit as numbers, lists and strings, with the names of all pictures concerned."""
+        """The audit as numbers, lists and strings, with the names of all images concerned."""
         return {
-            "pictures": dict(self.pictures),
+            "images": dict(self.images),
             "distinct": self.distinct,
-            "repeated": {split: self.repeated(split) for split in self.pictures},
+            "repeated": {split: self.repeated(split) for split in self.images},
             "shared": {
-                split: {other: self.shared(split, other) for other in self.pictures if other != split}
-                for split in self.pictures
+                split: {other: self.shared(split, other) for other in self.images if other != split}
+                for split in self.images
             },
             "conflicting": {
                 "groups": len(self.conflicting),
-                "pictures": sum(map(len, self.conflicting)),
+                "images": sum(map(len, self.conflicting)),
             },
-            "blank": {split: sum(picture.split == split for picture in self.blank) for split in self.pictures},
-            "identical_pictures": [[picture._asdict() for picture in group] for group in self.identical],
-            "blank_pictures": [picture._asdict() for picture in self.blank],
+            "blank": {split: sum(image.split == split for image in self.blank) for split in self.images},
+            "identical_images": [[image._asdict() for image in group] for group in self.identical],
+            "blank_images": [image._asdict() for image in self.blank],
         }
 
 
 def audit(splits: Mapping[str, Split]) -> Audit:
-    """Compares all pictures of all splits, pixel by pixel.
+    """Compares all images of all splits, pixel by pixel.
 
-    Pictures that differ in a single pixel count as different.
+    Images that differ in a single pixel count as different.
 
     Args:
-      splits: the splits by their names, in the order in which they are to be reported.
+      splits: Splits by name, in the order in which they are reported.
     """
-    same: defaultdict[bytes, list[Picture]] = defaultdict(list)
+    same: defaultdict[bytes, list[ImageName]] = defaultdict(list)
     blank = []
     for split, (images, labels, names, _) in splits.items():
         for image, label, name in zip(images, labels, names, strict=True):
-            picture = Picture(split, str(name), EMOTIONS[label])
-            same[image.tobytes()].append(picture)
+            named = ImageName(split, str(name), EMOTIONS[label])
+            same[image.tobytes()].append(named)
             if np.ptp(image) < BLANK_RANGE:
-                blank.append(picture)
+                blank.append(named)
     return Audit(
-        pictures={split: len(content.labels) for split, content in splits.items()},
+        images={split: len(content.labels) for split, content in splits.items()},
         identical=tuple(tuple(group) for group in same.values() if len(group) > 1),
         blank=tuple(blank),
     )

@@ -1,14 +1,15 @@
-"""FER-2013 as the challenge published it: `fer2013.csv` and `icml_face_data.csv`, one picture a row."""
+"""FER-2013 as the challenge published it: `fer2013.csv` and `icml_face_data.csv`, one image a row."""
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Sequence
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple, TextIO
 
 import numpy as np
 
-from femo_jax.data.face import Face
-from femo_jax.data.sources import Source, open_file, where
+from femo_jax.data.archive import DatasetArchive, member_path, open_member
+from femo_jax.data.splits import Face
 from femo_jax.emotions import Emotion
 from femo_jax.errors import DataError
 from femo_jax.preprocess import IMAGE_SIZE
@@ -19,72 +20,149 @@ COLUMNS = ("emotion", "pixels", "Usage")
 USAGES = {"Training": "train", "PublicTest": "validation", "PrivateTest": "test"}
 """femo's split of each value in column `Usage`."""
 
+_KNOWN_COLUMNS = {column.lower(): column for column in COLUMNS}
+_DELIMITERS = (",", ";", "\t")
 _PIXELS = IMAGE_SIZE * IMAGE_SIZE
+_HEADER_BYTES = 4096
+_LONGEST_LINE = 1 << 20  # characters; one of FER-2013 has at most 9,232
 
 
-def columns(source: Source, name: str) -> list[str]:
-    """The column names in the first line of a file, without blanks; nonsense for a file that is no csv."""
-    with open_file(source, name) as file:
-        line = file.readline(4096)
-    return [column.strip() for column in line.decode("utf-8-sig", errors="replace").split(",")]
+class Table(NamedTuple):
+    """How a csv is written.
+
+    Attributes:
+      name: Its name within the archive.
+      encoding: Of its text.
+      delimiter: Between two cells.
+      header: The column names in its first line, without blanks, those of FER-2013 spelled as in `COLUMNS`; nonsense
+        for a file that is no csv.
+    """
+
+    name: str
+    encoding: str
+    delimiter: str
+    header: tuple[str, ...]
+
+    @property
+    def known_columns(self) -> set[str]:
+        """Which of `COLUMNS` the table has."""
+        return set(COLUMNS) & set(self.header)
 
 
-def count_rows(source: Source, name: str) -> int:
-    """The number of rows below the header, for a progress bar."""
-    with open_file(source, name) as file:
-        chunks = iter(lambda: file.read(1 << 20), b"")
-        newlines, last = 0, b"\n"
-        for chunk in chunks:
-            newlines += chunk.count(b"\n")
-            last = chunk[-1:]
-    return newlines - (last == b"\n")
-
-
-def read_rows(source: Source, name: str) -> Iterator[Face]:
-    """Reads the pictures of a csv in its order.
+def read_header(archive: DatasetArchive, name: str) -> Table:
+    """Reads the first line of a file as the header of a csv, whatever its encoding and delimiter.
 
     Raises:
-      DataError: a column is missing, or a row is not a picture of FER-2013; the message names the line.
+      DataError: The file cannot be read.
     """
-    with open_file(source, name) as file:
-        lines = csv.reader(_text(file))
+    with open_member(archive, name) as file:
+        start = file.read(_HEADER_BYTES)
+    encoding = _encoding(start)
+    line = re.split(r"[\r\n]", start.decode(encoding, errors="replace"), maxsplit=1)[0].replace("\0", "")
+    tables = [Table(name, encoding, delimiter, _columns(line, delimiter)) for delimiter in _DELIMITERS]
+    return max(tables, key=lambda table: (len(table.known_columns), len(table.header)))
+
+
+def count_rows(archive: DatasetArchive, name: str) -> int:
+    """The number of lines below the header, for a progress bar."""
+    newlines, last = 0, b"\n"
+    with open_member(archive, name) as file:
+        while chunk := file.read(1 << 20):
+            newlines += chunk.count(b"\n")
+            last = chunk.rstrip(b"\0")[-1:] or last
+    return max(0, newlines - (last == b"\n"))
+
+
+def read_rows(archive: DatasetArchive, table: Table) -> Iterator[Face]:
+    """Reads the images of a csv in its order.
+
+    Raises:
+      DataError: A column is missing, or a row is not an image of FER-2013; the message names the line.
+    """
+    where = member_path(archive, table.name)
+    missing = [column for column in COLUMNS if column not in table.header]
+    repeated = [column for column in COLUMNS if table.header.count(column) > 1]
+    if missing or repeated:
+        raise DataError(
+            f"{where}: column {', '.join(missing or repeated)} is {'missing' if missing else 'there twice'}; found"
+            f" {describe_header(table)}. A csv of FER-2013 has the columns {', '.join(COLUMNS)}, in any order."
+        )
+    order = [table.header.index(column) for column in COLUMNS]
+    with open_member(archive, table.name) as file:
+        lines = csv.reader(_lines(_text(file, table.encoding)), delimiter=table.delimiter)
         try:
-            header = [column.strip() for column in next(lines, [])]
-            missing = [column for column in COLUMNS if column not in header]
-            if missing:
-                raise DataError(
-                    f"{where(source, name)}: column {', '.join(missing)} is missing; found {', '.join(header)[:200]!r}."
-                    f" A csv of FER-2013 has the columns {', '.join(COLUMNS)}, in any order."
-                )
-            order = [header.index(column) for column in COLUMNS]
-            for row, cells in enumerate(filter(None, lines)):
-                try:
-                    yield _face(cells, order, row)
-                except ValueError as error:
-                    raise DataError(f"{where(source, name)}, line {lines.line_num}: {error}") from error
-        except csv.Error as error:
-            raise DataError(f"{where(source, name)}, line {lines.line_num}: not readable as csv ({error}).") from error
+            next(lines)
+            rows = (cells for cells in lines if any(map(str.strip, cells)))
+            for row, cells in enumerate(rows):
+                yield _face(cells, order, len(table.header), row)
+        except (ValueError, csv.Error) as error:
+            raise DataError(f"{where}, line {max(1, lines.line_num)}: {error}") from error
 
 
-def _text(file: BinaryIO) -> io.TextIOWrapper:
-    return io.TextIOWrapper(file, encoding="utf-8-sig", errors="replace", newline="")
+def describe_header(table: Table) -> str:
+    """The column names for a message, or a word on why there are none."""
+    text = ", ".join(table.header)
+    return f"{text[:100]!r}" if text.isprintable() and text.strip(", ") else "no column names in its first line"
 
 
-def _face(cells: Sequence[str], order: Sequence[int], row: int) -> Face:
+def _encoding(start: bytes) -> str:
+    """By byte order mark or, where there is none, by the zeros that every other byte of ASCII text is in UTF-16."""
+    if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return "utf-16"
+    header = start[:40]
+    if header and not any(header[1::2]):
+        return "utf-16-le"
+    if header and not any(header[::2]):
+        return "utf-16-be"
+    return "utf-8-sig"
+
+
+def _columns(line: str, delimiter: str) -> tuple[str, ...]:
+    try:
+        cells = next(csv.reader([line], delimiter=delimiter), [])
+    except csv.Error:
+        return ()
+    names = [cell.strip().strip("\"'").strip() for cell in cells]
+    return tuple(_KNOWN_COLUMNS.get(name.lower(), name) for name in names)
+
+
+def _text(file: BinaryIO, encoding: str) -> TextIO:
+    return io.TextIOWrapper(file, encoding=encoding, errors="replace", newline="")
+
+
+def _lines(text: TextIO) -> Iterator[str]:
+    """Raises ValueError for a line that is too long to be held in memory without a thought."""
+    while line := text.readline(_LONGEST_LINE + 1):
+        if len(line) > _LONGEST_LINE:
+            raise ValueError(f"more than {_LONGEST_LINE:,} characters in a line; an image has {_PIXELS} pixels.")
+        yield line
+
+
+def _face(cells: Sequence[str], order: Sequence[int], columns: int, row: int) -> Face:
     """Raises ValueError, saying what is wrong with the row."""
-    if len(cells) <= max(order):
-        raise ValueError(f"{len(cells)} cells, expected {len(COLUMNS)}; the file may be cut off here.")
+    if len(cells) < columns or any(cells[columns:]):
+        raise ValueError(f"{len(cells)} cells, expected {columns} as in the header; the file may be cut off here.")
     code, pixels, usage = (cells[index].strip() for index in order)
-    if usage not in USAGES:
-        raise ValueError(f"Usage {usage!r}; expected one of {', '.join(USAGES)}.")
-    if not code.isdecimal():
-        raise ValueError(f"emotion {code!r}; expected a code from 0 to 6.")
-    return Face(_image(pixels), Emotion.from_csv_code(int(code)), USAGES[usage], f"row_{row:08d}", row)
+    split = _SPLIT_OF_USAGE.get(usage.lower())
+    if split is None:
+        raise ValueError(f"Usage {usage[:40]!r}; expected one of {', '.join(USAGES)}.")
+    if not re.fullmatch("[0-9]{1,9}", code):
+        raise ValueError(f"emotion {code[:40]!r}; expected a code from 0 to 6.")
+    return Face(_image(pixels), Emotion.from_csv_code(int(code)), split, f"row_{row:08d}", row)
+
+
+_SPLIT_OF_USAGE = {usage.lower(): split for usage, split in USAGES.items()}
 
 
 def _image(pixels: str) -> np.ndarray:
-    # Six times as fast as int() of each number, which for 35,887 pictures is felt.
-    values = np.fromstring(pixels, dtype=np.int32, sep=" ")
+    codes = np.frombuffer(pixels.encode("ascii", errors="replace"), np.uint8)
+    foreign = (codes - ord("0") > 9) & (codes != ord(" "))
+    if foreign.any():
+        found = pixels[int(foreign.argmax()) :][:12]
+        raise ValueError(f"pixels contain {found!r}; expected numbers from 0 to 255 with blanks between them.")
+    # Six times as fast as int() of each number, which for 35,887 images is felt. Of 64 bits, since smaller types wrap
+    # around where a number is too large, and this one is cut off at its maximum.
+    values = np.fromstring(pixels, dtype=np.int64, sep=" ")
     if values.size != _PIXELS:
         raise ValueError(f"{values.size} pixels, expected {_PIXELS} ({IMAGE_SIZE} x {IMAGE_SIZE}).")
     if values.min() < 0 or values.max() > 255:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from femo_jax.data.csv_form import USAGES
-from femo_jax.data.face import Face
+from femo_jax.data.splits import Face
 from femo_jax.errors import DataError
 
 VOTES = (

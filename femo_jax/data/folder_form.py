@@ -1,31 +1,47 @@
 """FER-2013 as Kaggle has it (`msambare/fer2013`): `train/<class>/*.jpg` and `test/<class>/*.jpg`.
 
-Folder `test` holds PublicTest and PrivateTest together; only the prefix of a file's name tells them apart.
+Folder `test` holds PublicTest and PrivateTest together there, and the prefix of a file's name tells them apart. Other
+copies have a folder for each split: `validation`, `PublicTest` and the like.
 """
 
-from collections.abc import Iterable, Iterator
+import io
+import warnings
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import cv2
 import numpy as np
+from PIL import Image
 
-from femo_jax.data.face import Face
-from femo_jax.data.sources import Source, open_file, where
-from femo_jax.emotions import Emotion
+from femo_jax.data.archive import DatasetArchive, member_path, read_image_file
+from femo_jax.data.splits import Face
+from femo_jax.emotions import EMOTIONS, Emotion
 from femo_jax.errors import DataError
 from femo_jax.preprocess import IMAGE_SIZE
 
-_JPEG_END = b"\xff\xd9"
+_IMAGE_SUFFIXES = (".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".avif")
+_SPLIT_FOLDERS = {
+    "train": "train",
+    "training": "train",
+    "validation": "validation",
+    "valid": "validation",
+    "val": "validation",
+    "publictest": "validation",
+    "privatetest": "test",
+    "test": "test",
+}
 _TEST_PREFIXES = {"PublicTest": "validation", "PrivateTest": "test"}
+_JPEG_END = b"\xff\xd9"
+_DEPTH = 3  # parts of a path in which a split and a class are named
 
 
-class Picture(NamedTuple):
-    """Where a picture is and what its path says about it.
+class ImageFile(NamedTuple):
+    """Where an image is and what its path says about it.
 
     Attributes:
-      file: its name within the source.
-      name: the last three parts of it: `train/angry/Training_3908.jpg`.
-      emotion: the class of its folder.
+      file: Its name within the archive.
+      name: The last three parts of it: `train/angry/Training_3908.jpg`.
+      emotion: Class of its folder.
       split: `train`, `validation` or `test`.
     """
 
@@ -35,78 +51,150 @@ class Picture(NamedTuple):
     split: str
 
 
-def is_picture(name: str) -> bool:
-    """Whether a file is a jpg by its name."""
-    return name.lower().endswith((".jpg", ".jpeg"))
+def has_image_suffix(name: str) -> bool:
+    """Whether a file says by its name that it is an image."""
+    return name.lower().endswith(_IMAGE_SUFFIXES)
 
 
-def list_pictures(source: Source) -> list[Picture]:
-    """Reads split and class of each jpg from its path.
-
-    Raises:
-      DataError: a folder or a file's prefix is not one of FER-2013's, or two pictures have the same name.
-    """
-    pictures = [_picture(source, name) for name in source.names if is_picture(name)]
-    _refuse_repeated(source, pictures)
-    return pictures
+def is_in_class_folder(name: str) -> bool:
+    """Whether a file lies in `<split>/<class>/`, by the names of the two folders."""
+    parts = name.split("/")[-_DEPTH:]
+    return len(parts) == _DEPTH and parts[0].lower() in _SPLIT_FOLDERS and _emotion(parts[1]) is not None
 
 
-def read_pictures(source: Source, pictures: Iterable[Picture]) -> Iterator[Face]:
-    """Decodes pictures.
+def list_images(archive: DatasetArchive) -> tuple[list[ImageFile], list[str]]:
+    """Reads split and class of each image from its path.
+
+    Returns:
+      The files in class folders, which may turn out to be no images; and the names of all others, which are left out.
 
     Raises:
-      DataError: a jpg is cut off or damaged, or not 48 x 48; the message names it.
+      DataError: Images lie in folders that are not FER-2013's, or two of them have the same name.
     """
-    for file, name, emotion, split in pictures:
-        with open_file(source, file) as opened:
-            content = opened.read()
-        yield Face(_decode(content, where(source, file)), emotion, split, name)
+    names = [name for name in archive.names if is_in_class_folder(name)]
+    left_out = [name for name in archive.names if not is_in_class_folder(name)]
+    for name in left_out:
+        # An image beside the folders train and test is a preview or a figure; within them it would be lost.
+        if has_image_suffix(name) and (not names or name.count("/") >= _DEPTH - 1):
+            raise DataError(f"{member_path(archive, name)}: {_misplaced(name)}")
+    has_validation = any(_SPLIT_FOLDERS[name.split("/")[-_DEPTH].lower()] == "validation" for name in names)
+    images = [_image_file(archive, name, has_validation) for name in names]
+    _refuse_repeated(archive, images)
+    return images, [*left_out, *archive.left_out]
 
 
-def _picture(source: Source, file: str) -> Picture:
-    parts = file.split("/")[-3:]
-    if len(parts) < 3 or parts[0] not in ("train", "test"):
-        raise DataError(
-            f"{where(source, file)}: expected train/<class>/<picture>.jpg or test/<class>/<picture>.jpg."
-            " Give the folder that holds train and test."
-        )
-    folder, label, picture = parts
+def read_image(archive: DatasetArchive, image: ImageFile) -> Face | None:
+    """Decodes an image.
+
+    Returns:
+      The face; None for a file that is no image and does not say by its name that it is one.
+
+    Raises:
+      DataError: The image is cut off or damaged, animated, or not 48 x 48; the message names it.
+    """
+    content = read_image_file(archive, image.file)
+    where = member_path(archive, image.file)
+    if not _check_header(content, where, has_image_suffix(image.file)):
+        return None
+    return Face(_decode(content, where), image.emotion, image.split, image.name)
+
+
+def _emotion(folder: str) -> Emotion | None:
     try:
-        emotion = Emotion.from_label(label)
-    except ValueError as error:
-        raise DataError(f"{where(source, file)}: folder {label!r}: {error}. Rename or remove the folder.") from error
-    if folder == "train":
-        split = "train"
-    else:
-        prefix = picture.partition("_")[0]
-        if prefix not in _TEST_PREFIXES:
-            raise DataError(
-                f"{where(source, file)}: cannot tell PublicTest from PrivateTest by this name; expected"
-                f" {' or '.join(f'{known}_<number>.jpg' for known in _TEST_PREFIXES)}, as in Kaggle's msambare/fer2013."
-            )
-        split = _TEST_PREFIXES[prefix]
-    return Picture(file, "/".join(parts), emotion, split)
+        return Emotion.from_synonym(folder)
+    except ValueError:
+        return None
 
 
-def _refuse_repeated(source: Source, pictures: Iterable[Picture]) -> None:
+def _misplaced(name: str) -> str:
+    """What is wrong with the path of an image, and what to do."""
+    parts = name.split("/")[-_DEPTH:]
+    if len(parts) < _DEPTH or parts[0].lower() not in _SPLIT_FOLDERS:
+        return (
+            "expected train/<class>/<image> and test/<class>/<image>, or validation/<class>/<image>. Give the folder"
+            " that holds train and test."
+        )
+    label = parts[1]
+    if label.isdigit():
+        return (
+            f"folder {label!r}: numbers of classes are ambiguous (4 is sad in fer2013.csv, and neutral in alphabetical"
+            f" order). Rename the folders to {', '.join(EMOTIONS)}."
+        )
+    return (
+        f"folder {label!r}: unknown emotion {label!r}; expected one of {', '.join(EMOTIONS)}. Rename or remove the"
+        " folder."
+    )
+
+
+def _image_file(archive: DatasetArchive, file: str, has_validation: bool) -> ImageFile:
+    parts = file.split("/")[-_DEPTH:]
+    folder, label, image = parts
+    split = _SPLIT_FOLDERS[folder.lower()]
+    if folder.lower() == "test":
+        split = _TEST_PREFIXES.get(image.partition("_")[0], "test" if has_validation else "")
+    if not split:
+        raise DataError(
+            f"{member_path(archive, file)}: cannot tell PublicTest from PrivateTest by this name; expected"
+            f" {' or '.join(f'{known}_<number>.jpg' for known in _TEST_PREFIXES)}, as in Kaggle's msambare/fer2013, or"
+            " a folder validation beside test. Move the images on which to choose the best epoch there."
+        )
+    return ImageFile(file, "/".join(parts), Emotion.from_synonym(label), split)
+
+
+def _refuse_repeated(archive: DatasetArchive, images: Iterable[ImageFile]) -> None:
     first: dict[str, str] = {}
-    for picture in pictures:
-        other = first.setdefault(picture.name, picture.file)
-        if other != picture.file:
+    folders: dict[tuple[str, Emotion], str] = {}
+    for image in images:
+        other = first.setdefault(image.name, image.file)
+        if other != image.file:
             raise DataError(
-                f"{where(source, picture.file)}: the same picture lies at {other}; the data set seems to be in there"
-                " twice. Give the folder of one of them."
+                f"{member_path(archive, image.file)}: the same image lies at {other}; the data set seems to be in"
+                " there twice. Give the folder of one of them."
+            )
+        split, label, _ = image.name.split("/")
+        other = folders.setdefault((split, image.emotion), label)
+        if other != label:
+            raise DataError(
+                f"{member_path(archive, image.file)}: folders {other!r} and {label!r} of {split} are both class"
+                f" {image.emotion.label}. Merge them, or rename one."
             )
 
 
-def _decode(content: bytes, what: str) -> np.ndarray:
-    # A decoder fills the missing part of a cut-off jpg with grey and says nothing.
-    if not content.rstrip(b"\0").endswith(_JPEG_END):
-        raise DataError(f"{what}: this jpg is cut off or damaged ({len(content)} bytes). Download or unpack it again.")
-    image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_GRAYSCALE)
-    if image is None:
-        raise DataError(f"{what}: this jpg is damaged. Download or unpack it again.")
-    if image.shape != (IMAGE_SIZE, IMAGE_SIZE):
-        height, width = image.shape
-        raise DataError(f"{what}: {width} x {height} pixels, expected {IMAGE_SIZE} x {IMAGE_SIZE}.")
+def _check_header(content: bytes, where: str, claims_image: bool) -> bool:
+    """Whether the content is an image of the right size, found out without decoding it: a header may claim anything."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of Pillow, about sizes that are refused below
+            with Image.open(io.BytesIO(content)) as header:
+                (width, height), kind = header.size, header.format
+                frames = getattr(header, "n_frames", 1)
+                if kind != "JPEG" and (width, height) == (IMAGE_SIZE, IMAGE_SIZE):
+                    header.load()  # checks that all of it is there
+    except Image.DecompressionBombError as error:
+        raise DataError(f"{where}: {error}; expected {IMAGE_SIZE} x {IMAGE_SIZE} pixels.") from error
+    except Exception as error:  # Pillow lets through what its readers of damaged files happen to raise
+        if isinstance(error, Image.UnidentifiedImageError) and not claims_image:
+            return False
+        raise DataError(_damaged(content, where)) from error
+    if (width, height) != (IMAGE_SIZE, IMAGE_SIZE):
+        raise DataError(f"{where}: {width} x {height} pixels, expected {IMAGE_SIZE} x {IMAGE_SIZE}.")
+    if frames > 1:
+        raise DataError(f"{where}: holds {frames} images, expected one. Save the one that is meant by itself.")
+    # A decoder fills the missing part of a cut-off jpg with grey and reports nothing.
+    if kind == "JPEG" and not content.rstrip(b"\0").endswith(_JPEG_END):
+        raise DataError(_damaged(content, where))
+    return True
+
+
+def _decode(content: bytes, where: str) -> np.ndarray:
+    try:
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_GRAYSCALE)
+    except cv2.error as error:
+        raise DataError(_damaged(content, where)) from error
+    if image is None or image.shape != (IMAGE_SIZE, IMAGE_SIZE):
+        raise DataError(_damaged(content, where))
     return image
+
+
+def _damaged(content: bytes, where: str) -> str:
+    return f"{where}: this image is cut off or damaged ({len(content)} bytes). Download or unpack it again."

@@ -1,31 +1,24 @@
-"""From any form of FER-2013 to splits in memory, by way of a data set that TFDS writes once and reads ever after."""
+"""From any form of FER-2013 to a data set that TensorFlow Datasets (TFDS) writes once and reads from then on."""
 
+import fcntl
 import io
-import json
 import os
 import shutil
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import cv2
-import numpy as np
-
-from femo_jax.data.ferplus import VOTES
-from femo_jax.data.origin import fingerprint
-from femo_jax.data.splits import SPLITS, Split
-from femo_jax.emotions import NUM_EMOTIONS
+from femo_jax.data.identity import RECORD_FILE, Record, digest_of_file, fingerprint, read_record, write_record
+from femo_jax.data.reading import Limits, existing
 from femo_jax.errors import DataError
-from femo_jax.files import cache_folder, write_json
+from femo_jax.files import cache_folder
 
 if TYPE_CHECKING:
     from femo_jax.data.fer2013.fer2013_dataset_builder import OnProgress
-
-DRAWN = "drawn"
-"""The word that stands for drawn faces wherever a path of data is expected."""
 
 OFFICIAL_NAMES = {"train": "Training", "validation": "PublicTest", "test": "PrivateTest"}
 """FER-2013's own names of its splits."""
@@ -35,10 +28,10 @@ OFFICIAL_COUNTS: dict[str, tuple[int, ...]] = {
     "validation": (467, 56, 496, 895, 607, 653, 415),
     "test": (491, 55, 528, 879, 626, 594, 416),
 }
-"""Pictures of each class in the official splits, in the order of `femo_jax.EMOTIONS`."""
+"""Images of each class in the official splits, in the order of `femo_jax.EMOTIONS`."""
 
 _DATASET = "fer2013"
-_ORIGIN_FILE = "source.json"
+_SCRATCH = ".preparing-"
 
 
 def prepare(
@@ -47,113 +40,121 @@ def prepare(
     *,
     ferplus: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
+    limits: Limits | None = None,
     on_progress: "OnProgress | None" = None,
 ) -> Path:
-    """Writes FER-2013 as a TFDS data set, unless that was done before from the same files.
+    """Writes FER-2013 as a TFDS data set, unless that was done before from the same content.
 
     Warns (UserWarning) when an official split is missing from the source.
 
     Args:
       source: FER-2013 in any form, see `femo_jax.data.forms`.
-      data_dir: where TFDS keeps data sets; by default a folder of its own for each source in femo's cache,
-        `$FEMO_CACHE` or `~/.cache/femo`.
-      ferplus: the votes of FER+, to be written with the pictures.
-      overwrite: writes anew, also in place of what was prepared from another source.
-      on_progress: called with what is being done (`read` or `write`), pictures done, pictures in all.
+      data_dir: Where TFDS keeps data sets; by default a folder of its own for each source in femo's cache,
+        `$FEMO_CACHE` or `~/.cache/femo`. It holds one source, with and without votes.
+      ferplus: Votes of FER+, to be written with the images.
+      overwrite: Prepare again, also in place of what was prepared from another source.
+      limits: Bounds on what is read; the default ones when None.
+      on_progress: Called with the stage (`read` or `write`), images done, images in all.
 
     Returns:
       The data_dir, for `load_split`.
 
     Raises:
-      DataError: the source is damaged or no FER-2013, `data_dir` holds what was made from another source, or
+      DataError: The source is damaged or no FER-2013, `data_dir` holds what was made from another source, or
         the disk is full. What was prepared before is kept, and nothing half-written stays behind.
     """
-    origin = {"source": fingerprint(source), "ferplus": fingerprint(ferplus) if ferplus else None}
-    root = Path(data_dir).expanduser() if data_dir else cache_folder() / origin["source"]["digest"][:16]
+    origin = Record(fingerprint(source), fingerprint(ferplus) if ferplus else None)
+    root = Path(data_dir).expanduser() if data_dir else cache_folder() / origin.source["digest"][:16]
+    _check_place(root, existing(source))
     # TensorFlow takes seconds to import, and it is needed from here on alone.
     from femo_jax.data.fer2013.fer2013_dataset_builder import Fer2013
 
     config = "ferplus" if ferplus else "default"
     target = root / _DATASET / config / str(Fer2013.VERSION)
-    replaces = target.exists()
-    if replaces and not overwrite:
-        _check_origin(target, origin)
-        return root
-    with _scratch_folder(root) as scratch, _naming_full_disk(root):
-        builder = Fer2013(data_dir=scratch, config=config, source=source, ferplus=ferplus, on_progress=on_progress)
+    remove_abandoned(root if data_dir else cache_folder())
+    others = [folder for folder in prepared_folders(root) if folder != target]
+    if not overwrite:
+        for folder in others:
+            _check_origin(folder, replace(origin, ferplus=None), votes=False)
+        if target.exists():
+            _check_origin(target, origin)
+            return root
+    foreign = [folder for folder in others if not _has_source(folder, origin)]
+    with _scratch_folder(root) as scratch, _reporting_full_disk(root):
+        builder = Fer2013(
+            data_dir=scratch,
+            config=config,
+            source=source,
+            ferplus=ferplus,
+            limits=limits,
+            on_progress=on_progress,
+        )
         _build(builder, origin)
-        _put_in_place(Path(builder.data_dir), target, origin, scratch / "replaced" if replaces else None)
+        replaced = [*foreign, target] if target.exists() else foreign
+        _put_in_place(Path(builder.data_dir), target, origin, replaced, scratch)
     for split, official_name in OFFICIAL_NAMES.items():
         if split not in builder.info.splits:
-            warnings.warn(f"{source}: holds no {official_name} pictures; split {split!r} is left out.", stacklevel=2)
+            warnings.warn(f"{source}: holds no {official_name} images; split {split!r} is left out.", stacklevel=2)
     return root
 
 
-def load_split(data: str | os.PathLike[str], split: str) -> Split:
-    """Loads a split of FER-2013 into memory, decoded, in an order that is the same for every run.
+def prepared_folders(root: Path) -> list[Path]:
+    """The folders of TFDS' records in a data_dir, the one with votes first."""
+    files = [path for name in ("dataset_info.json", RECORD_FILE) for path in root.glob(f"{_DATASET}/*/*/{name}")]
+    return sorted({path.parent for path in files}, reverse=True)
 
-    Args:
-      data: FER-2013 in any form (prepared in femo's cache on first use), a data_dir that `prepare` has filled,
-        or the word `drawn` for drawn faces. Of a data_dir with and without the votes of FER+, with.
-      split: `train`, `validation` (PublicTest) or `test` (PrivateTest).
 
-    Raises:
-      DataError: as `prepare`; or there is no such split.
+def remove_abandoned(root: Path) -> None:
+    """Removes what a killed process left behind in a data_dir, or in the data_dirs of a cache.
+
+    Only folders of the same user go, and only those whose process is gone: it holds a lock while it lives.
     """
-    if split not in SPLITS:
-        raise DataError(f"split {split!r}: expected one of {', '.join(SPLITS)}.")
-    if str(data) == DRAWN:
-        from femo_jax.data.drawn import drawn_split
+    for scratch in (*root.glob(f"{_SCRATCH}*"), *root.glob(f"*/{_SCRATCH}*")):
+        with suppress(OSError):  # gone, of another user, or on a file system without locks: left as it is
+            if scratch.is_symlink() or scratch.stat().st_uid != os.geteuid():
+                continue
+            lock = _lock(scratch, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(scratch, ignore_errors=True)
+            os.close(lock)
 
-        return drawn_split(split)
-    builder = _open(data)
-    if split not in builder.info.splits:
+
+def _check_place(root: Path, source: Path) -> None:
+    """Refuses data_dirs that cannot work before anything is read."""
+    try:
+        os.fspath(root).encode()
+    except UnicodeEncodeError as error:
         raise DataError(
-            f"{data}: has no split {split!r} ({OFFICIAL_NAMES[split]}), only {', '.join(builder.info.splits)}."
-        )
-    return _read(builder, split)
+            f"{root}: TensorFlow cannot write where the path is not UTF-8. Choose another --data-dir."
+        ) from error
+    if source.is_dir() and source.resolve() in (root.resolve(), *root.resolve().parents):
+        raise DataError(f"{root}: lies in the source itself, {source}. Choose a --data-dir outside of it.")
 
 
-def available_splits(data: str | os.PathLike[str]) -> tuple[str, ...]:
-    """The splits that `load_split` can give of these data: of the official three, PrivateTest is often missing.
-
-    Raises:
-      DataError: as `prepare`.
-    """
-    if str(data) == DRAWN:
-        return SPLITS
-    builder = _open(data)
-    return tuple(split for split in SPLITS if split in builder.info.splits)
+def _has_source(prepared: Path, origin: Record) -> bool:
+    """Whether a folder was made from the same images, whatever the votes; not where its record is damaged."""
+    try:
+        made_from = read_record(prepared)
+    except DataError:
+        return False
+    return made_from is not None and made_from.source["digest"] == origin.source["digest"]
 
 
-def split_counts(data: str | os.PathLike[str]) -> dict[str, np.ndarray]:
-    """Counts the pictures of each class, `[7] int64`, in each split that the data have.
-
-    Raises:
-      DataError: as `prepare`.
-    """
-    labels = {split: load_split(data, split).labels for split in available_splits(data)}
-    return {split: np.bincount(labels[split], minlength=NUM_EMOTIONS) for split in labels}
-
-
-def _check_origin(prepared: Path, origin: dict[str, Any]) -> None:
-    made_from = _read_origin(prepared)
-    if made_from == origin:
+def _check_origin(prepared: Path, origin: Record, votes: bool = True) -> None:
+    made_from = read_record(prepared)
+    if made_from and (made_from if votes else replace(made_from, ferplus=None)).has_origin(origin):
         return
-    there = made_from["source"]["path"] if made_from else "a source that is not recorded"
-    if made_from and made_from["source"]["path"] == origin["source"]["path"]:
-        there += ", which has changed since," if made_from["source"] != origin["source"] else " with other FER+ votes"
+    there = made_from.source["path"] if made_from else "a source that is not recorded"
+    if made_from and made_from.source["path"] == origin.source["path"]:
+        if made_from.source == origin.source:
+            there += " with other FER+ votes"
+        elif not made_from.files:
+            there += " by a femo that did not record its content,"
+        else:
+            there += ", which has changed since,"
     raise DataError(
-        f"{prepared}: was prepared from {there} and not from {origin['source']['path']}."
+        f"{prepared}: was prepared from {there} and not from {origin.source['path']}."
         " Choose another --data-dir, or replace it with --overwrite."
     )
-
-
-def _read_origin(prepared: Path) -> dict[str, Any] | None:
-    try:
-        return json.loads((prepared / _ORIGIN_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
 
 
 @contextmanager
@@ -162,7 +163,7 @@ def _scratch_folder(root: Path) -> Iterator[Path]:
     made = [folder for folder in (root, *root.parents) if not folder.exists()]
     try:
         root.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=".preparing-", dir=root))
+        scratch, lock = _new_scratch(root)
     except OSError as error:
         raise DataError(f"{root}: cannot be written ({error.strerror}). Choose another --data-dir.") from error
     try:
@@ -173,25 +174,53 @@ def _scratch_folder(root: Path) -> Iterator[Path]:
             with suppress(OSError):  # not empty: somebody else has written there meanwhile
                 folder.rmdir()
         raise
-    shutil.rmtree(scratch, ignore_errors=True)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+        os.close(lock)
+
+
+def _new_scratch(root: Path) -> tuple[Path, int]:
+    """A new folder, and the handle that holds its lock."""
+    while True:
+        scratch = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=root))
+        lock = _lock(scratch, fcntl.LOCK_EX)
+        # Another process may have taken it for abandoned before it was locked.
+        if scratch.exists():
+            return scratch, lock
+        os.close(lock)
+
+
+def _lock(folder: Path, operation: int) -> int:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, operation)
+    except BlockingIOError:
+        os.close(handle)
+        raise
+    except OSError:  # no locks on this file system, so that nobody else can take it for abandoned either
+        if operation & fcntl.LOCK_NB:
+            os.close(handle)
+            raise
+    return handle
 
 
 @contextmanager
-def _naming_full_disk(root: Path) -> Iterator[None]:
-    from femo_jax.data.tf import tf
+def _reporting_full_disk(root: Path) -> Iterator[None]:
+    from femo_jax.data.tf import tf, tf_message
 
     try:
         yield
     except (OSError, RuntimeError, tf.errors.OpError) as error:
-        # TFDS raises TensorFlow's errors anew as RuntimeError; other ones are not about the disk.
+        # TFDS raises TensorFlow's errors again as RuntimeError; other ones are not about the disk.
         if isinstance(error, RuntimeError) and not isinstance(error.__cause__, tf.errors.OpError):
             raise
         raise DataError(
-            f"{root}: the data set could not be written ({error}). Make room, or choose another --data-dir."
+            f"{root}: the data set could not be written ({tf_message(error)}). Make room, or choose another --data-dir."
         ) from error
 
 
-def _build(builder: Any, origin: dict[str, Any]) -> None:
+def _build(builder: Any, origin: Record) -> None:
+    """Writes the data set and its record into the builder's folder."""
     from femo_jax.data.tfds import tfds
 
     # TFDS prints what it would download, which is nothing.
@@ -201,68 +230,35 @@ def _build(builder: Any, origin: dict[str, Any]) -> None:
             download_config=tfds.download.DownloadConfig(try_download_gcs=False),
             file_format="tfrecord",
         )
-    write_json(Path(builder.data_dir) / _ORIGIN_FILE, origin)
+    folder = Path(builder.data_dir)
+    record = replace(
+        origin,
+        files={path.name: digest_of_file(path) for path in sorted(folder.iterdir())},
+        images={split: info.num_examples for split, info in builder.info.splits.items()},
+        left_out=tuple(builder.left_out),
+    )
+    write_record(folder, record)
 
 
-def _put_in_place(built: Path, target: Path, origin: dict[str, Any], aside: Path | None) -> None:
-    """Renames `built` to `target`, which is moved `aside` first, or is left alone where that is None."""
+def _put_in_place(built: Path, target: Path, origin: Record, replaced: Iterable[Path], scratch: Path) -> None:
+    """Renames `built` to `target`, once what it replaces is moved into `scratch`; moves that back where this fails."""
     target.parent.mkdir(parents=True, exist_ok=True)
     # TFDS keeps the name of its default config there, for readers without the builder's code.
     shutil.copytree(built.parent.parent / ".config", target.parent.parent / ".config", dirs_exist_ok=True)
-    if aside:
-        target.rename(aside)
+    aside: list[tuple[Path, Path]] = []
     try:
+        for folder in replaced:
+            aside.append((folder, scratch / f"replaced-{len(aside)}"))
+            folder.rename(aside[-1][1])
         built.rename(target)
     except OSError:
-        if aside:
-            aside.rename(target)
-            raise
+        for folder, place in aside:
+            if place.exists():
+                place.rename(folder)
         # Another process, of the same distributed run perhaps, may have been quicker.
-        if _read_origin(target) != origin:
+        there = None if aside else read_record(target)
+        if there is None or not there.has_origin(origin):
             raise
-
-
-def _open(data: str | os.PathLike[str]) -> Any:
-    """A TFDS builder that reads the data, which are prepared first where that was not done."""
-    from femo_jax.data.tfds import tfds
-
-    path = Path(data).expanduser()
-    prepared = _prepared_in(path) or _prepared_in(prepare(path))
-    return tfds.builder_from_directory(str(prepared[0]))
-
-
-def _prepared_in(root: Path) -> list[Path]:
-    """The folders of TFDS' records in a data_dir, the one with votes first."""
-    return sorted((info.parent for info in root.glob(f"{_DATASET}/*/*/dataset_info.json")), reverse=True)
-
-
-def _read(builder: Any, split: str) -> Split:
-    """Reads the records of a split in the order in which TFDS reads them, but all at once: ten times as fast."""
-    from femo_jax.data.tf import tf
-
-    info = builder.info.splits[split]
-    fields = {
-        "image": tf.io.FixedLenFeature([], tf.string),
-        "label": tf.io.FixedLenFeature([], tf.int64),
-        "name": tf.io.FixedLenFeature([], tf.string),
-    }
-    if "votes" in builder.info.features:
-        fields["votes"] = tf.io.FixedLenFeature([len(VOTES)], tf.int64)
-    try:
-        records = tf.data.TFRecordDataset([str(path) for path in info.filepaths])
-        columns = tf.io.parse_example(records.batch(info.num_examples).get_single_element(), fields)
-    except tf.errors.OpError as error:
-        raise DataError(
-            f"{builder.data_dir}: split {split!r} is damaged ({error.message}). Prepare it again with --overwrite."
-        ) from error
-    images = [_decode_png(encoded) for encoded in columns["image"].numpy()]
-    return Split(
-        images=np.stack(images)[..., None],
-        labels=columns["label"].numpy().astype(np.int32),
-        names=np.array([name.decode() for name in columns["name"].numpy()]),
-        votes=columns["votes"].numpy().astype(np.uint8) if "votes" in columns else None,
-    )
-
-
-def _decode_png(encoded: bytes) -> np.ndarray:
-    return np.asarray(cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_GRAYSCALE))
+    for folder, _ in aside:
+        with suppress(OSError):  # not empty: it holds another version, or the new data set
+            folder.parent.rmdir()

@@ -1,21 +1,44 @@
-"""One split of a data set, decoded and held in memory."""
+"""Labelled images: one face, and a split of a data set decoded and held in memory."""
 
 import hashlib
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+
+from femo_jax.emotions import Emotion
 
 SPLITS = ("train", "validation", "test")
 """femo's names of FER-2013's official splits: Training, PublicTest, PrivateTest."""
 
 
+@dataclass(frozen=True, eq=False)
+class Face:
+    """One labelled image of FER-2013, whatever form it was read from.
+
+    Attributes:
+      image: `[48, 48] uint8`, grey.
+      emotion: Its label.
+      split: `train`, `validation` (PublicTest) or `test` (PrivateTest).
+      name: Identifies the image within its data set: `train/angry/Training_3908.jpg` in the folder form,
+        `row_00021806` in the csv forms.
+      row: Row in the csv, counted from 0 below the header; None in the folder form.
+    """
+
+    image: np.ndarray
+    emotion: Emotion
+    split: str
+    name: str
+    row: int | None = None
+
+
 class Split(NamedTuple):
-    """The pictures of a split in a fixed order.
+    """The images of a split in a fixed order.
 
     Attributes:
       images: `[n, 48, 48, 1] uint8` grey faces.
       labels: `[n] int32` class indices in the order of `femo_jax.EMOTIONS`.
-      names: `[n] str` where each picture comes from.
+      names: `[n] str` where each image comes from.
       votes: `[n, 10] uint8` FER+ votes, or None where the data set has none.
     """
 
@@ -26,7 +49,7 @@ class Split(NamedTuple):
 
 
 def occurs_in(images: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Which pictures are, pixel by pixel, among others: `[n, h, w, c]`, `[m, h, w, c]` uint8 -> `[n] bool`."""
+    """Which images are, pixel by pixel, among others: `[n, h, w, c]`, `[m, h, w, c]` uint8 -> `[n] bool`."""
     known = {other.tobytes() for other in others}
     return np.array([image.tobytes() in known for image in images], bool)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.special import softmax
 
-from femo_jax.data.prepare import available_splits, load_split
+from femo_jax.data.load import available_splits, load_split
 from femo_jax.data.splits import SPLITS, Split, occurs_in
 from femo_jax.errors import ConfigError
 from femo_jax.evaluate.calibration import cross_fitted_ece, ece_by_chance, fit_temperature
@@ -58,7 +58,7 @@ def evaluate(
 
     Args:
       model: a workdir, whose best checkpoint is taken, a model file, or the name of a model that ships with femo.
-      data: FER-2013 in any form that `femo_jax.data.prepare.load_split` takes.
+      data: FER-2013 in any form that `femo_jax.data.load.load_split` takes.
       split: `train`, `validation` (PublicTest) or `test` (PrivateTest).
       views: a name of `femo_jax.evaluate.views.views_function`.
       batch_size: images computed at a time.
@@ -106,7 +106,7 @@ def calibrate(loaded: LoadedModel, data: str | os.PathLike[str], split: str = "v
 
     Args:
       loaded: a model; its own temperature does not matter.
-      data: FER-2013 in any form that `femo_jax.data.prepare.load_split` takes.
+      data: FER-2013 in any form that `femo_jax.data.load.load_split` takes.
       split: not the one it was trained on, where it is surer than elsewhere; `validation` is PublicTest.
 
     Returns:

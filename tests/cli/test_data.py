@@ -13,7 +13,7 @@ from femo_jax.errors import DataError, FemoError
 
 @pytest.fixture
 def fer2013_csv(tmp_path):
-    """Two pictures of each code, Training; the first blank, and the second of code 3 the same as that of code 4."""
+    """Two images of each code, Training; the first blank, and the second of code 3 the same as that of code 4."""
     rng = np.random.default_rng(0)
     images = {(code, copy): rng.integers(0, 256, 2304) for code in range(7) for copy in range(2)}
     images[0, 0][:] = 0
@@ -30,13 +30,13 @@ def test_prepare_prints_counts_beside_the_official_ones(fer2013_csv, tmp_path, c
     (row,) = [line for line in out.splitlines() if "disgust" in line]
     assert [cell.strip() for cell in row.split("│")[1:-1]] == ["disgust", "2", "436", "-", "56", "-", "55"]
     assert f"Prepared: {tmp_path / 'prepared'}" in out
-    assert "warning:" in err and "holds no PrivateTest pictures" in err
+    assert "warning:" in err and "holds no PrivateTest images" in err
     assert "UserWarning" not in err
 
 
 def test_prepare_refuses_and_overwrites(fer2013_csv, tmp_path):
     other = tmp_path / "other.csv"
-    other.write_text(fer2013_csv.read_text())
+    other.write_text(fer2013_csv.read_text().replace("0 0 0", "1 0 0", 1))
     data_dir = ["--data-dir", str(tmp_path / "prepared")]
     main(["prepare", str(fer2013_csv), *data_dir])
     with pytest.raises(DataError, match="--overwrite"):
@@ -47,13 +47,13 @@ def test_prepare_refuses_and_overwrites(fer2013_csv, tmp_path):
 def test_audit_prints_a_table_and_writes_json(fer2013_csv, tmp_path, capsys):
     assert main(["audit", str(fer2013_csv), "--json", str(tmp_path / "audit.json")]) == 0
     out = capsys.readouterr().out
-    assert "2 in 1 groups" in out
+    assert "2 in 1 group" in out
     found = json.loads((tmp_path / "audit.json").read_text())
-    assert found["pictures"] == {"train": 14}
+    assert found["images"] == {"train": 14}
     assert found["distinct"] == 13
-    assert found["conflicting"] == {"groups": 1, "pictures": 2}
-    assert sorted(picture["label"] for picture in found["identical_pictures"][0]) == ["happy", "sad"]
-    assert found["blank_pictures"] == [{"split": "train", "name": "row_00000000", "label": "angry"}]
+    assert found["conflicting"] == {"groups": 1, "images": 2}
+    assert sorted(image["label"] for image in found["identical_images"][0]) == ["happy", "sad"]
+    assert found["blank_images"] == [{"split": "train", "name": "row_00000000", "label": "angry"}]
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ def small(tmp_path, monkeypatch, train_tiles, validation_tiles):
         loaded.append(split)
         return {"train": train_tiles, "validation": validation_tiles}[split]
 
-    for module in ("femo_jax.data.prepare", "femo_jax.evaluate.run"):
+    for module in ("femo_jax.data.load", "femo_jax.evaluate.run"):
         monkeypatch.setattr(f"{module}.load_split", load_split)
     return path, tmp_path / "W", loaded
 

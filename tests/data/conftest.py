@@ -9,8 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from femo_jax.data.face import Face
-from femo_jax.data.splits import SPLITS
+from femo_jax.data.splits import SPLITS, Face
 from femo_jax.emotions import Emotion
 
 _USAGE = {"train": "Training", "validation": "PublicTest", "test": "PrivateTest"}

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from femo_jax.data.face import Face
 from femo_jax.data.ferplus import VOTES, load_ferplus
+from femo_jax.data.splits import Face
 from femo_jax.emotions import Emotion
 from femo_jax.errors import DataError
 

@@ -20,7 +20,8 @@ def test_split_and_class_come_from_the_path(forms):
     ("name", "message"),
     [
         ("train/angy/Training_1.jpg", "folder 'angy': unknown emotion 'angy'; expected one of angry, disgust"),
-        ("valid/angry/PublicTest_1.jpg", "expected train/<class>/<picture>.jpg"),
+        ("train/0/Training_1.jpg", "folder '0': numbers of classes are ambiguous (4 is sad"),
+        ("faces/angry/PublicTest_1.jpg", "expected train/<class>/<image>"),
         ("test/angry/face_1.jpg", "cannot tell PublicTest from PrivateTest"),
     ],
 )
@@ -29,6 +30,12 @@ def test_a_folder_or_name_of_its_own_is_named(forms, name, message):
     for path in (forms.zip(), forms.unpacked()):
         with pytest.raises(DataError, match=re.escape(f"{name}: {message}")):
             list(iterate_faces(path))
+
+
+def test_two_folders_of_one_class_are_refused(forms):
+    forms.jpgs["train/anger/Training_1.jpg"] = next(iter(forms.jpgs.values()))
+    with pytest.raises(DataError, match="folders 'anger' and 'angry' of train are both class angry"):
+        list(iterate_faces(forms.zip()))
 
 
 def test_the_data_set_twice_in_one_archive(forms):
@@ -43,13 +50,13 @@ def test_a_truncated_jpg_is_named(forms, length):
     assert len(forms.jpgs[name]) > 400
     forms.jpgs[name] = forms.jpgs[name][:length]
     for path in (forms.zip(), forms.unpacked()):
-        with pytest.raises(DataError, match=rf"{name}: this jpg is cut off or damaged"):
+        with pytest.raises(DataError, match=rf"{name}: this image is cut off or damaged"):
             list(iterate_faces(path))
 
 
 def test_a_damaged_jpg_is_named(forms):
     forms.jpgs["train/fear/Training_4.jpg"] = b"\xff\xd8 no picture \xff\xd9"
-    with pytest.raises(DataError, match=r"Training_4\.jpg: this jpg is damaged"):
+    with pytest.raises(DataError, match=r"Training_4\.jpg: this image is cut off or damaged"):
         list(iterate_faces(forms.zip()))
 
 

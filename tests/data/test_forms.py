@@ -1,8 +1,18 @@
 import numpy as np
 import pytest
 
-from femo_jax.data.forms import Form, count_faces, detect_form, iterate_faces
+from femo_jax.data.forms import Form, iterate_faces, open_dataset
 from femo_jax.errors import DataError
+
+
+def form_of(path):
+    with open_dataset(path) as dataset:
+        return dataset.form
+
+
+def count_of(path):
+    with open_dataset(path) as dataset:
+        return len(dataset)
 
 
 def _content(faces):
@@ -14,7 +24,7 @@ def test_every_form_gives_the_same_pictures_with_the_same_emotions(forms, form):
     path = getattr(forms, form)()
     faces = list(iterate_faces(path))
     assert _content(faces) == _content(forms.faces)
-    assert count_faces(path) == len(faces)
+    assert count_of(path) == len(faces)
     assert all(face.image.shape == (48, 48) and face.image.dtype == np.uint8 for face in faces)
     assert len({face.name for face in faces}) == len(faces)
 
@@ -38,9 +48,9 @@ def test_names_and_rows(forms):
 
 
 def test_content_decides_and_not_the_name(forms):
-    assert detect_form(forms.zip("fer.bin")) is Form.CLASS_FOLDERS
-    assert detect_form(forms.csv("fer.txt")) is Form.CSV
-    assert detect_form(forms.tar("fer.zip")) is Form.CSV
+    assert form_of(forms.zip("fer.bin")) is Form.CLASS_FOLDERS
+    assert form_of(forms.csv("fer.txt")) is Form.CSV
+    assert form_of(forms.tar("fer.zip")) is Form.CSV
 
 
 def test_folders_may_lie_deeper(forms):
@@ -58,34 +68,34 @@ def test_a_table_of_something_else_does_not_disturb(forms):
     forms.write("fer2013/ferplus.csv", b"name,usage,neutral\n")
     forms.write("fer2013/.DS_Store", b"\0")
     forms.write("fer2013/__MACOSX/train/angry/._Training_1.jpg", b"\0")
-    assert detect_form(folder) is Form.CLASS_FOLDERS
-    assert count_faces(folder) == len(forms.faces)
+    assert form_of(folder) is Form.CLASS_FOLDERS
+    assert count_of(folder) == len(forms.faces)
 
 
 def test_the_table_with_usage_is_taken_of_the_challenge_s_archive(forms):
     forms.csv("challenge/icml_face_data.csv")
     forms.write("challenge/train.csv", b"emotion,pixels\n0,1 2 3\n")
-    assert count_faces(forms.folder / "challenge") == len(forms.faces)
+    assert count_of(forms.folder / "challenge") == len(forms.faces)
 
 
 def test_missing_path():
     with pytest.raises(DataError, match=r"nowhere\.csv: no such file"):
-        detect_form("nowhere.csv")
+        form_of("nowhere.csv")
 
 
 def test_empty_folder(tmp_path):
     with pytest.raises(DataError, match="is empty"):
-        detect_form(tmp_path)
+        form_of(tmp_path)
 
 
 def test_two_forms_at_once_are_not_guessed_between(forms):
     folder = forms.unpacked()
     forms.csv("fer2013/fer2013.csv")
     with pytest.raises(DataError, match=r"more than once: fer2013\.csv, class folders"):
-        detect_form(folder)
+        form_of(folder)
 
 
 @pytest.mark.parametrize("content", [b"", b"a,b,c\n1,2,3\n", b"\x00\xff" * 5000])
 def test_something_else(forms, content):
     with pytest.raises(DataError, match="not FER-2013 in a form that femo knows"):
-        detect_form(forms.write("other", content))
+        form_of(forms.write("other", content))

@@ -9,17 +9,17 @@ from typing import Any
 import cv2
 import numpy as np
 
-from femo_jax.data.face import Face
 from femo_jax.data.ferplus import VOTES, FerPlus, load_ferplus
-from femo_jax.data.forms import count_faces, iterate_faces
-from femo_jax.data.splits import SPLITS
+from femo_jax.data.forms import open_dataset
+from femo_jax.data.reading import Limits
+from femo_jax.data.splits import SPLITS, Face
 from femo_jax.data.tfds import tfds
 from femo_jax.emotions import EMOTIONS
 from femo_jax.errors import DataError
 from femo_jax.preprocess import IMAGE_SIZE
 
 OnProgress = Callable[[str, int, int], None]
-"""Called with what is being done (`read` or `write`), pictures done, pictures in all."""
+"""Called with the stage (`read` or `write`), images done, images in all."""
 
 _FERPLUS_FILES = ("ferplus.csv", "fer2013new.csv")
 
@@ -29,14 +29,17 @@ class Fer2013(tfds.core.GeneratorBasedBuilder):
 
     Examples: `image [48, 48, 1] uint8`, `label` in the order of `femo_jax.EMOTIONS`, `name` text and, in
     config `ferplus`, `votes [10] uint8` in the order of `femo_jax.data.ferplus.VOTES`. A split of which the
-    source holds no picture is left out.
+    source holds no image is left out.
+
+    Attributes:
+      left_out: Files of the source that are no images, once the data are prepared.
     """
 
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES = {"1.0.0": "Initial release."}  # noqa: RUF012 (TFDS reads it from the class)
     BUILDER_CONFIGS = [  # noqa: RUF012
-        tfds.core.BuilderConfig(name="default", description="Pictures with the labels of FER-2013."),
-        tfds.core.BuilderConfig(name="ferplus", description="The same, with the ten votes of FER+ for each picture."),
+        tfds.core.BuilderConfig(name="default", description="Images with the labels of FER-2013."),
+        tfds.core.BuilderConfig(name="ferplus", description="The same, with the ten votes of FER+ for each image."),
     ]
     DEFAULT_BUILDER_CONFIG_NAME = "default"
     MANUAL_DOWNLOAD_INSTRUCTIONS = """\
@@ -50,6 +53,7 @@ class Fer2013(tfds.core.GeneratorBasedBuilder):
         *,
         source: str | os.PathLike[str] | None = None,
         ferplus: str | os.PathLike[str] | None = None,
+        limits: Limits | None = None,
         on_progress: OnProgress | None = None,
         **options: Any,
     ):
@@ -58,12 +62,15 @@ class Fer2013(tfds.core.GeneratorBasedBuilder):
         Args:
           source: FER-2013 in any form.
           ferplus: the votes, for config `ferplus`.
-          on_progress: told how far reading and writing are.
+          limits: bounds on what is read; the default ones when None.
+          on_progress: called after each image that is read or written.
           **options: `data_dir`, `config`, `version`.
         """
         super().__init__(**options)
         self._source = source
         self._ferplus = ferplus
+        self._limits = limits
+        self.left_out: list[str] = []
         self._on_progress = on_progress or (lambda stage, done, total: None)
         self._written = 0
 
@@ -89,13 +96,16 @@ class Fer2013(tfds.core.GeneratorBasedBuilder):
         """Reads everything before anything is written: 83 MB for all of FER-2013."""
         source = Path(self._source or dl_manager.manual_dir)
         votes = load_ferplus(self._ferplus or _ferplus_in(Path(dl_manager.manual_dir))) if self._has_votes else None
-        total = count_faces(source)
         faces: dict[str, list[Face]] = {split: [] for split in SPLITS}
-        for done, face in enumerate(iterate_faces(source), start=1):
-            faces[face.split].append(face)
-            self._on_progress("read", done, total)
-        if not any(faces.values()):
-            raise DataError(f"{source}: holds no pictures.")
+        with open_dataset(source, self._limits) as dataset:
+            total = len(dataset)
+            for done, face in enumerate(dataset.faces(), start=1):
+                faces[face.split].append(face)
+                self._on_progress("read", done, total)
+            self.left_out = dataset.left_out
+        total = sum(map(len, faces.values()))
+        if not total:
+            raise DataError(f"{source}: holds no images.")
         if votes:
             votes.check_covers([face for split in SPLITS for face in faces[split]])
         self._written = 0
@@ -105,16 +115,22 @@ class Fer2013(tfds.core.GeneratorBasedBuilder):
         self, faces: Sequence[Face], votes: FerPlus | None, total: int
     ) -> Iterator[tuple[str, dict[str, Any]]]:
         for face in faces:
-            example = {"image": _png(face.image), "label": face.emotion.label, "name": face.name}
+            name = _utf8(face.name)
+            example = {"image": _png(face.image), "label": face.emotion.label, "name": name}
             if votes:
                 example["votes"] = votes.of(face)
-            yield face.name, example
+            yield name, example
             self._written += 1
             self._on_progress("write", self._written, total)
 
 
+def _utf8(name: str) -> str:
+    """A name whose bytes are not UTF-8 with these written as `\\xff`: TFDS takes text alone."""
+    return name.encode("utf-8", errors="surrogateescape").decode("utf-8", errors="backslashreplace")
+
+
 def _png(image: np.ndarray) -> io.BytesIO:
-    # Encoded here: TFDS would start TensorFlow anew for each picture.
+    # Encoded here: TFDS would start TensorFlow again for each image.
     _, encoded = cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 1])
     return io.BytesIO(encoded.tobytes())
 

@@ -2,23 +2,23 @@ import zipfile
 
 import pytest
 
+from femo_jax.data.archive import open_archive, open_member
 from femo_jax.data.forms import iterate_faces
-from femo_jax.data.sources import open_file, open_source
 from femo_jax.errors import DataError
 
 
 def test_files_of_a_zip_and_of_a_folder(forms):
     for path in (forms.zip(), forms.unpacked()):
-        with open_source(path) as source:
-            assert list(source.names) == sorted(forms.jpgs)
-            for name in source.names:
-                with open_file(source, name) as file:
+        with open_archive(path) as archive:
+            assert list(archive.names) == sorted(forms.jpgs)
+            for name in archive.names:
+                with open_member(archive, name) as file:
                     assert file.read() == forms.jpgs[name]
 
 
 def test_a_file_by_itself_and_a_tar(forms):
     for path in (forms.csv(), forms.tar()):
-        with open_source(path) as source, open_file(source, source.names[-1]) as file:
+        with open_archive(path) as archive, open_member(archive, archive.names[-1]) as file:
             assert file.read() == forms.csv_text().encode()
 
 
