@@ -97,14 +97,17 @@ def class_probabilities(logits: jax.Array) -> jax.Array:
 
 def save_model_file(
     path: str | os.PathLike[str], loaded: LoadedModel, dtype: Literal["float16", "float32"] = "float16"
-) -> None:
-    """Writes a model as one file, as a whole or not at all.
+) -> int:
+    """Write a model as one file, as a whole or not at all; it is read back before it takes its place.
 
     Args:
-      path: of the file, by custom with the suffix `.safetensors`.
+      path: of the file, usually with the suffix `.safetensors`.
       loaded: the model.
       dtype: of the stored parameters. Batch statistics are always float32: they are few, and a variance may
         well lie outside float16.
+
+    Returns:
+      The size of the file in bytes.
 
     Raises:
       ModelFileError: the weights are not finite, too large for `dtype`, or not those of the architecture; the
@@ -120,6 +123,8 @@ def save_model_file(
     contents = save(tensors, {_KEY: json.dumps(header, sort_keys=True, allow_nan=False)})
     with replacing(path) as beside:
         beside.write_bytes(contents)
+        load_model_file(beside)
+    return len(contents)
 
 
 def rounded(loaded: LoadedModel, dtype: Literal["float16", "float32"]) -> LoadedModel:

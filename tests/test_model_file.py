@@ -39,6 +39,7 @@ def write_unchecked(path: Path, loaded: LoadedModel, monkeypatch: pytest.MonkeyP
     """Writes what `save_model_file` would refuse."""
     with monkeypatch.context() as patch:
         patch.setattr(model_file, "_check", lambda *_: None)
+        patch.setattr(model_file, "load_model_file", lambda _: None)
         save_model_file(path, loaded, "float32")
 
 

@@ -1,49 +1,58 @@
 """`femo export`: one portable model file from a run."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from femo_jax.model_file import LoadedModel, load_model_file, rounded, save_model_file
-from femo_jax.train.checkpoints import load_for_inference
+from femo_jax.cli.arguments import check_outputs
+from femo_jax.cli.console import STANDARD_OUTPUT, note, wrote
+
+if TYPE_CHECKING:
+    from femo_jax.model_file import LoadedModel
 
 
 def run(
-    workdir: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="WORKDIR")],
+    run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")],
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="FILE")] = Path("model.safetensors"),
     dtype: Literal["float16", "float32"] = "float16",
-    calibrate_on: Annotated[str | None, tyro.conf.arg(metavar="PATH")] = None,
+    calibrate_on: Annotated[str | None, tyro.conf.arg(metavar="DATA")] = None,
 ) -> None:
-    """Writes the best checkpoint's averaged weights, with all that is needed to run them, as one file.
+    """Write the best weights of a run, with everything that is needed to use them, as one model file.
+
+    Example: femo export runs/mine -o mine.safetensors --calibrate-on fer2013.zip
 
     Args:
-      workdir: The folder of a run of `femo train`.
-      output: The model file, by custom .safetensors.
-      dtype: Of the stored weights; float16 halves the file.
+      run: Run folder of `femo train`; the averaged weights of its best checkpoint are exported.
+      output: Model file to write, usually with the suffix .safetensors; - is standard output.
+      dtype: Type of the stored weights; float16 halves the file.
       calibrate_on: FER-2013 in any form, or `drawn`: fit the temperature on its validation split (PublicTest), so that
-        confidences are probabilities.
+        confidences are calibrated.
     """
-    model = load_for_inference(workdir)
+    from femo_jax.model_file import rounded, save_model_file
+    from femo_jax.train.checkpoints import load_for_inference
+
+    check_outputs({"--output": output}, model=run.absolute(), data=calibrate_on)
+    model = load_for_inference(run)
     if calibrate_on is not None:
         from femo_jax.evaluate.run import calibrate  # reading data needs TensorFlow
 
         model = calibrate(rounded(model, dtype), calibrate_on)
-        _print_calibration(model)
-    save_model_file(output, model, dtype)
-    loaded = load_model_file(output)  # what was written can be read
-    print(f"Written: {output} ({loaded.architecture}, {dtype}, {output.stat().st_size / 1e6:.1f} MB)")
+        _note_calibration(model)
+    size = save_model_file(Path("/dev/stdout") if output == STANDARD_OUTPUT else output, model, dtype)
+    wrote(output, details=f"{model.architecture}, {dtype}, {size / 1e6:.1f} MB")
 
 
-def _print_calibration(model: LoadedModel) -> None:
+def _note_calibration(model: "LoadedModel") -> None:
     evaluation, calibration = model.training["evaluation"], model.training["calibration"]
     nll, ece, chance = calibration["nll"], calibration["ece"], calibration["ece_by_chance"]
-    print(f"Temperature {model.temperature:.4f}, fitted on {calibration['split']} ({calibration['n']:,} pictures)")
-    print(f"  accuracy                    {100 * evaluation['accuracy']:.2f} %")
-    print(f"  negative log-likelihood     {nll['before']:.4f} -> {nll['after']:.4f} nats")
-    print(f"  expected calibration error  {100 * ece['before']:.2f} % -> {100 * ece['after']:.2f} %")
-    print(f"  the same, cross-fitted      {100 * calibration['cross_fitted_ece']:.2f} % ({calibration['folds']} folds)")
-    print(f"  of a perfect calibration    {100 * chance['mean']:.2f} % (by chance, from so few pictures)")
+    note(f"temperature {model.temperature:.4f}, fitted on {calibration['split']} ({calibration['n']:,} images)")
+    cross_fitted, folds = calibration["cross_fitted_ece"], calibration["folds"]
+    note(f"  accuracy                          {100 * evaluation['accuracy']:.2f} %")
+    note(f"  negative log-likelihood           {nll['before']:.4f} -> {nll['after']:.4f} nats")
+    note(f"  expected calibration error (ECE)  {100 * ece['before']:.2f} % -> {100 * ece['after']:.2f} %")
+    note(f"  ECE, cross-fitted                 {100 * cross_fitted:.2f} % ({folds} folds)")
+    note(f"  ECE of a perfect calibration      {100 * chance['mean']:.2f} % (by chance, for so few images)")
 
 
 def main(argv: list[str]) -> int:

@@ -1,16 +1,14 @@
 """`femo models`: the shipped models and the architectures."""
 
 import inspect
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import tyro
-from rich.console import Console
 from rich.table import Table
 
 from femo_jax import weights
-from femo_jax.cli.console import give_json, make_room
-from femo_jax.models import create_model, model_class, model_cost, model_names
+from femo_jax.cli.arguments import OutputFile
+from femo_jax.cli.console import STANDARD_OUTPUT, give_json, print_table, wrote
 
 
 def main(argv: list[str]) -> int:
@@ -19,7 +17,7 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def run(json: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None) -> None:
+def run(json: OutputFile = None) -> None:
     """List the shipped models with size and accuracy, and the architectures that can be trained.
 
     Example: femo models
@@ -27,15 +25,15 @@ def run(json: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None) -> N
     Args:
       json: Write both lists as JSON; - prints them in place of the tables.
     """
+    from femo_jax.models import model_names  # imports JAX
+
     shipped = [weights.model_record(name) | {"aliases": _aliases(name)} for name in weights.shipped_names()]
     architectures = [_architecture(name) for name in model_names()]
     give_json(json, {"models": shipped, "architectures": architectures})
-    if json == Path("-"):
-        return
-    console = Console()
-    for table in (_shipped_table(shipped), _architectures_table(architectures)):
-        make_room(console, table)
-        console.print(table)
+    wrote(json)
+    if json != STANDARD_OUTPUT:
+        print_table(_shipped_table(shipped))
+        print_table(_architectures_table(architectures))
 
 
 def _aliases(name: str) -> list[str]:
@@ -43,6 +41,8 @@ def _aliases(name: str) -> list[str]:
 
 
 def _architecture(name: str) -> dict[str, Any]:
+    from femo_jax.models import create_model, model_class, model_cost
+
     cost = model_cost(create_model(name))
     summary = (inspect.getdoc(model_class(name)) or "").partition("\n")[0]
     return {"name": name, "parameters": cost.parameters, "multiply_adds": cost.multiply_adds, "summary": summary}

@@ -98,7 +98,7 @@ def load_for_inference(workdir: Path) -> LoadedModel:
             "config": _without_folders(record["config"]),
             "data": record["data"],
             "step": step,
-            "validation": validation[-1] if validation else {},
+            "validation": _without_times(validation[-1]) if validation else {},
         },
     )
 
@@ -108,6 +108,11 @@ def _all_options(config: dict[str, Any]) -> dict[str, Any]:
     options = model_options(config["model"]) | config["model_options"]
     del options["dtype"]  # of the computation, not of the weights
     return options
+
+
+def _without_times(record: dict[str, Any]) -> dict[str, Any]:
+    """A line of the metric log without what differs between two runs that are otherwise the same."""
+    return {key: value for key, value in record.items() if key not in ("seconds", "time")}
 
 
 def _without_folders(config: dict[str, Any]) -> dict[str, Any]:

@@ -1,12 +1,14 @@
+import os
+
 import jax
 import numpy as np
 import pytest
 
-from femo_jax.cli import export as command
 from femo_jax.cli.main import main
 from femo_jax.evaluate import run as evaluation
 from femo_jax.model_file import LoadedModel, load_model_file
 from femo_jax.models import create_model
+from femo_jax.train import checkpoints
 
 OPTIONS = {"widths": [4, 4, 4, 4], "dense": 8}
 
@@ -18,7 +20,7 @@ def model(monkeypatch) -> LoadedModel:
     shapes = jax.eval_shape(lambda: network.init(jax.random.key(0), np.zeros((1, 48, 48, 1), np.float32), train=False))
     variables = jax.tree.map(lambda leaf: np.full(leaf.shape, 1 / 3, np.float32), shapes)
     model = LoadedModel("simple_cnn", OPTIONS, variables, training={"epochs": 3})
-    monkeypatch.setattr(command, "load_for_inference", lambda _: model)
+    monkeypatch.setattr(checkpoints, "load_for_inference", lambda _: model)
     return model
 
 
@@ -29,7 +31,22 @@ def test_writes_a_model_file(model, tmp_path, capsys, arguments, dtype):
     loaded = load_model_file(target)
     assert loaded.training == {"epochs": 3}
     np.testing.assert_array_equal(loaded.variables["params"]["Dense_0"]["kernel"], np.float32(dtype(1 / 3)))
-    assert "simple_cnn" in capsys.readouterr().out
+    printed = capsys.readouterr()
+    assert f"femo: wrote {target} (simple_cnn, " in printed.err
+    assert printed.out == ""
+
+
+@pytest.mark.parametrize("output", ["-", "/dev/stdout"])
+def test_writes_to_standard_output(output, model, tmp_path, monkeypatch):
+    with (tmp_path / "model.safetensors").open("wb") as file:
+        before = os.dup(1)
+        os.dup2(file.fileno(), 1)
+        try:
+            assert main(["export", "run", "-o", output]) == 0
+        finally:
+            os.dup2(before, 1)
+            os.close(before)
+    assert load_model_file(tmp_path / "model.safetensors").training == {"epochs": 3}
 
 
 def test_calibrates(model, tmp_path, capsys, monkeypatch, validation_tiles):
@@ -43,12 +60,12 @@ def test_calibrates(model, tmp_path, capsys, monkeypatch, validation_tiles):
     target = tmp_path / "model.safetensors"
     assert main(["export", "run", "-o", str(target), "--calibrate-on", "faces.zip"]) == 0
     assert asked == [("faces.zip", "validation")]
-    loaded, printed = load_model_file(target), capsys.readouterr().out
+    loaded, printed = load_model_file(target), capsys.readouterr().err
     assert loaded.temperature != 1.0
     assert loaded.training["epochs"] == 3
     measured = loaded.training["calibration"]
     for said in (
-        f"Temperature {loaded.temperature:.4f}, fitted on validation (45 pictures)",
+        f"temperature {loaded.temperature:.4f}, fitted on validation (45 images)",
         f"{100 * loaded.training['evaluation']['accuracy']:.2f} %",
         f"{measured['nll']['before']:.4f} -> {measured['nll']['after']:.4f} nats",
         f"{100 * measured['ece']['before']:.2f} % -> {100 * measured['ece']['after']:.2f} %",

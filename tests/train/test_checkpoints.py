@@ -1,5 +1,6 @@
 import dataclasses
 import errno
+import json
 import shutil
 
 import jax
@@ -9,6 +10,7 @@ import pytest
 
 from femo_jax.errors import CheckpointError
 from femo_jax.files import write_json
+from femo_jax.model_file import save_model_file
 from femo_jax.train import checkpoints
 from femo_jax.train.config import as_dict
 from femo_jax.train.workdir import CONFIG_FILE
@@ -131,6 +133,19 @@ def test_the_best_weights_become_a_model(tmp_path, state, tiny_config):
     assert loaded.architecture == "femonet"
     assert loaded.training["validation"]["accuracy"] == 0.5
     assert_equal(loaded.variables, dict(state.ema))
+
+
+def test_the_same_run_gives_the_same_model_file_however_long_it_took(tmp_path, state, tiny_config):
+    contents = []
+    for seconds in (1.5, 2.5):
+        workdir = tmp_path / str(seconds)
+        write_json(workdir / CONFIG_FILE, {"config": as_dict(tiny_config), "data": {}})
+        record = {"epoch": 1, "step": 6, "split": "validation", "accuracy": 0.5, "seconds": seconds}
+        (workdir / "metrics.jsonl").write_text(json.dumps(record) + "\n")
+        checkpoints.save_best(workdir, state)
+        save_model_file(workdir / "model.safetensors", checkpoints.load_for_inference(workdir))
+        contents.append((workdir / "model.safetensors").read_bytes())
+    assert contents[0] == contents[1]
 
 
 def test_of_soft_labels_weights_carry_the_name_and_not_the_folder(tmp_path, state, tiny_config):
