@@ -31,7 +31,7 @@ run femo models
 run femo train "$config" --data "$data" --workdir "$out/run"
 run femo evaluate "$out/run" --data "$data" --split validation --json "$out/evaluation.json" --figure "$out/evaluation.png"
 run femo export "$out/run" -o "$out/model.safetensors"
-run femo evaluate "$out/model.safetensors" --data "$data" --split validation --views flip --json "$out/flip.json"
+run femo evaluate "$out/model.safetensors" --data "$data" --split validation --tta flip --json "$out/flip.json"
 
 (
     . .venv/ros/env.sh

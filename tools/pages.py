@@ -34,7 +34,7 @@ def cost_panels() -> dict[str, list[Point]]:
     ours = [
         Point(row.label, row.multiply_adds, mean(tta) or 0.0, deviation(tta) or 0.0, "femo")
         for row in rows
-        if (tta := row.mirrored_accuracy)
+        if (tta := row.flip_accuracy)
     ]
     shipped = [
         Point(name, record["multiply_adds"], of["accuracy"], 0.0, "femo")

@@ -80,7 +80,7 @@ COLUMNS: dict[str, Callable[[Row], str]] = {
     "seeds": lambda row: f"{len(row.seeds)}",
     "accuracy": lambda row: spread(row.accuracy, "{:.2f}", 100, " %"),
     "last epoch": lambda row: spread(row.last_accuracy, "{:.2f}", 100, " %"),
-    "flip TTA": lambda row: spread(row.mirrored_accuracy, "{:.2f}", 100, " %"),
+    "flip TTA": lambda row: spread(row.flip_accuracy, "{:.2f}", 100, " %"),
     "macro-F1": lambda row: spread(row.macro_f1, "{:.3f}"),
     "ECE": lambda row: spread(row.ece, "{:.2f}", 100, " %"),
 }

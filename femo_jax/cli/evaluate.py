@@ -1,123 +1,139 @@
-"""`femo evaluate`: how good a model is on a split."""
+"""`femo evaluate`: accuracy, calibration and robustness of a model on a split."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tyro
-from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from femo_jax.evaluate.mistakes import COUNT
-from femo_jax.evaluate.run import evaluate
-from femo_jax.evaluate.views import ViewsName
-from femo_jax.files import write_json
+from femo_jax.cli.arguments import Count, Data, Flag, Model, OutputFile, check_outputs, replace_deprecated
+from femo_jax.cli.console import STANDARD_OUTPUT, escape_control, give_json, print_table, status, wrote
+from femo_jax.evaluate.tta import TTA
+
+DEPRECATED_OPTIONS = {
+    "--views": "--tta",
+    "--mistakes": "--top-errors",
+    "--mistakes-count": "--top-errors-count",
+}
+DEPRECATED_VALUES = {"--tta": {"one": "none", "ten": "ten_crop"}}
 
 
 def run(
-    model: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")],
-    data: Annotated[str, tyro.conf.arg(metavar="PATH")],
+    model: Annotated[Model, tyro.conf.Positional],
+    data: Data,
     split: Literal["train", "validation", "test"] = "validation",
-    views: ViewsName = "one",
-    batch_size: int = 256,
-    json: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None,
-    figure: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None,
-    corruptions: tyro.conf.FlagCreatePairsOff[bool] = False,
-    mistakes: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None,
-    mistakes_count: Annotated[int, tyro.conf.arg(metavar="N")] = COUNT,
+    tta: TTA = "none",
+    batch_size: Count = 256,
+    json: OutputFile = None,
+    figure: OutputFile = None,
+    corruptions: Flag = False,
+    top_errors: OutputFile = None,
+    top_errors_count: Count = 40,
 ) -> None:
-    """Evaluates a model: accuracy with its 95 % interval, macro-F1, calibration, and a table by class.
+    """Measure accuracy with its 95 % interval, macro-F1 and calibration of a model, in all and by class.
 
-    Choose models on validation; the test split is for the last word alone.
+    Example: femo evaluate default --data fer2013.zip --split test --tta flip
+
+    Select models on validation, and use the test split for the final result only.
 
     Args:
-      model: A shipped model by name (default, small), a model file, or a run folder, of which the best checkpoint is
-        taken.
-      data: FER-2013 as csv, zip, tar.gz, folder or prepared folder, or `drawn` for drawn stand-in faces.
+      model: See `femo_jax.cli.arguments.Model`.
+      data: See `femo_jax.cli.arguments.Data`.
       split: train, validation (PublicTest) or test (PrivateTest).
-      views: Versions of each picture over which probabilities are averaged: one, with its mirror image, or ten crops.
-      batch_size: Pictures computed at a time.
-      json: Write the report here as json.
-      figure: Draw confusion and reliability here (.png, .pdf or .svg); with --corruptions, bars of their accuracy in a
-        file beside it, NAME-corruptions.
-      corruptions: Also measure the accuracy on the pictures as a camera may show them: badly cropped, dark, blurred,
-        noisy, small, partly covered. Takes as long as two dozen evaluations.
-      mistakes: Draw the wrong predictions with the highest confidence here (.png, .pdf or .svg).
-      mistakes_count: How many of them to draw.
+      tta: Test-time augmentation: probabilities are averaged over the image alone, with its mirror image, or ten crops.
+      batch_size: Images in a batch.
+      json: Write the report as JSON; - prints it in place of the tables.
+      figure: Draw confusion matrix and reliability diagram (.png, .pdf, .svg); with --corruptions, also the accuracy
+        under corruption, in the file NAME-corruptions beside it.
+      corruptions: Also measure accuracy on corrupted images: badly cropped, dark, blurred, noisy, small, partly
+        covered. This takes as long as two dozen evaluations.
+      top_errors: Draw the most confident errors (.png, .pdf, .svg).
+      top_errors_count: Number of errors to draw.
     """
-    if figure is not None or mistakes is not None:
-        from femo_jax.figures.report import check_figures  # matplotlib only where a figure is drawn
+    outputs: dict[str, Path | None] = {"--json": json, "--figure": figure, "--top-errors": top_errors}
+    draws = figure is not None or top_errors is not None
+    if draws:
+        from femo_jax.figures.report import check_figures, corruptions_figure  # needs matplotlib
 
-        check_figures(figure, mistakes, mistakes_count)
-    with Console(stderr=True).status("evaluating") as status:
+        check_figures(figure, top_errors, top_errors_count)
+        if corruptions and figure is not None:
+            outputs["--corruptions"] = corruptions_figure(figure)
+    check_outputs(outputs, model=model, data=data)
+    from femo_jax.evaluate.run import evaluate  # needs OpenCV and TensorFlow
+
+    with status("evaluating") as shown:
         evaluation = evaluate(
             model,
             data,
             split,
-            views,
+            tta,
             batch_size=batch_size,
             corruptions=corruptions,
-            on_progress=lambda words: status.update(f"evaluating: {words}"),
+            on_progress=lambda step: shown.update(escape(escape_control(f"evaluating: {step}"))),
         )
-    print_report(evaluation.report, Console())
-    written = []
-    if json is not None:
-        write_json(json, evaluation.report)
-        written.append(json)
-    if figure is not None or mistakes is not None:
+    if STANDARD_OUTPUT not in outputs.values():
+        print_report(evaluation.report)
+    give_json(json, evaluation.report)
+    wrote(json)
+    if draws:
         from femo_jax.figures.report import draw_evaluation
 
-        written += draw_evaluation(evaluation, figure, mistakes, mistakes_count)
-    for path in written:
-        print(f"Written: {path}")
+        wrote(*draw_evaluation(evaluation, figure, top_errors, top_errors_count))
 
 
-def print_report(report: dict[str, Any], console: Console) -> None:
-    """Prints a report as two tables."""
-    summary = Table(
-        "measure", "value", title=f"{report['architecture']} on {report['split']}, views: {report['views']}"
-    )
-    summary.add_row("pictures", f"{report['n']:,}")
+def print_report(report: dict[str, Any]) -> None:
+    """Prints a report as tables: all images, by class and, where they were measured, under corruptions."""
+    from femo_jax.evaluate.run import report_title
+
+    absent = [label for label, values in report["per_class"].items() if not values["n"]]
+    summary = Table("metric", "value", title=report_title(report))
     summary.add_row("accuracy", _accuracy(report))
-    unseen = report.get("unseen")
-    if unseen is not None and unseen["n"] < report["n"]:
-        summary.add_row(f"of the {unseen['n']:,} not in the training split", _accuracy(unseen))
-    summary.add_row("macro-F1", f"{100 * report['macro_f1']:.2f} %")
+    unique = report.get("without_overlap")
+    if unique is not None and unique["n"] < report["n"]:
+        summary.add_row(f"without overlap ({unique['n']:,} images)", _accuracy(unique))
+    summary.add_row("macro-F1", _percent(report["macro_f1"], 2))
     summary.add_row("negative log-likelihood", f"{report['nll']:.4f} nats")
-    summary.add_row("expected calibration error", f"{100 * report['ece']:.2f} %")
-    console.print(summary)
+    summary.add_row("expected calibration error", _percent(report["ece"], 2))
+    print_table(summary)
 
-    by_class = Table("class", title="by class")
-    for column in ("pictures", "precision", "recall", "F1", "most often taken for"):
+    note = f"macro-F1 leaves out classes without images: {', '.join(absent)}" if absent else None
+    by_class = Table("class", title="by class", caption=note)
+    for column in ("images", "precision", "recall", "F1", "most frequent error"):
         by_class.add_column(column, justify="right")
     for index, (label, values) in enumerate(report["per_class"].items()):
-        shares = (f"{100 * values[key]:.1f} %" for key in ("precision", "recall", "f1"))
-        by_class.add_row(label, f"{values['n']:,}", *shares, _likeliest_error(report, index))
-    console.print(by_class)
+        shares = (_percent(values[key]) for key in ("precision", "recall", "f1"))
+        by_class.add_row(label, f"{values['n']:,}", *shares, _most_frequent_error(report, index))
+    print_table(by_class)
     if "robustness" in report:
-        console.print(_corruptions_table(report["robustness"]))
+        print_table(_corruptions_table(report["robustness"]))
 
 
-def _accuracy(figures: dict[str, Any]) -> str:
-    low, high = figures["accuracy_interval"]
-    return f"{100 * figures['accuracy']:.2f} %  (95 %: {100 * low:.2f} to {100 * high:.2f} %)"
+def _percent(share: float | None, digits: int = 1) -> str:
+    return "-" if share is None else f"{100 * share:.{digits}f} %"
+
+
+def _accuracy(metrics: dict[str, Any]) -> str:
+    low, high = metrics["accuracy_interval"]
+    return f"{100 * metrics['accuracy']:.2f} %  (95 %: {100 * low:.2f} to {100 * high:.2f} %)"
 
 
 def _corruptions_table(robustness: dict[str, Any]) -> Table:
-    table = Table("faces", title="as a camera may show them")
+    table = Table("corruption", title="corrupted images")
     for column in ("accuracy", "difference", "macro-F1", "confidence", "ECE"):
         table.add_column(column, justify="right")
-    for name, figures in {"clean": robustness["clean"], **robustness["corrupted"]}.items():
-        difference = f"{100 * figures['difference']:+.2f}" if "difference" in figures else "-"
-        shares = (f"{100 * figures[key]:.2f} %" for key in ("macro_f1", "confidence", "ece"))
-        table.add_row(name, f"{100 * figures['accuracy']:.2f} %", difference, *shares, end_section=name == "clean")
+    for name, metrics in {"clean": robustness["clean"], **robustness["corrupted"]}.items():
+        difference = f"{100 * metrics['difference']:+.2f}" if "difference" in metrics else "-"
+        shares = (_percent(metrics[key], 2) for key in ("macro_f1", "confidence", "ece"))
+        table.add_row(name, _percent(metrics["accuracy"], 2), difference, *shares, end_section=name == "clean")
     table.add_section()
     mean, difference = robustness["mean_accuracy"], robustness["mean_difference"]
-    table.add_row("mean corrupted", f"{100 * mean:.2f} %", f"{100 * difference:+.2f}", "", "", "")
+    table.add_row("mean corrupted", _percent(mean, 2), f"{100 * difference:+.2f}", "", "", "")
     return table
 
 
-def _likeliest_error(report: dict[str, Any], index: int) -> str:
-    """The wrong class that took most pictures of a class, with their share."""
+def _most_frequent_error(report: dict[str, Any], index: int) -> str:
+    """The wrong class that was predicted for most images of a class, with their share."""
     labels = list(report["per_class"])
     row = list(report["confusion"][index])
     present, row[index] = sum(row), 0
@@ -129,5 +145,5 @@ def _likeliest_error(report: dict[str, Any], index: int) -> str:
 
 def main(argv: list[str]) -> int:
     """Runs `femo evaluate`; returns the exit code."""
-    tyro.cli(run, prog="femo evaluate", args=argv)
+    tyro.cli(run, prog="femo evaluate", args=replace_deprecated(argv, DEPRECATED_OPTIONS, DEPRECATED_VALUES))
     return 0

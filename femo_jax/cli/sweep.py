@@ -32,13 +32,13 @@ from femo_jax.train.sweep import Run, check_run, expand, parse_grid
 _PAGE = """# Sweep
 
 All figures are of the validation split, on which each run chose its best epoch, so they flatter a little; ± is the
-sample standard deviation over seeds. Mirrored view (probabilities averaged over a picture and its mirror image), F1
+sample standard deviation over seeds. Flip TTA (probabilities averaged over an image and its mirror image), F1
 (mean over classes) and ECE (expected calibration error) are of the best epoch. Minutes are a run's mean.
 
 """
 
 
-_LEAST_FIRST = ("parameters", "mult-adds", "epochs", "minutes", "ECE", "F1", "last epoch", "mirrored view", "seeds")
+_LEAST_FIRST = ("parameters", "mult-adds", "epochs", "minutes", "ECE", "F1", "last epoch", "flip TTA", "seeds")
 """Columns in the order in which a narrow terminal does without them."""
 
 

@@ -1,7 +1,7 @@
-"""Faces as a camera may well show them, made from the clean ones of a split: how much worse does a model get?
+"""Corruptions of face images as a camera produces them, to measure how much accuracy a model loses.
 
 The idea, and half of the kinds, are of Hendrycks & Dietterich; crops that are off and covered parts are what a face
-detector and the world add. A picture has no surroundings here: what a crop takes from outside repeats its edge, as
+detector and the world add. An image has no surroundings here: what a crop takes from outside repeats its edge, as
 `femo_jax.live.image` does at the edge of a frame.
 
 References:
@@ -19,18 +19,18 @@ import cv2
 import numpy as np
 
 Corruption = Callable[[np.ndarray, np.random.Generator], np.ndarray]
-"""Pictures `[n, height, width, 1] uint8` and a source of randomness -> as many pictures of the same form."""
+"""Images `[n, height, width, 1] uint8` and a source of randomness -> as many images of the same form."""
 
 SEED = 0
-"""From which all randomness comes, so that every model sees the same pictures."""
+"""From which all randomness comes, so that every model sees the same images."""
 
 _GREY = 128
 _EYES, _MOUTH = (0.30, 0.52, 0.10, 0.90), (0.66, 0.94, 0.22, 0.78)
-"""Top, bottom, left and right of what covers them, as fractions of FER-2013's pictures."""
+"""Top, bottom, left and right of what covers them, as fractions of FER-2013's images."""
 
 
 def corrupt(name: str, images: np.ndarray, seed: int = SEED) -> np.ndarray:
-    """Corrupts pictures; the same name, pictures and seed give the same, whatever was corrupted before.
+    """Corrupts images; the same name, images and seed give the same, whatever was corrupted before.
 
     Args:
       name: one of `CORRUPTIONS`.
@@ -40,11 +40,11 @@ def corrupt(name: str, images: np.ndarray, seed: int = SEED) -> np.ndarray:
     Returns:
       `[n, 48, 48, 1] uint8`; `images` stay as they are.
     """
-    return CORRUPTIONS[name](images, np.random.default_rng([seed, zlib.crc32(name.encode())]))
+    return CORRUPTIONS[name](images, np.random.default_rng([seed, zlib.crc32(_SEED_NAMES.get(name, name).encode())]))
 
 
 def _of_each(change: Callable[..., np.ndarray], **options: Any) -> Corruption:
-    """A corruption from a change of one picture: `[h, w] uint8` and a generator -> `[h, w]`, rounded to uint8."""
+    """A corruption from a change of one image: `[h, w] uint8` and a generator -> `[h, w]`, rounded to uint8."""
 
     def corruption(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         changed = np.empty_like(images)
@@ -59,7 +59,7 @@ def _to_uint8(values: np.ndarray) -> np.ndarray:
     return values if values.dtype == np.uint8 else np.clip(np.rint(values), 0, 255).astype(np.uint8)
 
 
-# Where the face lies in the picture
+# Where the face lies in the image
 
 
 def _crop(image: np.ndarray, _: np.random.Generator, *, scale: float) -> np.ndarray:
@@ -85,7 +85,7 @@ def _warped(
     offset: tuple[float, float] = (0.0, 0.0),
     border: int = cv2.BORDER_REPLICATE,
 ) -> np.ndarray:
-    """A square of `scale` times the picture, turned about its middle and off by fractions of the side (x, y)."""
+    """A square of `scale` times the image, turned about its middle and off by fractions of the side (x, y)."""
     height, width = image.shape
     centre = (width - 1) / 2, (height - 1) / 2
     to_source = cv2.getRotationMatrix2D(centre, degrees, scale)
@@ -98,12 +98,12 @@ def _warped(
 
 
 def _gain(images: np.ndarray, _: np.random.Generator, *, factor: float) -> np.ndarray:
-    """Less or more light, in whole grey values: a dark picture has few of them left, a bright one is burnt out."""
+    """Less or more light, in whole grey values: a dark image has few of them left, a bright one is burnt out."""
     return _to_uint8(images.astype(np.float32) * factor)
 
 
 def _low_contrast(images: np.ndarray, _: np.random.Generator, *, factor: float) -> np.ndarray:
-    """Nearer to the mean grey of each picture."""
+    """Nearer to the mean grey of each image."""
     mean = images.mean(axis=(1, 2, 3), keepdims=True)
     return _to_uint8(mean + factor * (images - mean))
 
@@ -117,7 +117,7 @@ def _gaussian_blur(image: np.ndarray, _: np.random.Generator, *, sigma: float) -
 
 
 def _motion_blur(image: np.ndarray, rng: np.random.Generator, *, length: int) -> np.ndarray:
-    """Moved by `length` (odd) pixels, straight in a random direction, while the shutter was open."""
+    """Motion by `length` (odd) pixels in a random direction during the exposure."""
     line = np.zeros((length, length), np.float32)
     line[length // 2] = 1
     line = _warped(line, degrees=rng.uniform(0, 180), border=cv2.BORDER_CONSTANT)  # black outside
@@ -176,17 +176,34 @@ CORRUPTIONS: Mapping[str, Corruption] = {
     "brighter x1.5": partial(_gain, factor=1.5),
     "low contrast x0.5": partial(_low_contrast, factor=0.5),
     "low contrast x0.25": partial(_low_contrast, factor=0.25),
-    "blurred, sigma 1": _of_each(_gaussian_blur, sigma=1),
-    "blurred, sigma 2": _of_each(_gaussian_blur, sigma=2),
-    "moved 5 pixels": _of_each(_motion_blur, length=5),
-    "moved 9 pixels": _of_each(_motion_blur, length=9),
-    "noise of 8": partial(_noise, deviation=8),
-    "noise of 20": partial(_noise, deviation=20),
-    "jpeg, quality 30": _of_each(_jpeg, quality=30),
-    "24 x 24 pixels": _of_each(_low_resolution, side=24),
-    "16 x 16 pixels": _of_each(_low_resolution, side=16),
+    "defocus, sigma 1": _of_each(_gaussian_blur, sigma=1),
+    "defocus, sigma 2": _of_each(_gaussian_blur, sigma=2),
+    "motion blur, 5 px": _of_each(_motion_blur, length=5),
+    "motion blur, 9 px": _of_each(_motion_blur, length=9),
+    "noise, sigma 8": partial(_noise, deviation=8),
+    "noise, sigma 20": partial(_noise, deviation=20),
+    "JPEG, quality 30": _of_each(_jpeg, quality=30),
+    "resolution 24 px": _of_each(_low_resolution, side=24),
+    "resolution 16 px": _of_each(_low_resolution, side=16),
     "mouth covered": partial(_cover, part=_MOUTH),
     "eyes covered": partial(_cover, part=_EYES),
-    "a quarter covered": _of_each(_cover_quarter),
+    "quarter covered": _of_each(_cover_quarter),
 }
 """By name, in the order of the table: crop, light, lens and sensor, covered parts."""
+
+FORMER_NAMES: Mapping[str, str] = {
+    "blurred, sigma 1": "defocus, sigma 1",
+    "blurred, sigma 2": "defocus, sigma 2",
+    "moved 5 pixels": "motion blur, 5 px",
+    "moved 9 pixels": "motion blur, 9 px",
+    "noise of 8": "noise, sigma 8",
+    "noise of 20": "noise, sigma 20",
+    "jpeg, quality 30": "JPEG, quality 30",
+    "24 x 24 pixels": "resolution 24 px",
+    "16 x 16 pixels": "resolution 16 px",
+    "a quarter covered": "quarter covered",
+}
+"""Names by those in reports of femo 0.1."""
+
+# The randomness is seeded by the former names, so that results stay the same.
+_SEED_NAMES = {name: former for former, name in FORMER_NAMES.items()}

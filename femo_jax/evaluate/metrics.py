@@ -13,7 +13,7 @@ Z_95 = 1.959963984540054
 
 
 def confusion_matrix(predicted: np.ndarray, labels: np.ndarray, classes: int = NUM_EMOTIONS) -> np.ndarray:
-    """Counts of pictures, `[classes, classes] int64`: row = true class, column = predicted class."""
+    """Counts of images, `[classes, classes] int64`: row = true class, column = predicted class."""
     flat = labels.astype(np.int64) * classes + predicted
     return np.bincount(flat, minlength=classes * classes).reshape(classes, classes)
 
@@ -21,7 +21,7 @@ def confusion_matrix(predicted: np.ndarray, labels: np.ndarray, classes: int = N
 def wilson_interval(right: int, n: int, z: float = Z_95) -> tuple[float, float]:
     """The interval of a share `right / n`, by default at 95 %.
 
-    Unlike the textbook `p ± z sqrt(p (1 - p) / n)` it stays within 0..1 and holds for few pictures.
+    Unlike the textbook `p ± z sqrt(p (1 - p) / n)` it stays within 0..1 and holds for few images.
 
     References:
       Wilson, Probable Inference, the Law of Succession, and Statistical Inference, 1927.
@@ -45,27 +45,28 @@ def accuracy_of(correct: np.ndarray) -> dict[str, Any]:
     return {"n": n, "accuracy": right / n, "accuracy_interval": list(wilson_interval(right, n))}
 
 
-def report(probabilities: np.ndarray, labels: np.ndarray, unseen: np.ndarray | None = None) -> dict[str, Any]:
-    """Everything femo says about predictions; ready for JSON.
+def report(probabilities: np.ndarray, labels: np.ndarray, without_overlap: np.ndarray | None = None) -> dict[str, Any]:
+    """The metrics of predictions, ready for JSON.
 
     Args:
       probabilities: `[n, 7] float`, each row a softmax in the order of `femo_jax.EMOTIONS`.
       labels: `[n] int`, class indices in the same order.
-      unseen: `[n] bool`, false for pictures that the network was trained on.
+      without_overlap: `[n] bool`, false for images that the network was trained on as well.
 
     Returns:
       A dict with `n`; `accuracy`, `accuracy_interval` (95 %, Wilson), `macro_f1`, `ece` in 0..1; `nll` in nats;
       `per_class` with `precision`, `recall`, `f1` in 0..1 and `n` by label; `confusion`, a list of rows, one a
-      true class. A class that is neither present nor predicted has a precision, recall and F1 of 0, which
-      counts in `macro_f1`. `unseen` has `n`, `accuracy` and `accuracy_interval` of the unseen pictures, if any.
+      true class. Recall and F1 of a class without images are None, as is its precision where it is never predicted;
+      `macro_f1` is the mean over the classes that have images. `without_overlap` has `n`, `accuracy` and
+      `accuracy_interval` of those images, if there are any.
 
     Raises:
-      ValueError: no pictures, shapes that do not fit, labels outside 0..6 or probabilities that are not finite.
+      ValueError: no images, shapes that do not fit, labels outside 0..6 or probabilities that are not finite.
     """
     probabilities, labels = np.asarray(probabilities), np.asarray(labels)
     if probabilities.shape != (len(labels), NUM_EMOTIONS) or len(labels) == 0:
         raise ValueError(
-            f"expected probabilities [n, {NUM_EMOTIONS}] and labels [n] of n > 0 pictures,"
+            f"expected probabilities [n, {NUM_EMOTIONS}] and labels [n] of n > 0 images,"
             f" got {list(probabilities.shape)} and {list(labels.shape)}"
         )
     if labels.min() < 0 or labels.max() >= NUM_EMOTIONS:
@@ -73,6 +74,7 @@ def report(probabilities: np.ndarray, labels: np.ndarray, unseen: np.ndarray | N
     if not np.isfinite(probabilities).all():
         raise ValueError("probabilities must be finite")
 
+    overlap_known = without_overlap is not None and without_overlap.any()
     classes = probabilities.argmax(axis=1)
     correct, confusion = classes == labels, confusion_matrix(classes, labels)
     hits, present, predicted = confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0)
@@ -81,18 +83,18 @@ def report(probabilities: np.ndarray, labels: np.ndarray, unseen: np.ndarray | N
     f1 = 2 * hits / np.maximum(present + predicted, 1)
     return {
         **accuracy_of(correct),
-        "macro_f1": float(f1.mean()),
+        "macro_f1": float(f1[present > 0].mean()),
         "nll": negative_log_likelihood(probabilities, labels),
         "ece": expected_calibration_error(reliability(probabilities, labels)),
         "per_class": {
             label: {
-                "precision": float(precision[i]),
-                "recall": float(recall[i]),
-                "f1": float(f1[i]),
+                "precision": float(precision[i]) if present[i] or predicted[i] else None,
+                "recall": float(recall[i]) if present[i] else None,
+                "f1": float(f1[i]) if present[i] else None,
                 "n": int(present[i]),
             }
             for i, label in enumerate(EMOTIONS)
         },
         "confusion": confusion.tolist(),
-        **({"unseen": accuracy_of(correct[unseen])} if unseen is not None and unseen.any() else {}),
+        **({"without_overlap": accuracy_of(correct[without_overlap])} if overlap_known else {}),
     }

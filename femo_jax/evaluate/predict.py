@@ -1,4 +1,4 @@
-"""Class probabilities of many pictures, each of which counts exactly once."""
+"""Class probabilities of many images, each of which counts exactly once."""
 
 from collections.abc import Callable
 
@@ -9,33 +9,33 @@ from jax.tree_util import Partial
 
 from femo_jax.emotions import NUM_EMOTIONS
 from femo_jax.errors import DivergenceError
-from femo_jax.evaluate.views import views_function
+from femo_jax.evaluate.tta import tta_function
 from femo_jax.model_file import class_probabilities
 
 
 def predict_probabilities(
-    apply_logits: Callable[[jax.Array], jax.Array], images: np.ndarray, batch_size: int = 256, views: str = "one"
+    apply_logits: Callable[[jax.Array], jax.Array], images: np.ndarray, batch_size: int = 256, tta: str = "none"
 ) -> np.ndarray:
-    """The softmax of a network's logits, averaged over test-time views.
+    """The softmax of a network's logits, averaged over test-time augmentation.
 
-    All batches have one shape, so that the network is compiled once: the last one is filled up with blank
-    pictures, whose rows are cut off again.
+    All batches have one shape, so that the network is compiled once: the last one is padded with blank
+    images, whose rows are cut off again.
 
     Args:
       apply_logits: `[b, 48, 48, 1] float32` in 0..1 -> logits `[b, 7]`, as `femo_jax.model_file.logits_function`
         gives it; pass a `jax.tree_util.Partial` to keep weights out of the compiled code.
       images: `[n, 48, 48, 1] uint8`.
-      batch_size: pictures computed at a time.
-      views: a name of `femo_jax.evaluate.views.views_function`.
+      batch_size: images computed at a time.
+      tta: a name of `femo_jax.evaluate.tta.tta_function`.
 
     Returns:
       `[n, 7] float32`, in the order of `images`.
 
     Raises:
-      ConfigError: there are no such views.
-      DivergenceError: the network gives NaN or infinity.
+      ConfigError: there is no such augmentation.
+      DivergenceError: the network returns NaN or infinity.
     """
-    make_views = jax.jit(views_function(views))
+    augment = jax.jit(tta_function(tta))
     if not isinstance(apply_logits, Partial):
         apply_logits = Partial(apply_logits)
     n = len(images)
@@ -45,18 +45,18 @@ def predict_probabilities(
         batch = images[start : start + batch_size]
         padding = batch_size - len(batch)
         padded = np.pad(batch, ((0, padding), (0, 0), (0, 0), (0, 0)))
-        # One view after the other: the memory of one batch whatever the number of views.
-        of_views = [_softmax(apply_logits, view) for view in make_views(padded)]
-        probabilities[start : start + len(batch)] = np.mean(of_views, axis=0)[: len(batch)]
+        # One version after the other: the memory of one batch whatever their number.
+        of_versions = [_softmax(apply_logits, version) for version in augment(padded)]
+        probabilities[start : start + len(batch)] = np.mean(of_versions, axis=0)[: len(batch)]
     if not np.isfinite(probabilities).all():
         bad = int((~np.isfinite(probabilities).all(axis=1)).sum())
         raise DivergenceError(
-            f"the network gives NaN or infinity for {bad:,} of {n:,} pictures: its weights are unusable."
-            " Take a checkpoint from before the run diverged."
+            f"the network returns NaN or infinity for {bad:,} of {n:,} images: its weights are unusable."
+            " Use a checkpoint from before the run diverged."
         )
     return probabilities
 
 
 @jax.jit
-def _softmax(apply_logits: Partial, pictures: jax.Array) -> jax.Array:
-    return class_probabilities(apply_logits(pictures).astype(jnp.float32))
+def _softmax(apply_logits: Partial, images: jax.Array) -> jax.Array:
+    return class_probabilities(apply_logits(images).astype(jnp.float32))

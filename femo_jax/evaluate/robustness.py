@@ -1,4 +1,4 @@
-"""How much of a model's accuracy is left where faces look as a camera shows them."""
+"""Accuracy of a model on corrupted images."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,17 +16,17 @@ def robustness(
     clean: np.ndarray,
     *,
     seed: int = SEED,
-    tell: Callable[[str], object] = lambda _: None,
+    on_progress: Callable[[str], object] = lambda _: None,
 ) -> dict[str, Any]:
-    """Evaluates a model on the pictures of a split under each of `CORRUPTIONS`.
+    """Evaluates a model on the images of a split under each of `CORRUPTIONS`.
 
     Args:
-      predict: pictures `[n, 48, 48, 1] uint8` -> probabilities `[n, 7]`.
-      images: the clean pictures.
+      predict: images `[n, 48, 48, 1] uint8` -> probabilities `[n, 7]`.
+      images: the clean images.
       labels: `[n] int`, class indices.
-      clean: `[n, 7]`, the probabilities of the clean pictures.
+      clean: `[n, 7]`, the probabilities of the clean images.
       seed: of the corruptions' randomness.
-      tell: is told the name of each corruption when it begins.
+      on_progress: called with the name of each corruption when it begins.
 
     Returns:
       A dict, ready for JSON, with `seed`; `clean` and, by name in `corrupted`, each corruption: `accuracy`,
@@ -37,12 +37,12 @@ def robustness(
       Hendrycks and Dietterich, 2019, https://arxiv.org/abs/1903.12261
     """
     corrupted = {}
-    of_clean = _figures(clean, labels)
+    of_clean = _metrics(clean, labels)
     for name in CORRUPTIONS:
-        tell(name)
-        figures = _figures(predict(corrupt(name, images, seed)), labels)
-        corrupted[name] = figures | {"difference": figures["accuracy"] - of_clean["accuracy"]}
-    mean = float(np.mean([figures["accuracy"] for figures in corrupted.values()]))
+        on_progress(name)
+        metrics = _metrics(predict(corrupt(name, images, seed)), labels)
+        corrupted[name] = metrics | {"difference": metrics["accuracy"] - of_clean["accuracy"]}
+    mean = float(np.mean([metrics["accuracy"] for metrics in corrupted.values()]))
     return {
         "seed": seed,
         "clean": of_clean,
@@ -52,7 +52,7 @@ def robustness(
     }
 
 
-def _figures(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+def _metrics(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     whole = report(probabilities, labels)
     confidence = float(probabilities.max(axis=1).mean())
     return {"accuracy": whole["accuracy"], "macro_f1": whole["macro_f1"], "confidence": confidence, "ece": whole["ece"]}

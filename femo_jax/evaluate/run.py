@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,12 +15,20 @@ from femo_jax.evaluate.calibration import cross_fitted_ece, ece_by_chance, fit_t
 from femo_jax.evaluate.metrics import report
 from femo_jax.evaluate.predict import predict_probabilities
 from femo_jax.evaluate.robustness import robustness
-from femo_jax.evaluate.views import views_function
+from femo_jax.evaluate.tta import tta_function
 from femo_jax.model_file import LoadedModel, logits_function
 from femo_jax.weights import load_model
 
+TTA_TITLES = {"none": "no TTA", "flip": "flip TTA", "ten_crop": "ten-crop TTA"}
+
+
+def report_title(report: Mapping[str, Any]) -> str:
+    """Architecture, split, number of images and TTA of a report, as results are stated."""
+    return f"{report['architecture']} on {report['split']} ({report['n']:,} images, {TTA_TITLES[report['tta']]})"
+
+
 CROSS_FITTING = {"folds": 5, "seed": 0}
-"""How the pictures are divided for the cross-fitted calibration error, see `cross_fitted_ece`."""
+"""How the images are divided for the cross-fitted calibration error, see `cross_fitted_ece`."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -28,7 +36,7 @@ class Evaluation:
     """What a model predicts for the images of a split, and how good that is.
 
     Attributes:
-      report: `femo_jax.evaluate.metrics.report` with the keys `architecture`, `split` and `views` added, and
+      report: `femo_jax.evaluate.metrics.report` with the keys `architecture`, `split` and `tta` added, and
         `robustness`, see `femo_jax.evaluate.robustness.robustness`, where corruptions were asked for.
       probabilities: `[n, 7] float32`, in the order of `femo_jax.EMOTIONS`.
       split: images, labels, names and, where the data have them, votes.
@@ -40,15 +48,15 @@ class Evaluation:
 
     @property
     def title(self) -> str:
-        """Architecture, split and views, for the head of a table or figure."""
-        return f"{self.report['architecture']} on {self.report['split']}, views: {self.report['views']}"
+        """Architecture, split, number of images and TTA, for the head of a table or figure."""
+        return report_title(self.report)
 
 
 def evaluate(
     model: str | os.PathLike[str],
     data: str | os.PathLike[str],
     split: str = "validation",
-    views: str = "one",
+    tta: str = "none",
     *,
     batch_size: int = 256,
     corruptions: bool = False,
@@ -60,54 +68,55 @@ def evaluate(
       model: a workdir, whose best checkpoint is taken, a model file, or the name of a model that ships with femo.
       data: FER-2013 in any form that `femo_jax.data.load.load_split` takes.
       split: `train`, `validation` (PublicTest) or `test` (PrivateTest).
-      views: a name of `femo_jax.evaluate.views.views_function`.
+      tta: a name of `femo_jax.evaluate.tta.tta_function`.
       batch_size: images computed at a time.
       corruptions: also evaluate the split's images as a camera may show them, which takes as long as two dozen
         evaluations.
       on_progress: called with a few words when a step begins.
 
     Returns:
-      Report, probabilities and split; `femo_jax.figures.report.draw_evaluation` draws them. The report's `unseen` is of
-      the images that are not in the training split of these data as well, where they have one.
+      Report, probabilities and split; `femo_jax.figures.report.draw_evaluation` draws them. The report's
+      `without_overlap` is of the images that do not also occur in the training split of these data, if they have
+      one.
 
     Raises:
-      FemoError: the model, the data, the split or the views are not what they should be.
+      FemoError: the model, the data, the split or the augmentation are not what they should be.
     """
     # Wrong arguments are reported before minutes of work, not after.
-    views_function(views)
+    tta_function(tta)
     if split not in SPLITS:
         raise ConfigError(f"unknown split {split!r}; expected one of {', '.join(SPLITS)}")
     loaded = load_model(model)
     network = logits_function(loaded)
 
     def predict(images: np.ndarray) -> np.ndarray:
-        return predict_probabilities(network, images, batch_size, views)
+        return predict_probabilities(network, images, batch_size, tta)
 
     on_progress(f"reading {split}")
-    pictures = load_split(data, split)
-    unseen = None
+    faces = load_split(data, split)
+    without_overlap = None
     if split != "train" and "train" in available_splits(data):
-        unseen = ~occurs_in(pictures.images, load_split(data, "train").images)
+        without_overlap = ~occurs_in(faces.images, load_split(data, "train").images)
     on_progress("clean images")
-    probabilities = predict(pictures.images)
+    probabilities = predict(faces.images)
     result = {
-        **report(probabilities, pictures.labels, unseen),
+        **report(probabilities, faces.labels, without_overlap),
         "architecture": loaded.architecture,
         "split": split,
-        "views": views,
+        "tta": tta,
     }
     if corruptions:
-        result["robustness"] = robustness(predict, pictures.images, pictures.labels, probabilities, tell=on_progress)
-    return Evaluation(result, probabilities, pictures)
+        result["robustness"] = robustness(predict, faces.images, faces.labels, probabilities, on_progress=on_progress)
+    return Evaluation(result, probabilities, faces)
 
 
 def calibrate(loaded: LoadedModel, data: str | os.PathLike[str], split: str = "validation") -> LoadedModel:
-    """The model with the temperature that makes it as sure as it is right on a split.
+    """Fit the temperature with which a model's confidence matches its accuracy on a split.
 
     Args:
       loaded: a model; its own temperature does not matter.
       data: FER-2013 in any form that `femo_jax.data.load.load_split` takes.
-      split: not the one it was trained on, where it is surer than elsewhere; `validation` is PublicTest.
+      split: not the one it was trained on, where it is more confident than elsewhere; `validation` is PublicTest.
 
     Returns:
       The model with `temperature`, and two entries more in `training`, as JSON has them: `evaluation` (`split`, `n`,
@@ -116,16 +125,16 @@ def calibrate(loaded: LoadedModel, data: str | os.PathLike[str], split: str = "v
       `femo_jax.evaluate.calibration`).
 
     Raises:
-      FemoError: the data are not what they should be, or the network gives NaN.
+      FemoError: the data are not what they should be, or the network returns NaN.
     """
-    pictures = load_split(data, split)
+    faces = load_split(data, split)
     uncalibrated = dataclasses.replace(loaded, temperature=1.0)
-    probabilities = predict_probabilities(logits_function(uncalibrated), pictures.images)
+    probabilities = predict_probabilities(logits_function(uncalibrated), faces.images)
     logits = np.log(np.maximum(probabilities, np.finfo(np.float32).tiny))
-    temperature = fit_temperature(logits, pictures.labels)
-    before = report(probabilities, pictures.labels)
+    temperature = fit_temperature(logits, faces.labels)
+    before = report(probabilities, faces.labels)
     calibrated = softmax(logits / temperature, axis=1)
-    after = report(calibrated, pictures.labels)
+    after = report(calibrated, faces.labels)
     evaluation = {
         "split": split,
         **{key: before[key] for key in ("n", "accuracy", "accuracy_interval", "macro_f1")},
@@ -135,7 +144,7 @@ def calibrate(loaded: LoadedModel, data: str | os.PathLike[str], split: str = "v
         "split": split,
         "n": before["n"],
         **{key: {"before": before[key], "after": after[key]} for key in ("nll", "ece")},
-        "cross_fitted_ece": cross_fitted_ece(logits, pictures.labels, **CROSS_FITTING),
+        "cross_fitted_ece": cross_fitted_ece(logits, faces.labels, **CROSS_FITTING),
         "ece_by_chance": ece_by_chance(calibrated)._asdict(),
         **CROSS_FITTING,
     }

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from femo_jax.errors import CheckpointError, ConfigError
-from femo_jax.evaluate.run_report import MIRRORED_FILE, REPORT_FILE
+from femo_jax.evaluate.run_report import FLIP_FILE, REPORT_FILE, read_report
 from femo_jax.models import create_model
 from femo_jax.models.cost import Cost, model_cost
 from femo_jax.train.config import differences
@@ -41,8 +41,8 @@ class Row:
     """Of the best epoch, which was chosen on the very same pictures."""
     last_accuracy: list[float]
     """Of the last epoch."""
-    mirrored_accuracy: list[float]
-    """Of the best epoch, averaged over each picture and its mirror image."""
+    flip_accuracy: list[float]
+    """Of the best epoch, with flip TTA."""
     macro_f1: list[float]
     """Of the best epoch."""
     ece: list[float]
@@ -51,7 +51,7 @@ class Row:
     """Seeds that gave no result, with the reason."""
 
 
-FIGURES = ("minutes", "accuracy", "last_accuracy", "mirrored_accuracy", "macro_f1", "ece")
+FIGURES = ("minutes", "accuracy", "last_accuracy", "flip_accuracy", "macro_f1", "ece")
 """The fields of Row that have one figure a seed."""
 
 
@@ -76,12 +76,12 @@ def run_folders(root: Path) -> dict[str, dict[int, Path]]:
 
 
 def is_finished(run: Path) -> bool:
-    """Whether a run has all its epochs, its report, and that with the mirrored view.
+    """Whether a run has all its epochs, its report, and that with flip TTA.
 
     Raises:
       CheckpointError: a file of the run is damaged.
     """
-    if not all((run / name).is_file() for name in (CONFIG_FILE, METRICS_FILE, REPORT_FILE, MIRRORED_FILE)):
+    if not all((run / name).is_file() for name in (CONFIG_FILE, METRICS_FILE, REPORT_FILE, FLIP_FILE)):
         return False
     epochs = read_run_record(run)["config"]["epochs"]
     return any(r["epoch"] == epochs and r["split"] == "validation" for r in read_records(run / METRICS_FILE))
@@ -134,16 +134,16 @@ def _check_same(run: Path, there: dict[str, Any], other: Path, here: dict[str, A
 
 def _read_figures(run: Path) -> dict[str, float]:
     try:
-        report, mirrored = (json.loads((run / name).read_text("utf-8")) for name in (REPORT_FILE, MIRRORED_FILE))
+        report, flipped = (read_report(run / name) for name in (REPORT_FILE, FLIP_FILE))
         figures = {name: float(report[name]) for name in ("accuracy", "last_accuracy", "macro_f1", "ece")}
-        mirrored_accuracy = float(mirrored["accuracy"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        flip_accuracy = float(flipped["accuracy"])
+    except (ValueError, KeyError, TypeError) as error:
         raise CheckpointError(
-            f"{run}: {REPORT_FILE} or {MIRRORED_FILE} is not what femo wrote ({type(error).__name__}: {error}). Remove"
+            f"{run}: {REPORT_FILE} or {FLIP_FILE} is not what femo wrote ({type(error).__name__}: {error}). Remove"
             " both and start the same command again"
         ) from error
     seconds = sum(record["seconds"] for record in read_records(run / METRICS_FILE))
-    return figures | {"mirrored_accuracy": mirrored_accuracy, "minutes": seconds / 60}
+    return figures | {"flip_accuracy": flip_accuracy, "minutes": seconds / 60}
 
 
 @lru_cache
@@ -179,7 +179,7 @@ COLUMNS: dict[str, Callable[[Row], str]] = {
     "seeds": _seeds,
     "best epoch": lambda row: _percent(row.accuracy),
     "last epoch": lambda row: _percent(row.last_accuracy),
-    "mirrored view": lambda row: _percent(row.mirrored_accuracy),
+    "flip TTA": lambda row: _percent(row.flip_accuracy),
     "F1": lambda row: _share(row.macro_f1),
     "ECE": lambda row: _share(row.ece),
 }

@@ -18,12 +18,12 @@ from femo_jax.figures.style import GREY, LIGHT_BLUE, ORANGE, check_format, save_
 def plot_confusion(
     confusion: np.ndarray | Sequence[Sequence[int]], path: str | os.PathLike[str], title: str = "Confusion"
 ) -> None:
-    """Draws a confusion matrix: in each cell the share of its true class and the count.
+    """Draws a confusion matrix: in each cell the share of its true class (- if it has no images) and the count.
 
     Args:
       confusion: `[7, 7] int` counts; row = true class, column = predicted class.
       path: of the figure.
-      title: to which the number of pictures and the accuracy are added.
+      title: to which the accuracy is added.
 
     Raises:
       FemoError: as `check_format`.
@@ -37,7 +37,7 @@ def plot_confusion(
 def plot_reliability(
     probabilities: np.ndarray, labels: np.ndarray, path: str | os.PathLike[str], title: str = "Reliability"
 ) -> None:
-    """Draws how often predictions of a given confidence are right, over a histogram of the confidence.
+    """Draws accuracy by confidence, over a histogram of the confidence.
 
     Args:
       probabilities: `[n, 7] float` of a softmax.
@@ -75,7 +75,7 @@ def _draw_confusion(axes: Axes, confusion: np.ndarray, title: str) -> None:
     axes.imshow(share, aspect="auto", cmap="Blues", vmin=0, vmax=1)
     for row, column in np.ndindex(confusion.shape):
         colour = "white" if share[row, column] > 0.6 else "black"
-        text = f"{100 * share[row, column]:.1f} %"
+        text = f"{100 * share[row, column]:.1f} %" if present[row] else "-"
         axes.text(column, row - 0.12, text, ha="center", va="center", color=colour, fontsize=10)
         text = f"{confusion[row, column]:,}"
         axes.text(column, row + 0.22, text, ha="center", va="center", color=colour, fontsize=8)
@@ -85,14 +85,14 @@ def _draw_confusion(axes: Axes, confusion: np.ndarray, title: str) -> None:
     axes.set_xlabel("predicted class")
     axes.set_ylabel("true class (rows sum to 100 %)")
     total = int(confusion.sum())
-    axes.set_title(f"{title}: {total:,} pictures, {100 * confusion.trace() / max(total, 1):.1f} % accuracy")
+    axes.set_title(f"{title}: {100 * confusion.trace() / max(total, 1):.1f} % accuracy")
 
 
 def _draw_reliability(chart: Axes, histogram: Axes, probabilities: np.ndarray, labels: np.ndarray, title: str) -> None:
     binned = reliability(np.asarray(probabilities), np.asarray(labels))
     left, width, filled = binned.edges[:-1], np.diff(binned.edges), binned.count > 0
     bars: dict[str, Any] = {"align": "edge", "edgecolor": "white"}
-    chart.bar(left, binned.accuracy, width, color=LIGHT_BLUE, label="pictures classified right", **bars)
+    chart.bar(left, binned.accuracy, width, color=LIGHT_BLUE, label="accuracy", **bars)
     gap = (binned.confidence - binned.accuracy)[filled]
     look: dict[str, Any] = {"facecolor": "none", "hatch": "////", "edgecolor": ORANGE, "align": "edge"}
     chart.bar(
@@ -101,11 +101,11 @@ def _draw_reliability(chart: Axes, histogram: Axes, probabilities: np.ndarray, l
     chart.plot([0, 1], [0, 1], "--", color=GREY, label="perfectly calibrated")
     chart.set_ylim(0, 1)
     chart.tick_params(labelbottom=False)
-    chart.set_ylabel("pictures classified right")
+    chart.set_ylabel("accuracy")
     chart.set_title(f"{title}: expected calibration error {100 * expected_calibration_error(binned):.1f} %")
     chart.legend(loc="upper left", framealpha=0.9, edgecolor="none")  # bars may reach behind it
     histogram.bar(left, binned.count, width, color=GREY, **bars)
-    histogram.set_ylabel("pictures")
+    histogram.set_ylabel("images")
     histogram.set_xlabel("confidence (probability of the predicted class)")
     percent = PercentFormatter(1.0, symbol=" %", decimals=0)
     chart.yaxis.set_major_formatter(percent)

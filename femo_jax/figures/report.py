@@ -1,20 +1,19 @@
 """The figures of an evaluation and of a finished run."""
 
-import json
 import os
 from pathlib import Path
 
 import numpy as np
 
 from femo_jax.errors import ConfigError
-from femo_jax.evaluate.mistakes import COUNT, check_count, select_mistakes, sheet_title
-from femo_jax.evaluate.run import Evaluation
-from femo_jax.evaluate.run_report import REPORT_FILE
-from femo_jax.figures.confident_errors import plot_mistakes
+from femo_jax.evaluate.run import Evaluation, report_title
+from femo_jax.evaluate.run_report import REPORT_FILE, read_report
+from femo_jax.evaluate.top_errors import COUNT, check_count, select_top_errors, sheet_title
 from femo_jax.figures.curves import plot_curves
 from femo_jax.figures.evaluation import plot_confusion, plot_evaluation
 from femo_jax.figures.robustness import plot_robustness
-from femo_jax.figures.style import check_format
+from femo_jax.figures.style import STANDARD_OUTPUT, check_format
+from femo_jax.figures.top_errors import plot_top_errors
 from femo_jax.files import check_writable
 
 CURVES_FILE, CONFUSION_FILE = "curves.png", "confusion.png"
@@ -27,28 +26,29 @@ def corruptions_figure(figure: str | os.PathLike[str]) -> Path:
 
 
 def check_figures(
-    figure: str | os.PathLike[str] | None, mistakes: str | os.PathLike[str] | None, mistakes_count: int = COUNT
+    figure: str | os.PathLike[str] | None, top_errors: str | os.PathLike[str] | None, top_errors_count: int = COUNT
 ) -> None:
-    """Makes sure that `draw_evaluation` can draw, for a caller about to evaluate.
+    """Checks that `draw_evaluation` can draw, for a caller about to evaluate.
 
     Raises:
       FemoError: a format is unknown, a file cannot be written, two are the same, or the count is out of range.
     """
-    for path in (figure, mistakes):
+    for path in (figure, top_errors):
         if path is not None:
             check_format(path)
-            check_writable(path)
-    if mistakes is not None:
-        check_count(mistakes_count)
-    if figure is not None and mistakes is not None and Path(mistakes) in (Path(figure), corruptions_figure(figure)):
-        raise ConfigError(f"{mistakes}: is drawn twice; give the mistakes another file than the figure.")
+            if os.fspath(path) != STANDARD_OUTPUT:
+                check_writable(path)
+    if top_errors is not None:
+        check_count(top_errors_count)
+    if figure is not None and top_errors is not None and Path(top_errors) in (Path(figure), corruptions_figure(figure)):
+        raise ConfigError(f"{top_errors}: is drawn twice; give the most confident errors another file than the figure.")
 
 
 def draw_evaluation(
     evaluation: Evaluation,
     figure: str | os.PathLike[str] | None = None,
-    mistakes: str | os.PathLike[str] | None = None,
-    mistakes_count: int = COUNT,
+    top_errors: str | os.PathLike[str] | None = None,
+    top_errors_count: int = COUNT,
 ) -> list[Path]:
     """Draws an evaluation.
 
@@ -56,8 +56,8 @@ def draw_evaluation(
       evaluation: of `femo_jax.evaluate.run.evaluate`.
       figure: where to draw confusion and reliability, or None. The accuracy under corruptions, where they were
         evaluated, is drawn in a file beside it, see `corruptions_figure`.
-      mistakes: where to draw the wrong predictions with the highest confidence, or None.
-      mistakes_count: how many of them.
+      top_errors: where to draw the wrong predictions with the highest confidence, or None.
+      top_errors_count: how many of them.
 
     Returns:
       The files written.
@@ -65,7 +65,7 @@ def draw_evaluation(
     Raises:
       FemoError: as `check_figures`.
     """
-    check_figures(figure, mistakes, mistakes_count)
+    check_figures(figure, top_errors, top_errors_count)
     report, split, written = evaluation.report, evaluation.split, []
     if figure is not None:
         plot_evaluation(evaluation.probabilities, split.labels, figure, evaluation.title)
@@ -73,11 +73,11 @@ def draw_evaluation(
         if "robustness" in report:
             written.append(corruptions_figure(figure))
             plot_robustness(report["robustness"], written[-1], evaluation.title)
-    if mistakes is not None:
-        surest = select_mistakes(evaluation.probabilities, split.labels, split.votes, mistakes_count)
+    if top_errors is not None:
+        errors = select_top_errors(evaluation.probabilities, split.labels, split.votes, top_errors_count)
         wrong = report["n"] - int(np.trace(report["confusion"]))
-        plot_mistakes(surest, split, mistakes, f"{evaluation.title}: {sheet_title(surest, wrong)}")
-        written.append(Path(mistakes))
+        plot_top_errors(errors, split, top_errors, f"{evaluation.title}: {sheet_title(errors, wrong)}")
+        written.append(Path(top_errors))
     return written
 
 
@@ -91,7 +91,7 @@ def draw_run(workdir: Path) -> list[Path]:
       The files written.
     """
     curves, confusion = workdir / CURVES_FILE, workdir / CONFUSION_FILE
-    report = json.loads((workdir / REPORT_FILE).read_text("utf-8"))
+    report = read_report(workdir / REPORT_FILE)
     plot_curves([workdir], curves)
-    plot_confusion(report["confusion"], confusion, f"{report['architecture']} on {report['split']}")
+    plot_confusion(report["confusion"], confusion, report_title(report))
     return [curves, confusion]

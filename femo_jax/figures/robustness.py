@@ -1,4 +1,4 @@
-"""The figure of a model's accuracy under each corruption."""
+"""Accuracy of a model under each corruption."""
 
 import os
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ def plot_robustness(result: Mapping[str, Any], path: str | os.PathLike[str], tit
     """
     check_format(path)
     rows = {"clean": result["clean"], **result["corrupted"]}
-    accuracy, confidence = (np.array([figures[key] for figures in rows.values()]) for key in ("accuracy", "confidence"))
+    accuracy, confidence = (np.array([metrics[key] for metrics in rows.values()]) for key in ("accuracy", "confidence"))
     places = list(range(len(rows)))
     figure = Figure(figsize=(9, 1.4 + 0.27 * len(rows)), layout="constrained")
     axes = figure.subplots()
@@ -43,6 +43,6 @@ def plot_robustness(result: Mapping[str, Any], path: str | os.PathLike[str], tit
     axes.set_xlim(0, 1)
     axes.xaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %", decimals=0))
     axes.spines[["top", "right"]].set_visible(False)
-    axes.set_title(f"{title}: {100 * result['mean_accuracy']:.1f} % accuracy on corrupted faces, on average")
+    axes.set_title(f"{title}: {100 * result['mean_accuracy']:.1f} % mean accuracy on corrupted images")
     figure.legend(loc="outside lower center", ncols=2, frameon=False)
     save_figure(figure, path)

@@ -1,4 +1,4 @@
-"""The figure of a summary: validation accuracy by epoch, and each label's seeds beside each other."""
+"""Validation accuracy of several runs: by epoch, and of each seed."""
 
 import os
 from collections.abc import Mapping, Sequence

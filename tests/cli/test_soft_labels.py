@@ -24,7 +24,7 @@ def test_writes_the_mean_of_the_networks_on_the_training_split(
     for file, model in zip(files, (random_model, turned), strict=True):
         save_model_file(file, model, "float32")
     target = tmp_path / "soft.safetensors"
-    assert main(["soft-labels", *map(str, files), "--data", "faces.zip", "-o", str(target), "--views", "one"]) == 0
+    assert main(["soft-labels", *map(str, files), "--data", "faces.zip", "-o", str(target), "--tta", "none"]) == 0
     assert asked == [("faces.zip", "train")]
     each = [predict_probabilities(logits_function(model), train_tiles.images) for model in (random_model, turned)]
     assert not np.allclose(*each, atol=1e-3)

@@ -69,7 +69,7 @@ def test_a_sweep_leaves_runs_table_and_figure_and_one_that_diverges_does_not_end
     assert cv2.imread(str(workdir / "sweep.png")) is not None
 
     run = workdir / "small,learning_rate=0.1" / "seed0"
-    assert json.loads((run / "flip.json").read_text()) == evaluate(run, "drawn", views="flip").report
+    assert json.loads((run / "flip.json").read_text()) == evaluate(run, "drawn", tta="flip").report
     assert json.loads((run / "report.json").read_text())["accuracy"] == good["accuracy"]["by_seed"][0]
 
 

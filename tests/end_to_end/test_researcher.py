@@ -39,7 +39,7 @@ def test_workdir_and_model_file_evaluate_alike(femo, trained, tmp_path):
         output, _ = femo.run("evaluate", source, "--data", "drawn", "--split", "validation", "--json", report)
         assert "accuracy" in output.lower()
         reports.append(json.loads(report.read_text()))
-    assert reports[0].keys() >= {"accuracy", "macro_f1", "nll", "ece", "n", "per_class", "confusion", "views", "split"}
+    assert reports[0].keys() >= {"accuracy", "macro_f1", "nll", "ece", "n", "per_class", "confusion", "tta", "split"}
     assert reports[0]["confusion"] == reports[1]["confusion"]
     assert reports[0]["nll"] == pytest.approx(reports[1]["nll"], rel=1e-5)
 

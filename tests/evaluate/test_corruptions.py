@@ -5,7 +5,7 @@ import pytest
 
 from femo_jax.evaluate.corruptions import CORRUPTIONS, corrupt
 
-RANDOM = {"shifted", "rotated", "moved", "noise", "a quarter"}
+RANDOM = {"shifted", "rotated", "motion blur", "noise", "quarter"}
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def test_form_is_kept_and_the_pictures_are_changed_anew(images, name):
 @pytest.mark.parametrize("name", CORRUPTIONS)
 def test_the_seed_decides_alone(images, name):
     once = corrupt(name, images)
-    corrupt("noise of 8", images)
+    corrupt("noise, sigma 8", images)
     np.testing.assert_array_equal(corrupt(name, images), once)
     is_random = any(name.startswith(word) for word in RANDOM)
     assert (corrupt(name, images, seed=1) != once).any() == is_random
@@ -71,7 +71,7 @@ def test_a_larger_crop_shows_a_smaller_face_in_the_middle(squares, name, factor)
 
 def test_what_is_outside_the_picture_continues_its_edge(images):
     plain = np.full((4, 48, 48, 1), 90, np.uint8)
-    for name in ("shifted 20 %", "crop 10 % larger", "rotated 20 degrees", "blurred, sigma 2"):
+    for name in ("shifted 20 %", "crop 10 % larger", "rotated 20 degrees", "defocus, sigma 2"):
         np.testing.assert_array_equal(corrupt(name, plain), plain)
 
 
@@ -118,10 +118,10 @@ def spread(image: np.ndarray) -> float:
 @pytest.mark.parametrize(
     ("name", "deviation"),
     [
-        ("blurred, sigma 1", 2**0.5),
-        ("blurred, sigma 2", 2 * 2**0.5),
-        ("moved 5 pixels", 2**0.5),  # sqrt((n² - 1) / 12) of n pixels in a row
-        ("moved 9 pixels", (80 / 12) ** 0.5),
+        ("defocus, sigma 1", 2**0.5),
+        ("defocus, sigma 2", 2 * 2**0.5),
+        ("motion blur, 5 px", 2**0.5),  # sqrt((n² - 1) / 12) of n pixels in a row
+        ("motion blur, 9 px", (80 / 12) ** 0.5),
     ],
 )
 def test_blur_spreads_a_point(name, deviation):
@@ -133,7 +133,7 @@ def test_blur_spreads_a_point(name, deviation):
         assert spread(image) == pytest.approx(expected, rel=0.06)
 
 
-@pytest.mark.parametrize(("name", "deviation"), [("noise of 8", 8), ("noise of 20", 20)])
+@pytest.mark.parametrize(("name", "deviation"), [("noise, sigma 8", 8), ("noise, sigma 20", 20)])
 def test_noise_has_its_deviation_and_no_mean(name, deviation):
     difference = corrupt(name, np.full((10, 48, 48, 1), 128, np.uint8)).astype(float) - 128
     assert difference.std() == pytest.approx(deviation, rel=0.05)
@@ -141,11 +141,11 @@ def test_noise_has_its_deviation_and_no_mean(name, deviation):
 
 
 def test_jpeg_loses_little_but_not_nothing(images):
-    difference = np.abs(corrupt("jpeg, quality 30", images).astype(float) - images)
+    difference = np.abs(corrupt("JPEG, quality 30", images).astype(float) - images)
     assert 0.2 < difference.mean() < 10
 
 
-@pytest.mark.parametrize(("name", "side"), [("24 x 24 pixels", 24), ("16 x 16 pixels", 16)])
+@pytest.mark.parametrize(("name", "side"), [("resolution 24 px", 24), ("resolution 16 px", 16)])
 def test_low_resolution_keeps_what_is_larger_than_its_pixels(name, side):
     factor = 48 // side
     fine = np.zeros((1, 48, 48, 1), np.uint8)
@@ -176,7 +176,7 @@ def test_covered_where_they_should_be(images, name, inside, outside):
 
 
 def test_a_quarter_is_covered_somewhere():
-    changed = corrupt("a quarter covered", np.zeros((200, 48, 48, 1), np.uint8))
+    changed = corrupt("quarter covered", np.zeros((200, 48, 48, 1), np.uint8))
     assert ((changed == 128).sum(axis=(1, 2, 3)) == 24 * 24).all()
     reached = (changed == 128).any(axis=0)[..., 0]
     assert reached[0].any() and reached[-1].any() and reached[:, 0].any() and reached[:, -1].any()

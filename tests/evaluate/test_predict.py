@@ -49,14 +49,14 @@ def test_compiled_once(images):
         shapes.append(pictures.shape)
         return some_logits(pictures)
 
-    predict_probabilities(counted, images, 4, views="ten")
+    predict_probabilities(counted, images, 4, tta="ten_crop")
     assert shapes == [(4, 48, 48, 1)]
 
 
 def test_views_average_probabilities_not_logits(images):
     mirrored = images[:, :, ::-1]
     expected = (predict_probabilities(some_logits, images) + predict_probabilities(some_logits, mirrored)) / 2
-    np.testing.assert_allclose(predict_probabilities(some_logits, images, views="flip"), expected, rtol=1e-5)
+    np.testing.assert_allclose(predict_probabilities(some_logits, images, tta="flip"), expected, rtol=1e-5)
 
 
 def test_no_pictures():
@@ -64,10 +64,10 @@ def test_no_pictures():
 
 
 def test_unknown_views(images):
-    with pytest.raises(ConfigError, match="unknown views 'all'"):
-        predict_probabilities(some_logits, images, views="all")
+    with pytest.raises(ConfigError, match="unknown test-time augmentation 'all'"):
+        predict_probabilities(some_logits, images, tta="all")
 
 
 def test_a_network_that_gives_nan(images):
-    with pytest.raises(DivergenceError, match="NaN or infinity for 10 of 10 pictures"):
+    with pytest.raises(DivergenceError, match="NaN or infinity for 10 of 10 images"):
         predict_probabilities(lambda pictures: some_logits(pictures) * jnp.nan, images)

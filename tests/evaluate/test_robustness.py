@@ -74,7 +74,7 @@ def test_figure_names_each_corruption_and_its_accuracy(result, tmp_path):
         assert f"<!-- {words}" in drawn
     dark = result["corrupted"]["darker x0.5"]
     assert f"<!-- {100 * dark['accuracy']:.1f} %  ({100 * dark['difference']:+.1f}) -->" in drawn
-    assert f"{100 * result['mean_accuracy']:.1f} % accuracy on corrupted faces" in drawn
+    assert f"{100 * result['mean_accuracy']:.1f} % mean accuracy on corrupted images" in drawn
 
 
 def test_figure_of_an_unknown_format(result, tmp_path):

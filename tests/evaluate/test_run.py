@@ -50,7 +50,7 @@ def test_accuracy_counts_each_picture_once(random_model, model_path, split, aske
     assert asked == [("faces.zip", "test"), ("faces.zip", "train")]
     assert report["accuracy"] == np.mean(predicted == split.labels)
     assert report["n"] == np.sum(report["confusion"]) == 11
-    assert (report["architecture"], report["split"], report["views"]) == ("simple_cnn", "test", "one")
+    assert (report["architecture"], report["split"], report["tta"]) == ("simple_cnn", "test", "none")
 
 
 def test_pictures_that_are_in_the_training_split_too(random_model, model_path, split, monkeypatch):
@@ -60,11 +60,13 @@ def test_pictures_that_are_in_the_training_split_too(random_model, model_path, s
     result = run.evaluate(model_path, "faces.zip").report
     predicted = np.asarray(jax.jit(logits_function(random_model))(split.images)).argmax(axis=1)
     right = (predicted == split.labels)[4:]
-    assert (result["unseen"]["n"], result["unseen"]["accuracy"]) == (7, right.mean())
-    assert "unseen" not in run.evaluate(model_path, "faces.zip", "train").report
+    assert (result["without_overlap"]["n"], result["without_overlap"]["accuracy"]) == (7, right.mean())
+    assert "without_overlap" not in run.evaluate(model_path, "faces.zip", "train").report
     splits["test"] = splits.pop("validation")
     del splits["train"]
-    assert "unseen" not in run.evaluate(model_path, "faces.zip", "test").report, "nobody knows what it was trained on"
+    assert "without_overlap" not in run.evaluate(model_path, "faces.zip", "test").report, (
+        "nobody knows what it was trained on"
+    )
 
 
 def test_workdir_means_its_best_checkpoint(random_model, model_path, asked, tmp_path, monkeypatch):
@@ -93,11 +95,11 @@ def test_a_model_may_be_given_by_its_name(model_path, asked, tmp_path, monkeypat
 def test_corruptions_are_evaluated_where_they_are_asked_for(random_model, model_path, split, asked):
     assert "robustness" not in run.evaluate(model_path, "drawn").report
     told = []
-    result = run.evaluate(model_path, "drawn", views="flip", corruptions=True, on_progress=told.append).report
+    result = run.evaluate(model_path, "drawn", tta="flip", corruptions=True, on_progress=told.append).report
     network = logits_function(random_model)
-    blurred = corrupt("blurred, sigma 2", split.images)
-    probabilities = predict_probabilities(network, blurred, views="flip")
-    found = result["robustness"]["corrupted"]["blurred, sigma 2"]
+    blurred = corrupt("defocus, sigma 2", split.images)
+    probabilities = predict_probabilities(network, blurred, tta="flip")
+    found = result["robustness"]["corrupted"]["defocus, sigma 2"]
     assert found["accuracy"] == report(probabilities, split.labels)["accuracy"]
     assert found["confidence"] == pytest.approx(probabilities.max(axis=1).mean())
     assert result["robustness"]["clean"]["accuracy"] == result["accuracy"]
@@ -108,7 +110,7 @@ def test_corruptions_are_evaluated_where_they_are_asked_for(random_model, model_
     ("arguments", "error", "message"),
     [
         ({"split": "PublicTest"}, ConfigError, "unknown split 'PublicTest'; expected one of train, validation, test"),
-        ({"views": "two"}, ConfigError, "unknown views 'two'"),
+        ({"tta": "two"}, ConfigError, "unknown test-time augmentation 'two'"),
         ({"model": "nowhere.safetensors"}, ModelFileError, "no such model file"),
     ],
 )

@@ -6,6 +6,7 @@ import cv2
 import pytest
 
 from femo_jax.errors import CheckpointError, ConfigError, FemoError
+from femo_jax.evaluate.run_report import read_report
 from femo_jax.evaluate.summary import as_json, deviation, is_finished, markdown, mean, read_rows, run_folders
 from femo_jax.figures.summary import plot_summary
 from femo_jax.train.config import TrainConfig, as_dict
@@ -51,7 +52,7 @@ def test_rows_hold_each_seed_s_figures_the_best_label_first(root):
     assert (row.label, row.epochs, row.seeds) == ("net", 2, [0, 2, 10])
     assert row.accuracy == [0.64, 0.60, 0.62]
     assert row.last_accuracy == pytest.approx([0.63, 0.59, 0.61])
-    assert row.mirrored_accuracy == pytest.approx([0.65, 0.61, 0.63])
+    assert row.flip_accuracy == pytest.approx([0.65, 0.61, 0.63])
     assert row.macro_f1 == pytest.approx([0.54, 0.50, 0.52])
     assert row.minutes == [1.0, 1.0, 1.0]
     assert row.parameters == 917 and row.multiply_adds > row.parameters
@@ -115,8 +116,30 @@ def test_what_cannot_be_compared_is_refused(root, label, changes, said):
 
 def test_a_damaged_report_is_named(root):
     (root / "net" / "seed2" / "report.json").write_text("{")
-    with pytest.raises(CheckpointError, match=r"seed2: report\.json"):
+    with pytest.raises(CheckpointError, match=r"seed2/report\.json: not a report of femo"):
         read_rows(root)
+
+
+def test_a_report_of_femo_0_1_is_read(tmp_path):
+    corrupted = {"moved 5 pixels": {"accuracy": 0.4}, "rotated 10 degrees": {"accuracy": 0.5}}
+    old = {"accuracy": 0.7, "views": "ten", "unseen": {"n": 3}, "robustness": {"seed": 0, "corrupted": corrupted}}
+    (tmp_path / "old.json").write_text(json.dumps(old))
+    assert read_report(tmp_path / "old.json") == {
+        "accuracy": 0.7,
+        "tta": "ten_crop",
+        "without_overlap": {"n": 3},
+        "robustness": {
+            "seed": 0,
+            "corrupted": {"motion blur, 5 px": {"accuracy": 0.4}, "rotated 10 degrees": {"accuracy": 0.5}},
+        },
+    }
+
+
+@pytest.mark.parametrize("contents", ["", "[]", "{}", '{"accuracy": null}', "\x00"])
+def test_what_is_no_report_is_named(tmp_path, contents):
+    (tmp_path / "report.json").write_text(contents)
+    with pytest.raises(CheckpointError, match=r"report\.json: not a report of femo"):
+        read_report(tmp_path / "report.json")
 
 
 def test_an_older_femo_s_config_has_the_defaults_of_newer_fields(root):

@@ -21,14 +21,14 @@ def evaluation() -> Evaluation:
     probabilities[np.arange(11), predicted] = 0.4
     images = rng.integers(0, 256, (11, 48, 48, 1), np.uint8)
     split = Split(images, labels, np.array([f"picture {number}" for number in range(11)]))
-    words = {"architecture": "simple_cnn", "split": "validation", "views": "flip"}
+    words = {"architecture": "simple_cnn", "split": "validation", "tta": "flip"}
     return Evaluation(report(probabilities, labels) | words, probabilities, split)
 
 
 def test_confusion_and_reliability(evaluation, tmp_path):
     path = tmp_path / "figures" / "evaluation.svg"
     assert draw_evaluation(evaluation, path) == [path]
-    assert "simple_cnn on validation, views: flip" in path.read_text()
+    assert "simple_cnn on validation (11 images, flip TTA)" in path.read_text()
 
 
 def test_corruptions_are_drawn_in_a_file_beside_it(evaluation, tmp_path):
@@ -38,19 +38,21 @@ def test_corruptions_are_drawn_in_a_file_beside_it(evaluation, tmp_path):
     figure, bars = tmp_path / "evaluation.svg", tmp_path / "evaluation-corruptions.svg"
     assert corruptions_figure(figure) == bars
     assert draw_evaluation(with_corruptions, figure) == [figure, bars]
-    assert "simple_cnn on validation, views: flip" in bars.read_text() and "blurred, sigma 2" in bars.read_text()
+    assert (
+        "simple_cnn on validation (11 images, flip TTA)" in bars.read_text() and "defocus, sigma 2" in bars.read_text()
+    )
 
 
-def test_mistakes_are_drawn(evaluation, tmp_path):
-    assert draw_evaluation(evaluation, mistakes=tmp_path / "mistakes.svg", mistakes_count=3)
-    assert "the 3 surest of 7 wrong predictions" in (tmp_path / "mistakes.svg").read_text()
+def test_the_most_confident_errors_are_drawn(evaluation, tmp_path):
+    assert draw_evaluation(evaluation, top_errors=tmp_path / "errors.svg", top_errors_count=3)
+    assert "the 3 most confident of 7 errors" in (tmp_path / "errors.svg").read_text()
 
 
 @pytest.mark.parametrize(
-    ("figure", "mistakes", "count", "error", "message"),
+    ("figure", "errors", "count", "error", "message"),
     [
-        (None, "mistakes.jpeg", 40, FemoError, "mistakes.jpeg: unknown figure format"),
-        (None, "mistakes.png", 0, ConfigError, "0 mistakes are asked for; expected 1 to 400"),
+        (None, "errors.jpeg", 40, FemoError, "errors.jpeg: unknown figure format"),
+        (None, "errors.png", 0, ConfigError, "--top-errors-count is 0; expected 1 to 400"),
         ("a.png", "a.png", 40, ConfigError, "a.png: is drawn twice"),
         ("a.png", "a-corruptions.png", 40, ConfigError, "a-corruptions.png: is drawn twice"),
         ("confusion.jpeg", None, 40, FemoError, "unknown figure format"),
@@ -58,9 +60,9 @@ def test_mistakes_are_drawn(evaluation, tmp_path):
         (None, f"{__file__}/new/a.png", 40, FemoError, r"a\.png: cannot be written"),
     ],
 )
-def test_what_cannot_be_drawn_is_known_before(figure, mistakes, count, error, message):
+def test_what_cannot_be_drawn_is_known_before(figure, errors, count, error, message):
     with pytest.raises(error, match=message):
-        check_figures(figure, mistakes, count)
+        check_figures(figure, errors, count)
 
 
 def test_a_run_is_drawn_from_its_files(tmp_path, evaluation):

@@ -1,4 +1,4 @@
-"""The wrong predictions of which a model is surest: in FER-2013 many of them are errors of the label."""
+"""The most confident errors of a model: in FER-2013 many of them are label errors."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -10,23 +10,23 @@ from femo_jax.emotions import EMOTIONS
 from femo_jax.errors import ConfigError
 
 COUNT = 40
-"""Mistakes on a sheet, unless another number is asked for."""
+"""Errors on a sheet by default."""
 
 MAX_COUNT = 400
 """Above this a sheet is too large for an image viewer."""
 
-_AS_FEMO_SAYS = {"happiness": "happy", "sadness": "sad", "anger": "angry"}
+_FEMO_NAMES = {"happiness": "happy", "sadness": "sad", "anger": "angry"}
 
 
-class Mistake(NamedTuple):
+class TopError(NamedTuple):
     """A wrong prediction.
 
     Attributes:
-      index: of the picture in its split.
-      label: what the data set says.
-      predicted: what the model says.
+      index: of the image in its split.
+      label: of the data set.
+      predicted: the model's prediction.
       confidence: the probability of `predicted`, 0..1.
-      majority: what most of FER+'s voters say, an emotion in femo's words, "contempt", "unknown" or "not-a-face";
+      majority: the majority vote of FER+, one of femo's emotions, "contempt", "unknown" or "not-a-face";
         several at a tie; none where there are no votes.
     """
 
@@ -38,19 +38,19 @@ class Mistake(NamedTuple):
 
 
 def check_count(count: int) -> None:
-    """Makes sure that a sheet can show so many mistakes, for a caller about to work long before it draws.
+    """Checks that a sheet can show so many errors, for a caller about to work long before it draws.
 
     Raises:
       ConfigError: it cannot.
     """
     if not 1 <= count <= MAX_COUNT:
-        raise ConfigError(f"{count} mistakes are asked for; expected 1 to {MAX_COUNT}.")
+        raise ConfigError(f"--top-errors-count is {count}; expected 1 to {MAX_COUNT}.")
 
 
-def select_mistakes(
+def select_top_errors(
     probabilities: np.ndarray, labels: np.ndarray, votes: np.ndarray | None = None, count: int = COUNT
-) -> list[Mistake]:
-    """The wrong predictions with the highest confidence, the surest first; equally sure ones in the split's order.
+) -> list[TopError]:
+    """The wrong predictions with the highest confidence, in falling order; ties keep the split's order.
 
     Args:
       probabilities: `[n, 7] float`, each row a softmax in the order of `femo_jax.EMOTIONS`.
@@ -60,21 +60,21 @@ def select_mistakes(
     """
     predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
     wrong = np.flatnonzero(predicted != labels)
-    surest = wrong[np.argsort(-confidence[wrong], kind="stable")][:count]
+    top = wrong[np.argsort(-confidence[wrong], kind="stable")][:count]
     return [
-        Mistake(
+        TopError(
             index=int(index),
             label=EMOTIONS[labels[index]],
             predicted=EMOTIONS[predicted[index]],
             confidence=float(confidence[index]),
             majority=() if votes is None else majority_of(votes[index]),
         )
-        for index in surest
+        for index in top
     ]
 
 
 def majority_of(votes: np.ndarray) -> tuple[str, ...]:
-    """What most of FER+'s voters say of a picture: several at a tie, nothing without a vote.
+    """The majority vote of FER+ on an image: several classes at a tie, none without a vote.
 
     Args:
       votes: `[10]` in the order of `femo_jax.data.ferplus.VOTES`.
@@ -82,15 +82,15 @@ def majority_of(votes: np.ndarray) -> tuple[str, ...]:
     if not votes.any():
         return ()
     words = [VOTES[index] for index in np.flatnonzero(votes == votes.max())]
-    return tuple(_AS_FEMO_SAYS.get(word, word) for word in words)
+    return tuple(_FEMO_NAMES.get(word, word) for word in words)
 
 
-def sheet_title(mistakes: Sequence[Mistake], wrong: int) -> str:
-    """How many of a split's `wrong` predictions are shown, and with whom FER+'s voters side."""
-    title = f"the {len(mistakes):,} surest of {wrong:,} wrong predictions"
-    voted = [mistake for mistake in mistakes if mistake.majority]
+def sheet_title(errors: Sequence[TopError], wrong: int) -> str:
+    """How many of a split's `wrong` predictions are shown, and how FER+'s majority votes on them."""
+    title = f"the {len(errors):,} most confident of {wrong:,} errors"
+    voted = [error for error in errors if error.majority]
     if not voted:
         return title
-    with_model = sum(mistake.majority == (mistake.predicted,) for mistake in voted)
-    with_label = sum(mistake.majority == (mistake.label,) for mistake in voted)
-    return f"{title}\nFER+'s majority: {with_model} as predicted, {with_label} as labelled, of {len(voted)}"
+    with_model = sum(error.majority == (error.predicted,) for error in voted)
+    with_label = sum(error.majority == (error.label,) for error in voted)
+    return f"{title}\nFER+ majority vote: {with_model} as predicted, {with_label} as labelled, of {len(voted)}"

@@ -5,9 +5,9 @@ from femo_jax.data.ferplus import VOTES
 from femo_jax.data.splits import Split
 from femo_jax.emotions import EMOTIONS
 from femo_jax.errors import ConfigError, FemoError
-from femo_jax.evaluate.mistakes import MAX_COUNT, Mistake, check_count, majority_of, select_mistakes
-from femo_jax.evaluate.mistakes import sheet_title as title_of
-from femo_jax.figures.confident_errors import plot_mistakes
+from femo_jax.evaluate.top_errors import MAX_COUNT, TopError, check_count, majority_of, select_top_errors
+from femo_jax.evaluate.top_errors import sheet_title as title_of
+from femo_jax.figures.top_errors import plot_top_errors
 
 
 def votes_for(**votes: int) -> np.ndarray:
@@ -32,19 +32,19 @@ def split() -> Split:
 
 
 def test_the_surest_mistakes_come_first(predictions):
-    found = select_mistakes(*predictions)
+    found = select_top_errors(*predictions)
     assert [mistake.index for mistake in found] == [4, 2, 5, 0]
-    assert found[0] == Mistake(4, "surprise", "neutral", pytest.approx(0.9), ())
-    assert select_mistakes(*predictions, count=2) == found[:2]
+    assert found[0] == TopError(4, "surprise", "neutral", pytest.approx(0.9), ())
+    assert select_top_errors(*predictions, count=2) == found[:2]
 
 
 def test_no_mistakes():
-    assert select_mistakes(np.eye(7), np.arange(7)) == []
+    assert select_top_errors(np.eye(7), np.arange(7)) == []
 
 
 def test_votes_go_with_the_pictures(predictions):
     votes = np.stack([votes_for(), *[votes_for(fear=9)] * 3, votes_for(neutral=6, sadness=4), votes_for(NF=0)])
-    found = select_mistakes(*predictions, votes)
+    found = select_top_errors(*predictions, votes)
     assert [mistake.majority for mistake in found] == [("neutral",), ("fear",), (), ()]
 
 
@@ -68,16 +68,16 @@ def test_every_emotion_of_the_votes_is_one_of_femo():
 
 
 def test_title_says_with_whom_the_voters_side():
-    sure = Mistake(0, "fear", "angry", 0.9)
-    assert title_of([sure] * 2, 1222) == "the 2 surest of 1,222 wrong predictions"
+    sure = TopError(0, "fear", "angry", 0.9)
+    assert title_of([sure] * 2, 1222) == "the 2 most confident of 1,222 errors"
     majorities = [("angry",), ("angry",), ("fear",), ("angry", "fear"), ("unknown",), ()]
     voted = [sure._replace(majority=majority) for majority in majorities]
-    assert title_of(voted, 9).splitlines()[1] == "FER+'s majority: 2 as predicted, 1 as labelled, of 5"
+    assert title_of(voted, 9).splitlines()[1] == "FER+ majority vote: 2 as predicted, 1 as labelled, of 5"
 
 
 def test_the_sheet_says_what_is_wrong_and_where(predictions, split, tmp_path):
     votes = np.stack([votes_for(neutral=3, happiness=3)] * 6)
-    plot_mistakes(select_mistakes(*predictions, votes), split, tmp_path / "sheet.svg", "femonet on test")
+    plot_top_errors(select_top_errors(*predictions, votes), split, tmp_path / "sheet.svg", "femonet on test")
     drawn = (tmp_path / "sheet.svg").read_text()
     for words in ("femonet on test", "surprise → neutral 90 %", "FER+: neutral / happy", "PublicTest_4.jpg"):
         assert f"<!-- {words} -->" in drawn
@@ -87,14 +87,14 @@ def test_the_sheet_says_what_is_wrong_and_where(predictions, split, tmp_path):
 
 
 def test_without_votes_or_mistakes(predictions, split, tmp_path):
-    plot_mistakes(select_mistakes(*predictions), split, tmp_path / "sheet.svg", "")
+    plot_top_errors(select_top_errors(*predictions), split, tmp_path / "sheet.svg", "")
     assert "FER+" not in (tmp_path / "sheet.svg").read_text()
-    plot_mistakes([], split, tmp_path / "none.svg", "the 0 surest")
+    plot_top_errors([], split, tmp_path / "none.svg", "none")
     assert "<image" not in (tmp_path / "none.svg").read_text()
 
 
 def test_nothing_is_drawn_outside_the_sheet(predictions, split, tmp_path, monkeypatch):
-    from femo_jax.figures import confident_errors as module
+    from femo_jax.figures import top_errors as module
 
     figures = []
 
@@ -104,8 +104,8 @@ def test_nothing_is_drawn_outside_the_sheet(predictions, split, tmp_path, monkey
             return super().savefig(*arguments, **options)
 
     monkeypatch.setattr(module, "Figure", Kept)
-    found = select_mistakes(*predictions, np.stack([votes_for(fear=3)] * 6)) * 5  # three rows
-    plot_mistakes(found, split, tmp_path / "sheet.png", "two\nlines")
+    found = select_top_errors(*predictions, np.stack([votes_for(fear=3)] * 6)) * 5  # three rows
+    plot_top_errors(found, split, tmp_path / "sheet.png", "two\nlines")
     (figure,) = figures
     texts = [text.get_window_extent() for axes in figure.axes for text in axes.texts]
     assert len(texts) == 60
@@ -116,10 +116,10 @@ def test_nothing_is_drawn_outside_the_sheet(predictions, split, tmp_path, monkey
 
 @pytest.mark.parametrize("count", [0, -3, MAX_COUNT + 1])
 def test_a_count_of_no_use(count):
-    with pytest.raises(ConfigError, match=f"{count} mistakes are asked for; expected 1 to {MAX_COUNT}"):
+    with pytest.raises(ConfigError, match=f"--top-errors-count is {count}; expected 1 to {MAX_COUNT}"):
         check_count(count)
 
 
 def test_an_unknown_format(split, tmp_path):
     with pytest.raises(FemoError, match="unknown figure format"):
-        plot_mistakes([], split, tmp_path / "sheet.jpeg", "")
+        plot_top_errors([], split, tmp_path / "sheet.jpeg", "")
