@@ -9,8 +9,10 @@ stands between. All else on a page is written by hand.
 import re
 from pathlib import Path
 
+import benchmark_tables
+import results_tables
 from results_figures import Point, draw_cost, draw_times
-from results_tables import TABLES, read_json, rows_of, runs_of, times_of
+from results_tables import read_json, rows_of, runs_of, times_of
 from rich.console import Console
 
 from femo_jax import weights
@@ -19,6 +21,7 @@ from femo_jax.files import write_text
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+TABLES = {**results_tables.TABLES, **benchmark_tables.TABLES}
 IMAGES = ROOT / "docs" / "images"
 _TABLE = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 

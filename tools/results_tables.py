@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from benchmark_tables import face_milliseconds
 from results_figures import MILESTONES, Times, read_times
 from studies import RESULTS, Run, read_study, unpack
 
@@ -142,6 +143,27 @@ CORRUPTIONS = {
 """Names of corruptions in the table that differ from those in the file."""
 
 
+def shipped_table() -> str:
+    """The two shipped models at a glance."""
+    milliseconds = face_milliseconds()
+    rows = []
+    for model in weights.shipped_names():
+        record = weights.model_record(model)
+        private = next(of for of in record["evaluations"] if (of["split"], of["tta"]) == ("test", "none"))
+        rows.append(
+            [
+                f"`{model}`",
+                f"{record['parameters'] / 1e6:.2f} M",
+                f"{record['bytes'] / 1e6:.1f} MB",
+                spread([seed["accuracy"] for seed in record["training"]["seeds"]], "{:.2f}", 100, " %"),
+                _percent(private["accuracy"]),
+                _percent(private["ece"]),
+                f"{milliseconds[model]:.1f} ms",
+            ]
+        )
+    return markdown_table(["model", "parameters", "file", "PublicTest", "PrivateTest", "ECE", "time per face"], rows)
+
+
 def tta_table() -> str:
     """PublicTest by each shipped model and test-time augmentation."""
     return _evaluations_table("validation")
@@ -187,6 +209,7 @@ def _points(share: float) -> str:
 
 
 TABLES: Mapping[str, Callable[[], str]] = {
+    "shipped": shipped_table,
     "networks": lambda: study_table("networks"),
     "ablations": lambda: study_table("ablations"),
     "grids": lambda: study_table("grids"),

@@ -58,7 +58,7 @@ def test_rows_are_those_of_the_committed_runs(study):
 def test_no_marked_table_is_older_than_the_results_and_each_has_a_maker():
     for page in pages.PAGES:
         text = page.read_text("utf-8")
-        assert set(re.findall(r"<!-- table: (\S+) -->", text)) <= results_tables.TABLES.keys(), page
+        assert set(re.findall(r"<!-- table: (\S+) -->", text)) <= pages.TABLES.keys(), page
     assert {"networks", "ablations", "grids", "time", "tta", "private", "robustness", "clips"} <= set(
         re.findall(r"<!-- table: (\S+) -->", PAGE.read_text("utf-8"))
     )
