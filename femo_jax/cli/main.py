@@ -126,8 +126,18 @@ def _run(arguments: list[str]) -> int:
     logging.basicConfig(level=logging.WARNING, handlers=[WarningHandler()])
     logging.getLogger("absl").setLevel(logging.ERROR)
     with warnings.catch_warnings():
-        warnings.showwarning = lambda message, *_: warn(f"warning: {message}")
+        warnings.showwarning = _show_warning
         return _module(name).main(rest)
+
+
+def _show_warning(message: Warning | str, *_: object) -> None:
+    """Prints a warning as a line; one about damaged files of JAX's cache after they were removed."""
+    repaired = None
+    if "jax" in sys.modules:
+        from femo_jax.live.compile_cache import repair
+
+        repaired = repair(str(message))
+    warn(repaired or f"warning: {message}")
 
 
 def _module(command: str) -> ModuleType:

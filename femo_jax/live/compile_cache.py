@@ -1,9 +1,12 @@
 """JAX's persistent compilation cache for what live recognition compiles, so that the second start is a fast one."""
 
 import os
+import warnings
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import jax
 from jax.experimental.compilation_cache import compilation_cache
@@ -20,7 +23,7 @@ def persistent_cache() -> Iterator[None]:
     It is kept where the user told JAX to (`JAX_COMPILATION_CACHE_DIR`, or the option of that name), else in femo's
     cache folder; where that cannot be written, nothing is kept. Afterwards JAX's options are what they were.
     """
-    with _option(_SHORTEST, 0.0):  # JAX keeps by default what took a second
+    with _repairing(), _option(_SHORTEST, 0.0):  # JAX keeps by default what took a second
         folder = cache_folder() / "xla"
         if getattr(jax.config, _FOLDER) is not None or not _can_be_written(folder):
             yield
@@ -30,6 +33,52 @@ def persistent_cache() -> Iterator[None]:
                 yield
             finally:
                 compilation_cache.reset_cache()  # JAX holds on to the folder that it used first
+
+
+def repair(message: str) -> str | None:
+    """Remove damaged entries of JAX's compilation cache, such as those that a full disk cut short.
+
+    JAX never replaces an entry, and so would warn at every start. Called with its warning, before it stores what it
+    then compiles, this lets it store a whole entry.
+
+    Args:
+      message: of a warning.
+
+    Returns:
+      What to print in place of the message; None where it is not about the cache, or no entry is damaged.
+    """
+    folder = getattr(jax.config, _FOLDER)
+    if "reading persistent compilation cache entry" not in message or not folder:
+        return None
+    damaged = [path for path in Path(folder).glob("*-cache") if not _is_whole(path)]
+    for path in damaged:
+        path.unlink(missing_ok=True)
+    return f"removed {len(damaged)} damaged files of JAX's compilation cache in {folder}" if damaged else None
+
+
+@contextmanager
+def _repairing() -> Iterator[None]:
+    with warnings.catch_warnings():
+        show = warnings.showwarning
+
+        def show_or_repair(message: Warning | str, *arguments: Any) -> None:
+            repaired = repair(str(message))
+            show(message if repaired is None else UserWarning(repaired), *arguments)
+
+        warnings.showwarning = show_or_repair
+        yield
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether an entry can be decompressed; JAX uses zlib, and zstandard where that is installed."""
+    contents = path.read_bytes()
+    if contents.startswith(b"\x28\xb5\x2f\xfd"):
+        return True
+    try:
+        zlib.decompress(contents)
+    except zlib.error:
+        return False
+    return True
 
 
 @contextmanager

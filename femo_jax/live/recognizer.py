@@ -131,6 +131,7 @@ class EmotionRecognizer:
 
         Raises:
           ValueError: other shape or dtype.
+          ModelFileError: the network gives NaN or infinity for these faces.
         """
         size = self.model.image_size
         if not isinstance(faces, np.ndarray) or faces.shape[1:] != (size, size) or faces.dtype != np.uint8:
@@ -141,7 +142,11 @@ class EmotionRecognizer:
             results.append(self._calls[batch](_padded(faces[start : start + batch], batch)))
             start += batch
         # Cut in numpy: cutting an array of JAX would compile.
-        return np.concatenate([np.zeros((0, len(EMOTIONS)), np.float32), *map(np.asarray, results)])[: len(faces)]
+        probabilities = np.concatenate([np.zeros((0, len(EMOTIONS)), np.float32), *map(np.asarray, results)])
+        probabilities = probabilities[: len(faces)]
+        if not np.isfinite(probabilities).all():
+            raise _not_finite(self.model)
+        return probabilities
 
     def stream(self, config: StreamConfig | None = None) -> EmotionStream:
         """Recognition in frames that follow each other, with steady tracks; each camera needs a stream of its own."""
@@ -216,15 +221,18 @@ def _compile(model: LoadedModel, batch_sizes: Sequence[int]) -> dict[int, Callab
         faces = jax.ShapeDtypeStruct((batch, side, side), jnp.uint8)
         call = partial(probabilities.lower(folded, faces).compile(), folded)
         if not np.isfinite(call(np.zeros(faces.shape, np.uint8))).all():  # which warms up as well
-            raise ModelFileError(
-                f"the network {model.architecture!r} gives NaN or infinity. Export a checkpoint from before the run"
-                " diverged."
-            )
+            raise _not_finite(model)
         return call
 
     # XLA compiles one network on one core.
     with persistent_cache(), ThreadPoolExecutor() as threads:
         return dict(zip(batch_sizes, threads.map(compiled, batch_sizes), strict=True))
+
+
+def _not_finite(model: LoadedModel) -> ModelFileError:
+    return ModelFileError(
+        f"the network {model.architecture!r} gives NaN or infinity. Export a checkpoint from before the run diverged."
+    )
 
 
 def _probabilities(mean: float, std: float, temperature: float, logits: Partial, faces: jax.Array) -> jax.Array:

@@ -81,3 +81,29 @@ def test_without_a_folder_to_write_nothing_is_kept_and_nothing_is_said(folder, t
         warnings.simplefilter("error")
         with persistent_cache():
             compile_new(16)
+
+
+def test_damaged_entries_are_replaced_with_one_line(folder):
+    """As a full disk leaves them: JAX alone would warn at every start, and never store the entry again."""
+    with persistent_cache():
+        compile_new(21)
+        compile_new(22)
+    first, second = sorted(folder.iterdir())
+    whole = {path: path.read_bytes() for path in (first, second)}
+    first.write_bytes(whole[first][: len(whole[first]) // 2])
+    second.write_bytes(b"")
+    jax.clear_caches()
+    with (
+        pytest.warns(UserWarning, match="removed 2 damaged files of JAX's compilation cache") as shown,
+        persistent_cache(),
+    ):
+        compile_new(21)
+        compile_new(22)
+    assert len(shown) == 1
+    assert {path.name for path in folder.iterdir()} == {first.name, second.name}
+    jax.clear_caches()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with persistent_cache():
+            compile_new(21)
+            compile_new(22)

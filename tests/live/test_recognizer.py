@@ -274,6 +274,16 @@ def test_a_network_that_gives_nan_is_refused(random_model):
         EmotionRecognizer(dataclasses.replace(random_model, variables=variables), GivenBoxes(), batch_sizes=(1,))
 
 
+def test_nan_for_some_faces_is_an_error_and_no_emotion(random_model):
+    """Blank faces, with which the network is warmed up, pass: the others overflow."""
+    model = dataclasses.replace(random_model, mean=0.0, std=1e-36)
+    recognizer = EmotionRecognizer(model, GivenBoxes(), batch_sizes=(1,))
+    recognizer.detector.boxes = [Box(0, 0, 48, 48)]
+    assert np.isfinite(recognizer.classify(np.zeros((1, 48, 48), np.uint8))).all()
+    with pytest.raises(ModelFileError, match="gives NaN or infinity"):
+        recognizer(np.full((48, 48), 255, np.uint8))
+
+
 def test_stream_has_the_recognizer_and_the_settings(recognizer):
     config = StreamConfig(track=TrackConfig(min_hits=1))
     recognizer.detector.boxes = [Box(5, 8, 60, 60)]

@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 from flax import linen as nn
 
-from femo_jax.models import create_model, model_names
+from femo_jax.model_file import LoadedModel, load_model_file, logits_function, save_model_file
+from femo_jax.models import create_model, model_names, registry
 from femo_jax.models.fold import fold_batch_norm
 from femo_jax.models.layers import BatchNorm, Conv
 from femo_jax.models.mini_xception import DepthwiseConv3
@@ -51,6 +52,30 @@ def test_every_network_keeps_its_logits_and_loses_its_batch_norms(name, implemen
     np.testing.assert_allclose(logits, whole, rtol=1e-4, atol=1e-4 * np.abs(whole).max())
     assert {"params"} == set(folded.args[0])
     assert not any("scale" in jax.tree_util.keystr(path) for path, _ in jax.tree.leaves_with_path(folded.args[0]))
+
+
+class WithoutBatchNorm(nn.Module):
+    num_classes: int = 7
+
+    @nn.compact
+    def __call__(self, x, *, train):
+        x = nn.LayerNorm()(nn.relu(nn.Conv(4, (3, 3), strides=4)(x)))
+        return nn.Dense(self.num_classes)(x.mean((1, 2)))
+
+
+def test_a_network_without_batch_norm_stays_as_it_is(images):
+    folded, logits, whole = folded_and_whole(WithoutBatchNorm(), images)
+    np.testing.assert_allclose(logits, whole, rtol=1e-5)
+    assert set(folded.args[0]) == {"params"}
+
+
+def test_a_network_without_batch_norm_has_a_model_file(images, tmp_path, monkeypatch):
+    monkeypatch.setitem(registry._NETWORKS, "without_batch_norm", WithoutBatchNorm)
+    variables = random_variables(WithoutBatchNorm(), images)
+    assert set(variables) == {"params"}
+    save_model_file(tmp_path / "model.safetensors", LoadedModel("without_batch_norm", {}, variables), "float32")
+    loaded = load_model_file(tmp_path / "model.safetensors")
+    assert jax.jit(logits_function(loaded))(np.zeros((2, 48, 48, 1), np.uint8)).shape == (2, 7)
 
 
 def norm(**options):
