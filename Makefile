@@ -78,16 +78,16 @@ pythons:
 	$(PYTHON) tests/pythons.py
 
 # One set of versions for every Python from 3.10 on and for every file. The first pass resolves all extras together, so
-# that the files agree.
+# that the files agree. Extras stay in their names: pip looks for `coverage[toml]`, and would take another version of it.
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-header --no-annotate pyproject.toml
 EVERY_EXTRA := --extra train --extra onednn --extra tensorboard --extra dev --extra ros
 
 lock: setup
 	$(BIN)/python -m pip install --quiet "uv>=0.5,<1"
 	$(LOCK) $(UPGRADE) $(EVERY_EXTRA) --output-file constraints.txt
-	$(LOCK) --constraint constraints.txt --generate-hashes --output-file requirements/dev.txt \
+	$(LOCK) --constraint constraints.txt --generate-hashes --no-strip-extras --output-file requirements/dev.txt \
 	    --extra train --extra onednn --extra tensorboard --extra dev
-	$(LOCK) --constraint constraints.txt --generate-hashes --output-file requirements/ros.txt --extra ros
+	$(LOCK) --constraint constraints.txt --generate-hashes --no-strip-extras --output-file requirements/ros.txt --extra ros
 
 # Its packages clash with femo's: an environment of its own. It imports pkg_resources, which newer setuptools lack, and
 # uses Haar cascades, which OpenCV 5 lacks.
