@@ -1,0 +1,204 @@
+"""Where each number on the pages comes from.
+
+A claim is a piece of text as it stands on a page, and the values of its measurements, in their order, read from a
+committed file. `fact(...)` stands for a number that no file of femo can hold: a definition, or somebody else's result;
+it names who said it.
+"""
+
+import json
+import statistics
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from studies import Run, read_study
+
+from femo_jax.configs import config_names
+from femo_jax.models import create_model, model_cost
+from femo_jax.train.config import load_config
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Fact(NamedTuple):
+    """A number with a source outside of the repository."""
+
+    source: str
+
+
+class Claim(NamedTuple):
+    """A text of a page and what its measurements are: values, or facts."""
+
+    text: str
+    values: Sequence[float | Fact]
+
+
+def fact(source: str) -> Fact:
+    """A number that is not measured here; says where it is from."""
+    return Fact(source)
+
+
+@cache
+def read(path: str) -> Any:
+    """A committed JSON file."""
+    return json.loads((ROOT / path).read_text("utf-8"))
+
+
+@cache
+def runs(study: str, name: str) -> list[Run]:
+    """The runs of a configuration without overrides."""
+    return [run for run in read_study(ROOT / "results" / f"{study}.jsonl") if run.name == name and not run.overrides]
+
+
+def evaluation(model: str, split: str, tta: str = "none") -> dict[str, Any]:
+    """An evaluation in the record of a shipped model."""
+    found = read(f"femo_jax/weights/{model}.json")["evaluations"]
+    return next(of for of in found if (of["split"], of["tta"]) == (split, tta))
+
+
+def spread(values: Sequence[float]) -> list[float]:
+    """Mean and sample standard deviation."""
+    return [statistics.fmean(values), statistics.stdev(values)]
+
+
+def overlap_accuracy(report: Any) -> float:
+    """Accuracy on the images that are in the training split as well, from that of all and that of the others."""
+    of = report["unseen"]
+    return (report["n"] * report["accuracy"] - of["n"] * of["accuracy"]) / (report["n"] - of["n"])
+
+
+def minutes_to(name: str, accuracy: float) -> float:
+    """Minutes of a configuration to the end of the first epoch that reached an accuracy, in the mean over its runs on
+    two CPU cores.
+    """
+    by_run = []
+    for run in runs("networks", name):
+        environment = run.record["environment"]
+        if environment.get("cores", 2) != 2 or environment.get("dtype", "bfloat16") != run.record["config"]["dtype"]:
+            continue
+        epochs: dict[int, float] = {}
+        for record in run.metrics:
+            epochs[record["epoch"]] = epochs.get(record["epoch"], 0.0) + record["seconds"]
+        by_run.append((epochs, {r["epoch"]: r["accuracy"] for r in run.metrics if r["split"] == "validation"}))
+    total = 0.0
+    for epoch in sorted(by_run[0][0]):
+        total += statistics.fmean(seconds[epoch] for seconds, _ in by_run) / 60
+        if statistics.fmean(reached[epoch] for _, reached in by_run) >= accuracy:
+            return total
+    raise ValueError(f"{name} never reached {accuracy}")
+
+
+def parameters(name: str) -> int:
+    """Parameters of the network of a packaged configuration."""
+    assert name in config_names()
+    config = load_config(name)
+    return model_cost(create_model(config.model, **config.model_options)).parameters
+
+
+def flip(label: str) -> float:
+    """Best accuracy with flip TTA of a row of the grids, by label."""
+    of = [run for run in read_study(ROOT / "results" / "grids.jsonl") if run.label == label]
+    return statistics.fmean(run.flip["accuracy"] for run in of)
+
+
+FER2013 = fact("FER-2013 (Goodfellow et al. 2013)")
+PEOPLE = fact("Goodfellow et al. 2013, arXiv:1307.0414")
+FERPLUS = fact("top vote of FER+ (Barsoum et al. 2016) compared with the label")
+INTERVAL = fact("a 95 % interval by choice")
+BINOMIAL = 1.96 * (0.7 * 0.3 / 3589) ** 0.5
+PYTHON = fact("classifiers of pyproject.toml; tests/test_packaging.py")
+ROUND = fact("an example or a threshold in words, not a result")
+RECORDED = fact("observed while running, not kept as a file")
+WIDTHS = "model_options.widths"
+
+PRECISION = Claim(
+    "With 3,589 images the 95 % interval of an accuracy is about ±1.5 points", [FER2013, INTERVAL, 100 * BINOMIAL]
+)
+
+
+def winograd_gain() -> float:
+    """Time of all passes of FemoNet's 3x3 convolutions by a plain sum, over that by Winograd's filtering."""
+    measured = read("benchmarks/results/convolution.json")["milliseconds"]
+    passes = [of for by_pass in measured.values() for of in by_pass.values()]
+    return sum(of["plain"] for of in passes) / sum(of["winograd"] for of in passes)
+
+
+CLAIMS: dict[str, list[Claim]] = {
+    "README.md": [
+        Claim("3,589 images per split", [evaluation("femonet-base", "test")["n"]]),
+        Claim("Python 3.10 to 3.13", [PYTHON, PYTHON]),
+    ],
+    "docs/quickstart.md": [Claim("Python 3.10 to 3.13", [PYTHON, PYTHON])],
+    "docs/recognise.md": [
+        Claim("2,005 true faces", [read("benchmarks/results/live.json")["femo"]["stream"]["faces_there"]])
+    ],
+    "docs/evaluate.md": [
+        Claim("its 95 % interval", [INTERVAL]),
+        Claim("A confidence of 70 % then means that about 70 %", [ROUND, ROUND]),
+        Claim(
+            "With 3,589 images the 95 % interval of an accuracy is about ±1.5 points",
+            [FER2013, INTERVAL, 100 * BINOMIAL],
+        ),
+    ],
+    "docs/limitations.md": [
+        Claim("people agree with them in about 65 %", [PEOPLE]),
+        Claim("the ten votes of FER+ agree in 67 %", [FERPLUS]),
+    ],
+    "docs/train.md": [
+        Claim("at first use, in about 15 seconds", [RECORDED]),
+        Claim("FemoNet (2.6 M parameters)", [parameters("labels_only") / 1e6]),
+        Claim("1.8 times as fast", [winograd_gain()]),
+    ],
+    "docs/results.md": [
+        Claim("28,709 training images, 3,589 validation images (PublicTest), 3,589 test images", [FER2013] * 3),
+        Claim(
+            "With 3,589 images the 95 % interval of an accuracy is about ±1.5 points",
+            [FER2013, INTERVAL, 100 * BINOMIAL],
+        ),
+        Claim(
+            "reaches 71.97 % on PrivateTest, 70.47 %",
+            [evaluation(model, "test")["accuracy"] for model in ("femonet-base", "femonet-small")],
+        ),
+        Claim(
+            "classifies 94 % of the 280 overlapping images as labelled, and 70.16 ± 0.17 % of the others",
+            [
+                statistics.fmean(overlap_accuracy(run.flip) for run in runs("networks", "femonet-base")),
+                *spread([run.flip["unseen"]["accuracy"] for run in runs("networks", "femonet-base")]),
+            ],
+        ),
+        Claim(
+            "reaches 68.75 ± 0.96 % without overlap",
+            spread([run.flip["unseen"]["accuracy"] for run in runs("networks", "femonet-small")]),
+        ),
+        Claim("About 20 seconds of start-up", [RECORDED]),
+        Claim(
+            "Without teachers, 68 % takes 55 minutes, and 70 % was not reached",
+            [ROUND, minutes_to("ferplus_self_distill", 0.68), ROUND],
+        ),
+        Claim("reached 70 % in epoch 93", [ROUND]),
+        Claim(
+            "classifies 91 % of the 280 overlapping images as labelled, and 66.30 % of the others",
+            [
+                overlap_accuracy(runs("ablations", "epochs_24")[0].flip),
+                runs("ablations", "epochs_24")[0].flip["unseen"]["accuracy"],
+            ],
+        ),
+        Claim(
+            "13 million parameters reach 71 % with flip TTA; 4.8 million reach 70 %, and so do 5.3 million",
+            [
+                statistics.fmean(run.flip["accuracy"] for run in runs("networks", "teacher_13m")),
+                parameters("femonet-base") / 1e6,
+                flip(f"ferplus_self_distill,{WIDTHS}=96_192_320_416,whitening_init=true"),
+                5291207 / 1e6,
+            ],
+        ),
+        Claim(
+            "images of 16x16 pixels, enlarged, still give 63.44 % and 60.85 %",
+            [
+                read("results/robustness.json")[model]["robustness"]["corrupted"]["16 x 16 pixels"]["accuracy"]
+                for model in ("femonet-base", "femonet-small")
+            ],
+        ),
+    ],
+}
