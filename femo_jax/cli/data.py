@@ -123,10 +123,8 @@ def _left_out(names: tuple[str, ...]) -> str:
     """What the last line adds about files that are no images."""
     if not names:
         return ""
-    examples = ", ".join(*names[:3])
-    return (
-        f"; {len(names):,} other {_plural(len(names), 'file')} left out: {examples}{' ...' if len(names) > 3 else ''}"
-    )
+    examples = ", ".join([*names[:3], *(["..."] if len(names) > 3 else [])])
+    return f"; {len(names):,} other {_plural(len(names), 'file')} left out: {examples}"
 
 
 def _plural(count: int, noun: str) -> str:

@@ -46,7 +46,7 @@ class Table(NamedTuple):
     @property
     def known_columns(self) -> set[str]:
         """Which of `COLUMNS` the table has."""
-        return set(COLUMNS) & set(self.header)
+        return {column for column in self.header if column in COLUMNS}
 
 
 def read_header(archive: DatasetArchive, name: str) -> Table:

@@ -141,10 +141,10 @@ def _read(builder: Any, split: str, record: Record | None) -> Split:
         columns = tf.io.parse_example(records.batch(info.num_examples + 1).get_single_element(), fields)
     except tf.errors.OpError as error:
         raise DataError(_damaged(folder, split, tf_message(error))) from error
-    count = len(columns["label"])
+    labels = columns["label"].numpy()
+    count = len(labels)
     if count != info.num_examples:
         raise DataError(_damaged(folder, split, f"{count} images instead of {info.num_examples}"))
-    labels = columns["label"].numpy()
     images = [_decode_png(encoded) for encoded in columns["image"].numpy()]
     valid = all(image is not None and image.shape == (IMAGE_SIZE, IMAGE_SIZE) for image in images)
     if not valid or labels.min() < 0 or labels.max() >= NUM_EMOTIONS:

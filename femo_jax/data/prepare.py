@@ -31,6 +31,7 @@ OFFICIAL_COUNTS: dict[str, tuple[int, ...]] = {
 """Images of each class in the official splits, in the order of `femo_jax.EMOTIONS`."""
 
 _DATASET = "fer2013"
+_DESCRIPTIONS = ("dataset_info.json", "features.json", RECORD_FILE)
 _SCRATCH = ".preparing-"
 
 
@@ -100,7 +101,7 @@ def prepare(
 
 def prepared_folders(root: Path) -> list[Path]:
     """The folders of TFDS' records in a data_dir, the one with votes first."""
-    files = [path for name in ("dataset_info.json", RECORD_FILE) for path in root.glob(f"{_DATASET}/*/*/{name}")]
+    files = [path for name in _DESCRIPTIONS for path in root.glob(f"{_DATASET}/*/*/{name}")]
     return sorted({path.parent for path in files}, reverse=True)
 
 

@@ -131,7 +131,7 @@ def list_folder(path: Path) -> tuple[list[str], list[str]]:
 
     try:
         status = path.stat()
-        pending = [("", ((status.st_dev, status.st_ino),))]
+        pending: list[tuple[str, tuple[tuple[int, int], ...]]] = [("", ((status.st_dev, status.st_ino),))]
         while pending:
             folder, ancestors = pending.pop()
             with os.scandir(path / folder) as entries:

@@ -3,6 +3,7 @@ import sys
 import types
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -54,6 +55,48 @@ def test_audit_prints_a_table_and_writes_json(fer2013_csv, tmp_path, capsys):
     assert found["conflicting"] == {"groups": 1, "images": 2}
     assert sorted(image["label"] for image in found["identical_images"][0]) == ["happy", "sad"]
     assert found["blank_images"] == [{"split": "train", "name": "row_00000000", "label": "angry"}]
+
+
+def test_audit_writes_json_to_standard_output(fer2013_csv, capsys):
+    assert main(["audit", str(fer2013_csv), "--json", "-"]) == 0
+    assert json.loads(capsys.readouterr().out)["distinct"] == 13
+    assert not Path("-").exists()
+
+
+@pytest.mark.parametrize("link", ["the file itself", "symbolic", "hard"])
+def test_audit_does_not_write_over_the_data(fer2013_csv, tmp_path, link, capsys):
+    output, before = tmp_path / "audit.json", fer2013_csv.read_text()
+    if link == "symbolic":
+        output.symlink_to(fer2013_csv)
+    elif link == "hard":
+        output.hardlink_to(fer2013_csv)
+    else:
+        output = fer2013_csv
+    assert femo(["data", "audit", str(fer2013_csv), "--json", str(output)]) == 2
+    assert "--json" in capsys.readouterr().err
+    assert fer2013_csv.read_text() == before
+
+
+def test_the_last_line_counts_the_images_and_the_files_left_out(fer2013_csv, tmp_path, capsys):
+    folder = tmp_path / "images"
+    for split in ("train", "validation"):
+        (folder / split / "angry").mkdir(parents=True)
+        cv2.imwrite(str(folder / split / "angry" / "1.png"), np.zeros((48, 48), np.uint8))
+    for name in ("a\x1b[2J", "b", "c", "d"):
+        (folder / "train" / "angry" / f"{name}.txt").write_text("text")
+    assert femo(["data", "prepare", str(folder), "--data-dir", str(tmp_path / "prepared")]) == 0
+    out, err = capsys.readouterr()
+    last = out.splitlines()[-1]
+    names = r"train/angry/a\x1b[2J.txt, train/angry/b.txt, train/angry/c.txt, ..."
+    assert last.endswith(f"prepared (2 images; 4 other files left out: {names})")
+    assert "no images of disgust" in err
+
+
+def test_the_limits_are_options_and_are_named(tmp_path, capsys):
+    (tmp_path / "train" / "angry").mkdir(parents=True)
+    (tmp_path / "train" / "angry" / "1.jpg").write_bytes(bytes(2 << 20))
+    assert femo(["data", "prepare", str(tmp_path), "--limits.image-mb", "1"]) == 2
+    assert "2 MB, more than the limit of 1 MB" in capsys.readouterr().err
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A few made-up faces, and the forms in which people have FER-2013 to write them in."""
+"""A few made-up faces, written in each form in which people have FER-2013."""
 
 import io
 import tarfile
@@ -70,7 +70,7 @@ class Forms:
     def zip(self, name: str = "fer2013.zip", inside: str = "") -> Path:
         with zipfile.ZipFile(self.folder / name, "w") as archive:
             for member, content in self.jpgs.items():
-                archive.writestr(inside + member, content)
+                archive.writestr(zipfile.ZipInfo(inside + member), content)  # the same bytes at any time
         return self.folder / name
 
     def unpacked(self, name: str = "fer2013") -> Path:
@@ -89,3 +89,9 @@ class Forms:
 def forms(tmp_path):
     """42 made-up faces and methods that write them in each form into a temporary folder."""
     return Forms(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def make_forms():
+    """`Forms` of a folder, for fixtures of a wider scope."""
+    return Forms

@@ -1,3 +1,7 @@
+import bz2
+import gzip
+import lzma
+
 import pytest
 
 from femo_jax.data.forms import iterate_faces
@@ -61,3 +65,38 @@ def test_a_missing_column_is_named(forms, missing):
     columns = [column for column in ("emotion", "pixels", "Usage") if column != missing]
     with pytest.raises(DataError, match=f"column {missing} is missing"):
         read(forms, ",".join(columns) + "\n1,2\n")
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("header", ["emotion,pixels,Usage", '"emotion","pixels","Usage"', " Emotion,PIXELS , usage"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+def test_headers_delimiters_and_encodings(forms, delimiter, header, encoding):
+    text = f"{header}\n3,{PIXELS},Training\n4,{PIXELS},privatetest\n".replace(",", delimiter)
+    faces = list(iterate_faces(forms.write("fer2013.csv", text.encode(encoding))))
+    assert [(face.emotion.label, face.split) for face in faces] == [("happy", "train"), ("sad", "test")]
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
+def test_line_ends(forms, line_end):
+    text = f"emotion,pixels,Usage\n3,{PIXELS},Training\n4,{PIXELS},Training\n"
+    assert len(read(forms, text.replace("\n", line_end))) == 2
+
+
+@pytest.mark.parametrize("compression", [gzip, bz2, lzma])
+@pytest.mark.parametrize("in_folder", [False, True])
+def test_compressed(forms, compression, in_folder):
+    path = forms.write("data/fer2013.csv.packed", compression.compress(forms.csv_text().encode()))
+    faces = list(iterate_faces(path.parent if in_folder else path))
+    assert [face.image.tobytes() for face in faces] == [face.image.tobytes() for face in forms.faces]
+
+
+def test_another_table_is_described(forms):
+    with pytest.raises(
+        DataError, match=r"is not FER-2013 .*found 'path, label' in .*fer2013\.csv\. Expected a csv with"
+    ):
+        read(forms, "path;label\na.jpg;happy\n")
+
+
+def test_a_column_twice_is_refused(forms):
+    with pytest.raises(DataError, match="column emotion is there twice"):
+        read(forms, f"emotion,Emotion,pixels,Usage\n0,1,{PIXELS},Training\n")

@@ -99,3 +99,23 @@ def test_two_forms_at_once_are_not_guessed_between(forms):
 def test_something_else(forms, content):
     with pytest.raises(DataError, match="not FER-2013 in a form that femo knows"):
         form_of(forms.write("other", content))
+
+
+def test_a_csv_beside_an_unrelated_zip(forms):
+    forms.csv("data/fer2013.csv")
+    forms.jpgs = {"readme.txt": b"text"}
+    forms.zip("data/other.zip")
+    assert _content(iterate_faces(forms.folder / "data")) == _content(forms.faces)
+
+
+def test_several_archives_are_not_guessed_between(forms):
+    forms.zip("a.zip")
+    forms.tar("b.tar.gz")
+    with pytest.raises(DataError, match=r"holds several archives: a\.zip, b\.tar\.gz"):
+        form_of(forms.folder)
+
+
+def test_an_archive_among_other_files_is_taken(forms):
+    forms.zip()
+    forms.write("notes/todo.txt", b"text")
+    assert _content(iterate_faces(forms.folder)) == _content(forms.faces)

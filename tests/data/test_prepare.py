@@ -1,4 +1,8 @@
 import errno
+import fcntl
+import os
+import shutil
+import struct
 import zipfile
 from pathlib import Path
 
@@ -6,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from femo_jax.data.load import available_splits, load_split, split_counts
+from femo_jax.data.load import available_splits, left_out_files, load_split, split_counts
 from femo_jax.data.prepare import OFFICIAL_COUNTS, prepare
 from femo_jax.data.splits import SPLITS
 from femo_jax.data.tf import tf
@@ -87,13 +91,18 @@ def test_another_source_in_a_data_dir_is_refused(forms):
     assert not list(data_dir.glob(".preparing*"))
 
 
-def test_votes_of_ferplus(forms):
+def _votes(forms):
+    """A file of votes, by name and by row, that go with the made-up faces."""
     columns = "neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF"
     rows = [
         f"{face.name},{Path(face.name).name.partition('_')[0]},{row},{row % 11},0,0,0,0,0,0,0,0,0"
         for row, face in enumerate(forms.faces)
     ]
-    votes = forms.write("ferplus.csv", "\n".join([f"name,usage,csv_row,{columns}", *rows]).encode())
+    return forms.write("ferplus.csv", "\n".join([f"name,usage,csv_row,{columns}", *rows]).encode())
+
+
+def test_votes_of_ferplus(forms):
+    votes = _votes(forms)
     row_of = {face.image.tobytes(): row for row, face in enumerate(forms.faces)}
     for form in ("zip", "csv"):
         data = prepare(getattr(forms, form)(), forms.folder / form, ferplus=votes)
@@ -223,6 +232,181 @@ def test_damaged_records_are_named(forms):
     records.write_bytes(records.read_bytes()[:-10])
     with pytest.raises(DataError, match=r"train\.tfrecord.*: is damaged"):
         load_split(data, "train")
+
+
+@pytest.fixture(scope="module")
+def prepared_once(tmp_path_factory, make_forms):
+    """A prepared folder; tests copy it."""
+    forms = make_forms(tmp_path_factory.mktemp("prepared"))
+    return prepare(forms.zip(), forms.folder / "prepared")
+
+
+@pytest.fixture
+def prepared(prepared_once, tmp_path):
+    """A copy of a prepared folder to be damaged, and its version folder."""
+    data = Path(shutil.copytree(prepared_once, tmp_path / "prepared"))
+    return data, data / "fer2013" / "default" / "1.0.0"
+
+
+def _halve_at_a_record(path):
+    """Leaves half of the records whole: what a reader takes for a shorter file."""
+    content, end = path.read_bytes(), 0
+    while end < len(path.read_bytes()) // 2:
+        (length,) = struct.unpack("<Q", content[end : end + 8])
+        end += 16 + length
+    path.write_bytes(content[:end])
+
+
+@pytest.mark.parametrize("has_record", [True, False])
+def test_a_shard_that_is_cut_between_two_records_is_noticed(prepared, has_record):
+    data, folder = prepared
+    if not has_record:
+        (folder / "source.json").unlink()
+    (records,) = folder.glob("*train.tfrecord*")
+    _halve_at_a_record(records)
+    with pytest.raises(DataError, match=r"is damaged.*--overwrite"):
+        load_split(data, "train")
+    assert len(load_split(data, "validation").labels) == 14
+
+
+def test_flipped_bits_and_missing_shards_are_noticed(prepared):
+    data, folder = prepared
+    (records,) = folder.glob("*train.tfrecord*")
+    content = bytearray(records.read_bytes())
+    content[len(content) // 2] ^= 1
+    records.write_bytes(content)
+    with pytest.raises(DataError, match=r"train\.tfrecord.*: is damaged"):
+        load_split(data, "train")
+    records.unlink()
+    with pytest.raises(DataError, match=r"train\.tfrecord.*: is missing"):
+        load_split(data, "train")
+
+
+def test_messages_about_records_are_free_of_tensorflow_s_functions(prepared):
+    data, folder = prepared
+    (folder / "source.json").unlink()
+    (records,) = folder.glob("*train.tfrecord*")
+    records.write_bytes(records.read_bytes()[:-10])
+    with pytest.raises(DataError, match="split 'train' is damaged") as caught:
+        load_split(data, "train")
+    assert "{{" not in str(caught.value) and "[Op:" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["dataset_info.json", "features.json", "source.json"])
+@pytest.mark.parametrize("content", [None, b"", b"{}", b"[]", b"\xff\xfe\x00", b'{"splits": 3}'])
+@pytest.mark.parametrize("has_record", [True, False])
+def test_a_damaged_description_is_named(prepared, name, content, has_record):
+    data, folder = prepared
+    if not has_record:
+        (folder / "source.json").unlink()
+    if content is not None:
+        (folder / name).write_bytes(content)
+    else:
+        (folder / name).unlink(missing_ok=True)
+    if name == "source.json" and content is None:
+        assert len(load_split(data, "train").labels) == 14, "as prepared by TFDS' own command"
+        return
+    with pytest.raises(DataError, match=r"(json|1\.0\.0).*(damaged|missing).*--overwrite"):
+        load_split(data, "train")
+
+
+def test_one_source_in_a_folder_whatever_the_config(forms, prepared):
+    data, folder = prepared
+    votes = _votes(forms)
+    with pytest.raises(DataError, match=r"was prepared from .*fer2013\.zip and not from .*fer2013\.csv.*--overwrite"):
+        prepare(forms.csv(), data, ferplus=votes)
+    assert load_split(data, "train").votes is None
+    prepare(forms.csv(), data, ferplus=votes, overwrite=True)
+    assert load_split(data, "train").votes is not None
+    assert not folder.parent.exists(), "the other source is gone in every config"
+
+
+def test_one_source_with_and_without_votes(forms):
+    data, votes = forms.folder / "prepared", _votes(forms)
+    source = forms.csv()
+    prepare(source, data)
+    prepare(source, data, ferplus=votes)
+    assert prepare(source, data) == data
+    assert load_split(data, "train").votes is not None
+
+
+def test_the_same_content_elsewhere_is_the_same_source(forms):
+    source, data = forms.csv(), forms.folder / "prepared"
+    prepare(source, data)
+    before = _files(data)
+    prepare(forms.csv("copy.csv"), data, on_progress=lambda *_: pytest.fail("prepared again"))
+    assert _files(data) == before
+
+
+def test_a_data_dir_within_the_source_is_refused(forms):
+    source = forms.unpacked()
+    with pytest.raises(DataError, match="lies in the source itself"):
+        prepare(source, source / "prepared")
+    assert not (source / "prepared").exists()
+
+
+def test_a_data_dir_that_is_not_utf8_is_refused(forms):
+    with pytest.raises(DataError, match="TensorFlow cannot write where the path is not UTF-8"):
+        prepare(forms.zip(), forms.folder / os.fsdecode(b"\xff"))
+
+
+def test_an_unreadable_source_is_not_taken_for_a_full_disk(forms, monkeypatch):
+    source, scandir = forms.unpacked(), os.scandir
+
+    def refuse(path):
+        if str(path).endswith("angry"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr("femo_jax.data.reading.os.scandir", refuse)
+    with pytest.raises(DataError, match=r"angry: cannot be read \(Permission denied\)"):
+        prepare(source, forms.folder / "prepared")
+
+
+def test_what_a_killed_process_left_is_removed_and_what_a_living_one_holds_is_kept(forms):
+    data = forms.folder / "prepared"
+    abandoned = data / ".preparing-abandoned"
+    (abandoned / "fer2013").mkdir(parents=True)
+    held = data / ".preparing-held"
+    held.mkdir()
+    handle = os.open(held, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        prepare(forms.zip(), data)
+        assert not abandoned.exists() and held.exists()
+    finally:
+        os.close(handle)
+    prepare(forms.zip(), data)
+    assert not held.exists()
+
+
+def test_what_another_user_left_is_kept(forms, monkeypatch):
+    left = forms.folder / "prepared" / ".preparing-other"
+    left.mkdir(parents=True)
+    monkeypatch.setattr("femo_jax.data.prepare.os.geteuid", lambda: 12345)
+    prepare(forms.zip(), forms.folder / "prepared")
+    assert left.exists()
+
+
+def test_a_missing_split_names_the_remedy(forms):
+    forms.jpgs = {name: content for name, content in forms.jpgs.items() if name.startswith("train")}
+    with pytest.warns(UserWarning, match="holds no PublicTest images"):
+        data = prepare(forms.zip(), forms.folder / "prepared")
+    with pytest.raises(DataError, match=r"no split 'validation'.*move a part of the training images into a folder"):
+        load_split(data, "validation")
+
+
+def test_a_class_without_training_images_warns(forms):
+    forms.jpgs = {name: content for name, content in forms.jpgs.items() if not name.startswith("train/disgust")}
+    data = prepare(forms.zip(), forms.folder / "prepared")
+    with pytest.warns(UserWarning, match="no images of disgust"):
+        load_split(data, "train")
+
+
+def test_files_left_out_are_recorded(forms):
+    source = forms.unpacked()
+    forms.write("fer2013/train/angry/notes.txt", b"text")
+    assert left_out_files(prepare(source, forms.folder / "prepared")) == ("train/angry/notes.txt",)
 
 
 def _decoded(path):
