@@ -13,13 +13,12 @@ import os
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
-from flax.errors import FlaxError
 from flax.traverse_util import flatten_dict, unflatten_dict
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
@@ -27,7 +26,7 @@ from safetensors.numpy import save
 from femo_jax.emotions import EMOTIONS
 from femo_jax.errors import ConfigError, ModelFileError
 from femo_jax.files import replacing
-from femo_jax.models import create_model
+from femo_jax.models import Limits, Outline, check_options, create_model, outline
 from femo_jax.preprocess import FER2013_MEAN, FER2013_STD, IMAGE_SIZE, normalize
 
 FORMAT = 1
@@ -115,7 +114,8 @@ def save_model_file(
       FemoError: the file cannot be written.
     """
     tensors = _tensors(loaded, dtype)
-    _check(f"{path}: not written", loaded, tensors)
+    where = f"{path}: not written"
+    _check(where, loaded, tensors, _limits(where))
     header = {field.name: getattr(loaded, field.name) for field in dataclasses.fields(loaded)}
     header = {"format": FORMAT, **header, "options": dict(loaded.options), "training": dict(loaded.training)}
     del header["variables"]
@@ -146,43 +146,52 @@ def _tensors(loaded: LoadedModel, dtype: Literal["float16", "float32"]) -> dict[
 
 
 def load_model_file(path: str | os.PathLike[str]) -> LoadedModel:
-    """Reads a file of `save_model_file`; its variables are numpy arrays, all float32.
+    """Read a file of `save_model_file`; its variables are numpy arrays, all float32.
+
+    A file may come from anywhere: its options are those of the network alone, and sizes are bounded (see
+    `femo_jax.models.Limits`) before anything of that size is allocated.
 
     Raises:
-      ModelFileError: there is no such file; it is cut off, damaged or not of femo; its network, weights or
-        class order are not what this femo has.
+      ModelFileError: there is no such file; it is truncated, damaged or not of femo; its network, weights or class
+        order are not known to this version of femo; the network is larger than the limits.
     """
     path = Path(path)
+    limits = _limits(str(path))
     _check_length(path)
     try:
         with safe_open(path, framework="np") as file:
             header = _read_header(path, file.metadata())
-            names = list(file.keys())
-            foreign = sorted({file.get_slice(name).get_dtype() for name in names} - set(_STORED))
-            if foreign:
-                raise ModelFileError(f"{path}: weights of type {', '.join(foreign)}; femo stores {', '.join(_STORED)}.")
-            tensors = {name: file.get_tensor(name) for name in names}
+            tensors = _read_tensors(path, file, limits)
     except (SafetensorError, OSError) as error:
         raise _damaged(path, str(error)) from error
 
     if header.pop("sha256", None) != _digest(header, tensors):
         raise _damaged(path, "the checksum does not match")
-    variables = unflatten_dict({name: value.astype(np.float32) for name, value in tensors.items()}, sep="/")
     del header["format"]
     try:
-        loaded = LoadedModel(**{**header, "classes": tuple(header["classes"])}, variables=variables)
+        loaded = LoadedModel(**{**header, "classes": tuple(header["classes"])}, variables={})
     except (KeyError, TypeError) as error:
         raise ModelFileError(f"{path}: the header is not of a femo model ({error}). Export the model again.") from error
-    _check(str(path), loaded, tensors)
-    return loaded
+    _check(str(path), loaded, tensors, limits)
+    variables = unflatten_dict({name: value.astype(np.float32) for name, value in tensors.items()}, sep="/")
+    # JSON writes a float such as 1.0 as an integer where another program has written the file.
+    numbers = {name: float(getattr(loaded, name)) for name in ("mean", "std", "temperature")}
+    return dataclasses.replace(loaded, variables=variables, **numbers)
 
 
 def _damaged(path: Path, why: str) -> ModelFileError:
-    return ModelFileError(f"{path}: cut off or damaged ({why}). Copy or download it again, or repeat `femo export`.")
+    return ModelFileError(f"{path}: truncated or damaged ({why}). Copy or download it again, or repeat `femo export`.")
+
+
+def _limits(where: str) -> Limits:
+    try:
+        return Limits.from_environment()
+    except ConfigError as error:
+        raise ModelFileError(f"{where}: {error}") from error
 
 
 def _check_length(path: Path) -> None:
-    """Refuses a header that cannot be there before anything trusts its length."""
+    """Refuse a header that cannot be there before anything trusts its length."""
     if not path.is_file():
         raise ModelFileError(f"{path}: no such model file. Make one with `femo export WORKDIR -o {path.name}`.")
     try:
@@ -193,7 +202,7 @@ def _check_length(path: Path) -> None:
         raise ModelFileError(f"{path}: cannot be read ({error.strerror}).") from error
     room = min(size - _LENGTH_BYTES, _MAX_HEADER)
     if header > room:
-        raise _damaged(path, f"a header of {header:,} bytes is announced, the file has {size:,} bytes")
+        raise _damaged(path, f"the header is said to have {header:,} bytes, the file has {size:,} bytes")
 
 
 def _read_header(path: Path, metadata: Mapping[str, str] | None) -> dict[str, Any]:
@@ -206,58 +215,100 @@ def _read_header(path: Path, metadata: Mapping[str, str] | None) -> dict[str, An
             f" {_KEY!r}. Make one with `femo export`."
         ) from error
     if version != FORMAT:
-        raise ModelFileError(f"{path}: has format {version}, this femo reads {FORMAT}. Install a matching femo.")
+        raise ModelFileError(
+            f"{path}: has format {_short(version)}; this version of femo reads format {FORMAT}. Install a matching"
+            " version."
+        )
     return header
 
 
-def _check(where: str, loaded: LoadedModel, tensors: Mapping[str, np.ndarray]) -> None:
-    """Holds a model against this femo: class order, normalisation, and the weights against the architecture."""
-    if tuple(loaded.classes) != EMOTIONS:
+def _read_tensors(path: Path, file: Any, limits: Limits) -> dict[str, np.ndarray]:
+    """The arrays of an open file, of the types and within the size that femo takes."""
+    names = list(file.keys())
+    slices = [file.get_slice(name) for name in names]
+    foreign = sorted({each.get_dtype() for each in slices} - set(_STORED))
+    if foreign:
+        raise ModelFileError(f"{path}: weights of type {', '.join(foreign)}; femo stores {', '.join(_STORED)}.")
+    try:
+        limits.check_memory(4 * sum(math.prod(each.get_shape()) for each in slices), "its weights")
+    except ConfigError as error:
+        raise ModelFileError(f"{path}: {error}") from error
+    return {name: file.get_tensor(name) for name in names}
+
+
+def _check(where: str, loaded: LoadedModel, tensors: Mapping[str, np.ndarray], limits: Limits) -> None:
+    """Hold a model against this version of femo: header, class order, and the weights against the architecture."""
+    _check_header(where, loaded)
+    expected = _outline(where, loaded, limits)
+    if expected.logits.shape != (1, len(loaded.classes)) or expected.logits.dtype != np.float32:
         raise ModelFileError(
-            f"{where}: the classes are {', '.join(map(str, loaded.classes))}; this femo has {', '.join(EMOTIONS)},"
-            " in this order. Export the model with this femo."
+            f"{where}: the network gives {expected.logits.dtype}{list(expected.logits.shape)} for one image; expected"
+            f" float32[1, {len(loaded.classes)}], a logit for each class."
         )
-    for name in ("mean", "std", "temperature"):
-        value = getattr(loaded, name)
-        if not isinstance(value, int | float) or not math.isfinite(value) or (name != "mean" and value <= 0):
-            raise ModelFileError(
-                f"{where}: {name} is {value!r}, expected a {'' if name == 'mean' else 'positive '}number."
-            )
-    expected = _expected_shapes(where, loaded)
     actual = {name: tensor.shape for name, tensor in tensors.items()}
-    wrong = [f"{name} is missing" for name in sorted(expected.keys() - actual.keys())]
-    wrong += [f"{name} is not known" for name in sorted(actual.keys() - expected.keys())]
+    wrong = [f"{name} is missing" for name in sorted(expected.shapes.keys() - actual.keys())]
+    wrong += [f"{_short(name)} is unknown" for name in sorted(actual.keys() - expected.shapes.keys())]
     wrong += [
-        f"{name} has shape {list(actual[name])} instead of {list(expected[name])}"
-        for name in sorted(expected.keys() & actual.keys())
-        if actual[name] != expected[name]
+        f"{name} has shape {list(actual[name])} instead of {list(expected.shapes[name])}"
+        for name in sorted(expected.shapes.keys() & actual.keys())
+        if actual[name] != expected.shapes[name]
     ]
     if wrong:
         more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
         raise ModelFileError(
-            f"{where}: the weights are not those of {loaded.architecture!r} with options {loaded.options}:"
+            f"{where}: the weights are not those of {loaded.architecture!r} with options {_short(loaded.options)}:"
             f" {'; '.join(wrong[:3])}{more}."
         )
     for name, tensor in tensors.items():
         if not np.isfinite(tensor).all():
             raise ModelFileError(
                 f"{where}: {name} holds NaN or infinity as {tensor.dtype}. Choose a checkpoint from before the run"
-                " diverged, or float32 if the weights only are too large for float16."
+                " diverged, or float32 if the weights are merely too large for float16."
             )
 
 
-def _expected_shapes(where: str, loaded: LoadedModel) -> dict[str, tuple[int, ...]]:
-    """The shape of each weight by name, found without allocating any."""
-    images = jax.ShapeDtypeStruct((1, loaded.image_size, loaded.image_size, 1), np.float32)
-    try:
-        model = create_model(loaded.architecture, **loaded.options)
-        # The key is made within, where it is traced only: compiling what makes it takes longer than all the rest.
-        variables = jax.eval_shape(lambda images: model.init(jax.random.key(0), images, train=False), images)
-    except (ConfigError, FlaxError, TypeError, ValueError) as error:
+def _check_header(where: str, loaded: LoadedModel) -> None:
+    """Check types and values of everything but the weights."""
+    for name, kind, expected in (
+        ("architecture", str, "the name of a network"),
+        ("options", Mapping, "a JSON object"),
+        ("training", Mapping, "a JSON object"),
+    ):
+        if not isinstance(getattr(loaded, name), kind):
+            raise ModelFileError(f"{where}: {name} is {_short(getattr(loaded, name))}; expected {expected}.")
+    if tuple(loaded.classes) != EMOTIONS:
         raise ModelFileError(
-            f"{where}: the network {loaded.architecture!r} with options {loaded.options} cannot be built: {error}"
+            f"{where}: the classes are {_short(list(loaded.classes))}; this version of femo has"
+            f" {', '.join(EMOTIONS)}, in this order. Export the model with this version."
+        )
+    for name in ("mean", "std", "temperature"):
+        value = getattr(loaded, name)
+        is_number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e30
+        if not is_number or (name != "mean" and value <= 0):
+            positive = "" if name == "mean" else "positive "
+            raise ModelFileError(f"{where}: {name} is {_short(value)}; expected a {positive}number.")
+    size = loaded.image_size
+    if not isinstance(size, int) or isinstance(size, bool) or size < 1:
+        raise ModelFileError(f"{where}: image_size is {_short(size)}; expected a positive number of pixels.")
+
+
+def _outline(where: str, loaded: LoadedModel, limits: Limits) -> Outline:
+    """The shapes of the weights and of the output, found without allocating any."""
+    try:
+        check_options(loaded.architecture, loaded.options)
+        model = create_model(loaded.architecture, **loaded.options)
+        return outline(model, loaded.image_size, limits)
+    except ConfigError as error:
+        raise ModelFileError(
+            f"{where}: the network {_short(loaded.architecture)} with options {_short(loaded.options)} and images of"
+            f" {_short(loaded.image_size)} pixels cannot be used: {str(error)[:1000]}"
         ) from error
-    return {name: value.shape for name, value in cast(Mapping[str, Any], flatten_dict(variables, sep="/")).items()}
+
+
+def _short(value: Any) -> str:
+    """A value of a file for a message: escaped, and not longer than a line."""
+    text = repr(value)
+    return text if len(text) <= 200 else f"{text[:200]}..."
 
 
 def _digest(header: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> str:

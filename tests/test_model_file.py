@@ -1,19 +1,23 @@
 import dataclasses
 import errno
+import json
 import subprocess
 import sys
 from functools import partial
 from pathlib import Path
 
+import hypothesis
+import hypothesis.strategies as st
 import jax
 import numpy as np
 import pytest
+from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from femo_jax import EMOTIONS, model_file
 from femo_jax.errors import FemoError, ModelFileError
 from femo_jax.model_file import LoadedModel, load_model_file, logits_function, save_model_file
-from femo_jax.models import create_model
+from femo_jax.models import create_model, model_names
 from femo_jax.preprocess import normalize
 
 
@@ -112,13 +116,13 @@ def test_cut_off_at_any_length(written, tmp_path):
     whole, cut = written.read_bytes(), tmp_path / "cut.safetensors"
     for length in [*range(0, len(whole), 41), *range(12), len(whole) - 1]:
         cut.write_bytes(whole[:length])
-        with pytest.raises(ModelFileError, match=r"cut\.safetensors: cut off or damaged"):
+        with pytest.raises(ModelFileError, match=r"cut\.safetensors: truncated or damaged"):
             load_model_file(cut)
 
 
 def test_trailing_bytes(written):
     written.write_bytes(written.read_bytes() + b"\0")
-    with pytest.raises(ModelFileError, match="cut off or damaged"):
+    with pytest.raises(ModelFileError, match="truncated or damaged"):
         load_model_file(written)
 
 
@@ -136,7 +140,7 @@ def test_flipped_bits_anywhere(written, flip):
 @pytest.mark.parametrize("length", [2**40, 2**63, 2**64 - 1])
 def test_huge_header_length(written, length):
     written.write_bytes(length.to_bytes(8, "little") + written.read_bytes()[8:])
-    with pytest.raises(ModelFileError, match=f"a header of {length:,} bytes is announced"):
+    with pytest.raises(ModelFileError, match=f"the header is said to have {length:,} bytes"):
         load_model_file(written)
 
 
@@ -145,7 +149,7 @@ def test_header_larger_than_any_model_has(tmp_path):
     with path.open("wb") as file:
         file.write((2**29).to_bytes(8, "little"))
         file.truncate(2**30)
-    with pytest.raises(ModelFileError, match="is announced"):
+    with pytest.raises(ModelFileError, match="the header is said to have"):
         load_model_file(path)
 
 
@@ -171,14 +175,14 @@ def test_weights_of_a_type_that_femo_does_not_store(tmp_path):
 def test_header_without_a_field(model, tmp_path):
     header = {"format": 1, "architecture": "simple_cnn"}
     header["sha256"] = model_file._digest(header, {})
-    save_file({}, tmp_path / "other.safetensors", {"femo": model_file.json.dumps(header)})
+    save_file({}, tmp_path / "other.safetensors", {"femo": json.dumps(header)})
     with pytest.raises(ModelFileError, match="'classes'"):
         load_model_file(tmp_path / "other.safetensors")
 
 
 def test_other_format(model, written, monkeypatch):
     monkeypatch.setattr(model_file, "FORMAT", 2)
-    with pytest.raises(ModelFileError, match="has format 1, this femo reads 2"):
+    with pytest.raises(ModelFileError, match="has format 1; this version of femo reads format 2"):
         load_model_file(written)
 
 
@@ -190,10 +194,32 @@ def test_other_format(model, written, monkeypatch):
         ({"options": {"wings": 2}}, "no option 'wings'"),
         ({"options": {"widths": [4, 4, 4, 4], "dense": 16}}, r"BatchNorm_4/mean has shape \[8\] instead of \[16\]"),
         ({"image_size": 64}, r"has shape \[36, 8\] instead of"),
-        ({"image_size": "large"}, "cannot be built"),
-        ({"classes": (*EMOTIONS[:5], "surprise", "sad")}, "surprise, sad; this femo has .* sad, surprise"),
-        ({"classes": EMOTIONS[:6]}, "this femo has"),
-        ({"std": 0.0}, "std is 0.0, expected a positive number"),
+        ({"image_size": "large"}, "image_size is 'large'; expected a positive number of pixels"),
+        ({"image_size": 0}, "image_size is 0"),
+        ({"image_size": True}, "image_size is True"),
+        ({"image_size": 30_000}, "an image of 30000 x 30000 pixels and its layers need 3,433 MiB.*FEMO_MAX_MEMORY_MIB"),
+        ({"image_size": 10**30}, "cannot be used"),
+        ({"options": {"ops": "onednn"}}, "no option 'ops'"),
+        ({"options": {"dtype": "object"}}, "option dtype of model 'simple_cnn' is 'object'; expected float32"),
+        ({"options": {"dense": True}}, "option dense of model 'simple_cnn' is True; expected an integer"),
+        ({"options": {"dense": 0}}, "cannot be used"),
+        ({"options": {"dense": 10**12}}, "need .* MiB.*FEMO_MAX_MEMORY_MIB"),
+        ({"options": {"dropout": "half"}}, "option dropout of model 'simple_cnn' is 'half'; expected a finite number"),
+        ({"options": {"widths": []}}, "expected a list of integers of at least 1"),
+        ({"options": {"widths": [8, 0, 8, 8]}}, "expected a list of integers of at least 1"),
+        ({"options": {"widths": [8, 8]}}, "cannot be built"),  # against four blocks of convolutions
+        ({"options": {"num_classes": 5}}, r"gives float32\[1, 5\] for one image; expected float32\[1, 7\]"),
+        ({"architecture": "femonet", "options": {"blocks": 10**6}}, "more than 500 layers; set FEMO_MAX_LAYERS to"),
+        (
+            {"architecture": "femonet", "options": {"blocks": 0.5}},
+            "option blocks of model 'femonet' is 0.5; expected an",
+        ),
+        (
+            {"classes": (*EMOTIONS[:5], "surprise", "sad")},
+            "'surprise', 'sad'\\]; this version of femo has .* sad, surprise",
+        ),
+        ({"classes": EMOTIONS[:6]}, "this version of femo has"),
+        ({"std": 0.0}, "std is 0.0; expected a positive number"),
         ({"temperature": -1}, "temperature is -1"),
         ({"mean": "grey"}, "mean is 'grey'"),
     ],
@@ -207,6 +233,106 @@ def test_of_another_femo(model, tmp_path, monkeypatch, changes, message):
     write_unchecked(path, other, monkeypatch)
     with pytest.raises(ModelFileError, match=message):
         load_model_file(path)
+
+
+def test_limits_can_be_raised_and_lowered(model, written, monkeypatch):
+    monkeypatch.setenv("FEMO_MAX_LAYERS", "5")
+    with pytest.raises(ModelFileError, match="more than 5 layers"):
+        load_model_file(written)
+    monkeypatch.setenv("FEMO_MAX_LAYERS", "50")
+    assert load_model_file(written).architecture == "simple_cnn"
+    monkeypatch.setenv("FEMO_MAX_LAYERS", "many")
+    with pytest.raises(ModelFileError, match="FEMO_MAX_LAYERS is 'many'; expected a positive integer"):
+        load_model_file(written)
+
+
+def test_weights_larger_than_the_limit_are_not_read(tmp_path, monkeypatch):
+    """A sparse file of a terabyte, as far as its header goes."""
+    tensors = {"x": {"dtype": "F32", "shape": [2**38], "data_offsets": [0, 2**40]}}
+    header = json.dumps({"__metadata__": {"femo": '{"format": 1}'}, **tensors}).encode()
+    path = tmp_path / "huge.safetensors"
+    with path.open("wb") as file:
+        file.write(len(header).to_bytes(8, "little") + header)
+        file.truncate(8 + len(header) + 2**40)
+    with pytest.raises(ModelFileError, match=r"its weights need 1,048,576 MiB, and the limit is 1,024 MiB"):
+        load_model_file(path)
+
+
+def test_a_file_cannot_choose_the_kernel_backend(written, model, tmp_path, monkeypatch):
+    """Its options are those of the network: `ops` would have femo compile and load a library."""
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    options = {**model.options, "ops": "onednn"}
+    write_unchecked(tmp_path / "bad.safetensors", dataclasses.replace(model, options=options), monkeypatch)
+    with pytest.raises(ModelFileError, match="'simple_cnn' has no option 'ops'; its options are num_classes, widths"):
+        load_model_file(tmp_path / "bad.safetensors")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.sampled_from(model_names()),
+    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=8,
+)
+SIZES = st.integers(-2, 9) | st.sampled_from([10**6, 2**31, 2**63, 10**400]) | JSON
+OPTIONS = st.dictionaries(
+    st.sampled_from(["widths", "dense", "dropout", "convolutions", "blocks", "num_classes", "dtype", "ops", "name"]),
+    st.lists(SIZES, max_size=5) | SIZES,
+    max_size=4,
+)
+
+
+@pytest.fixture(scope="module")
+def parts(model, tmp_path_factory) -> tuple[Path, dict, dict]:
+    """A path, and the header and arrays of a small model file."""
+    path = tmp_path_factory.mktemp("parts") / "model.safetensors"
+    save_model_file(path, model, "float16")
+    with safe_open(path, framework="np") as file:
+        return path, json.loads(file.metadata()["femo"]), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+
+
+@hypothesis.settings(deadline=None, max_examples=150, derandomize=True, database=None)
+@hypothesis.given(
+    changes=st.dictionaries(
+        st.sampled_from([field.name for field in dataclasses.fields(LoadedModel)] + ["format", "sha256", "more"]),
+        JSON | OPTIONS | SIZES,
+        min_size=1,
+        max_size=3,
+    ),
+    options=st.none() | OPTIONS,
+    dropped=st.sets(st.integers(0, 30), max_size=2),
+)
+def test_any_header_is_read_or_refused_in_words(parts, changes, options, dropped):
+    """Whatever the header holds, with a checksum that fits: a model that can be used, or a ModelFileError."""
+    path, header, tensors = parts
+    header = {**header, **changes} | ({} if options is None else {"options": options})
+    kept = {name: tensor for index, (name, tensor) in enumerate(tensors.items()) if index not in dropped}
+    if "sha256" not in changes:
+        header["sha256"] = model_file._digest({k: v for k, v in header.items() if k != "sha256"}, kept)
+    other = path.with_name("other.safetensors")
+    save_file(kept, other, {"femo": json.dumps(header)})
+    try:
+        loaded = load_model_file(other)
+    except ModelFileError as error:
+        assert str(error).startswith(f"{other}: ")
+        assert len(str(error)) < 5000
+        assert str(error).isprintable()
+        return
+    logits = jax.eval_shape(logits_function(loaded), np.zeros((1, loaded.image_size, loaded.image_size, 1), np.uint8))
+    assert logits.shape == (1, 7)
+
+
+@hypothesis.settings(deadline=None, max_examples=200, derandomize=True, database=None)
+@hypothesis.given(data=st.data())
+def test_any_damage_is_found(parts, data):
+    """Bytes replaced, removed and inserted anywhere: never another model, never another error."""
+    path, contents = parts[0], bytearray(parts[0].read_bytes())
+    for _ in range(data.draw(st.integers(1, 3))):
+        start = data.draw(st.integers(0, len(contents)))
+        contents[start : start + data.draw(st.integers(0, 9))] = data.draw(st.binary(max_size=9))
+    hypothesis.assume(contents != path.read_bytes())
+    other = path.with_name("other.safetensors")
+    other.write_bytes(contents)
+    with pytest.raises(ModelFileError):
+        load_model_file(other)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

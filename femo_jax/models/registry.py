@@ -1,9 +1,12 @@
 """The networks by name, as configurations, model files and the command line call them."""
 
 import dataclasses
-from collections.abc import Callable
+import math
+import reprlib
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+import jax.numpy as jnp
 from flax import linen as nn
 
 from femo_jax.errors import ConfigError
@@ -75,14 +78,62 @@ def create_model(name: str, /, *, ops: Implementation = "xla", **options: Any) -
     Raises:
       ConfigError: there is no such network, or it has no such option.
     """
-    known = model_options(name)
-    unknown = sorted(set(options) - set(known))
-    if unknown:
-        raise ConfigError(
-            f"model {name!r} has no option {', '.join(map(repr, unknown))}; its options are {', '.join(known)}"
-        )
+    check_options(name, options)
     model = model_class(name)
     if any(field.name == "ops" for field in dataclasses.fields(model)):
         options["ops"] = ops
     # A linen module must be hashable, and a list is not.
     return model(**{key: tuple(v) if isinstance(v, list) else v for key, v in options.items()})
+
+
+def check_options(name: str, options: Mapping[str, Any]) -> None:
+    """Refuse options that are not a network's own, or not of the type of their default.
+
+    Options that come from a file are checked by this alone before `create_model` gets them: `ops`, which makes femo
+    compile and load code, is none of them.
+
+    Args:
+      name: of a registered network.
+      options: by name, as Python or JSON has them.
+
+    Raises:
+      ConfigError: there is no such network, it has no such option, or an option is of another type.
+    """
+    defaults = model_options(name)
+    unknown = sorted(set(options) - set(defaults), key=str)
+    if unknown:
+        raise ConfigError(
+            f"model {name!r} has no option {', '.join(map(repr, unknown))}; its options are {', '.join(defaults)}"
+        )
+    for option, value in options.items():
+        expected = _no_float_type(value) if option == "dtype" else _unlike(defaults[option], value)
+        if expected:
+            raise ConfigError(f"option {option} of model {name!r} is {reprlib.repr(value)}; expected {expected}")
+
+
+def _no_float_type(value: Any) -> str:
+    try:
+        is_float = jnp.issubdtype(jnp.dtype(value), jnp.floating)
+    except TypeError:
+        is_float = False
+    return "" if is_float else "float32, bfloat16 or float16"
+
+
+def _unlike(default: Any, value: Any) -> str:
+    """What is expected where a value is not like a default; else an empty string."""
+    integer, number = isinstance(value, int) and not isinstance(value, bool), isinstance(value, int | float)
+    if isinstance(default, bool):
+        return "" if isinstance(value, bool) else "true or false"
+    if isinstance(default, int):
+        return "" if integer and value >= 0 else "an integer of at least 0"
+    if isinstance(default, float):
+        return "" if number and not isinstance(value, bool) and abs(value) < math.inf else "a finite number"
+    if isinstance(default, tuple):
+        if (
+            isinstance(value, list | tuple)
+            and value
+            and not any(_unlike(default[0], each) or each == 0 for each in value)
+        ):
+            return ""
+        return "a list of integers of at least 1"
+    return ""
