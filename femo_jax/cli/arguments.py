@@ -5,6 +5,7 @@
 | MODEL | `Model`, `Models` | shipped name, model file or run folder |
 | DATA | `Data` | FER-2013 in any form, a prepared folder, or `drawn` |
 | RUN | `Runs` | run folder of `femo train` |
+| IMAGE | `Images` | image file, folder or pattern |
 | FILE | `OutputFile` | file to write; `-` is standard output |
 | N | `Count` | whole number |
 
@@ -35,6 +36,17 @@ Models = Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar=
 
 OptionalModel = Annotated[str | None, tyro.conf.arg(metavar="MODEL", help=_MODEL_HELP)]
 """A model, or None for the default one."""
+
+Images = Annotated[
+    tuple[str, ...],
+    tyro.conf.Positional,
+    tyro.conf.arg(
+        metavar="IMAGE [IMAGE ...]",
+        help="Files, folders, or patterns such as 'holiday/**/*.jpg'.",
+        help_behavior_hint="",
+    ),
+]
+"""Image files, folders and patterns."""
 
 Data = Annotated[str, tyro.conf.arg(metavar="DATA", help=_DATA_HELP)]
 """A data set, for `femo_jax.data.load.load_split`."""

@@ -131,6 +131,11 @@ class WarningHandler(logging.Handler):
 # Layout
 
 
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """`1 face`, `1,200 faces`: a number and its noun."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
 def make_room(console: Console, table: Table) -> int:
     """Widens a console that is no terminal until it holds a table whole; returns the width that the table wants."""
     width = Measurement.get(console, console.options.update(width=1000), table).maximum

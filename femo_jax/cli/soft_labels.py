@@ -7,8 +7,6 @@ import numpy as np
 import tyro
 
 from femo_jax.cli.arguments import replace_deprecated
-from femo_jax.data.load import load_split
-from femo_jax.evaluate.predict import predict_probabilities
 from femo_jax.evaluate.tta import TTA
 from femo_jax.model_file import logits_function
 from femo_jax.train.soft_labels import save_soft_labels
@@ -29,6 +27,9 @@ def run(
       output: The file, by custom .safetensors.
       tta: Test-time augmentation over which probabilities are averaged.
     """
+    from femo_jax.data.load import load_split  # needs OpenCV and TensorFlow
+    from femo_jax.evaluate.predict import predict_probabilities
+
     loaded = [load_model(model) for model in models]
     split = load_split(data, "train")
     each = [predict_probabilities(logits_function(model), split.images, tta=tta) for model in loaded]

@@ -9,7 +9,6 @@ import numpy as np
 
 from femo_jax.data.splits import Split, occurs_in
 from femo_jax.errors import CheckpointError
-from femo_jax.evaluate.corruptions import FORMER_NAMES
 from femo_jax.evaluate.metrics import report
 from femo_jax.evaluate.predict import predict_probabilities
 from femo_jax.files import write_json
@@ -81,6 +80,8 @@ def read_report(path: str | os.PathLike[str]) -> dict[str, Any]:
     if "tta" in found:
         found["tta"] = _FORMER_TTA.get(found["tta"], found["tta"])
     if corrupted := found.get("robustness", {}).get("corrupted"):
+        from femo_jax.evaluate.corruptions import FORMER_NAMES  # needs OpenCV
+
         renamed = {FORMER_NAMES.get(name, name): values for name, values in corrupted.items()}
         found["robustness"] = found["robustness"] | {"corrupted": renamed}
     return found

@@ -24,6 +24,9 @@ Baseline = Literal["grey", "black", "white"]
 STEPS = 64
 """Of Integrated Gradients. With `femonet` the sums miss the differences of the logits by 1.6 %; with 128, by 0.7 %."""
 
+MAX_STEPS = 4096
+"""The most steps of Integrated Gradients: the time grows with them, and the error is far below 0.1 % already."""
+
 _LEAST_CELLS = 12
 
 
@@ -101,12 +104,12 @@ class Explainer:
           steps: of Integrated Gradients.
 
         Raises:
-          ConfigError: the network has no such layer, there is no such baseline, or there are no steps.
+          ConfigError: the network has no such layer, there is no such baseline, or the steps are out of range.
         """
         if baseline not in get_args(Baseline):
             raise ConfigError(f"baseline {baseline!r}: expected one of {', '.join(get_args(Baseline))}.")
-        if steps < 1:
-            raise ConfigError(f"{steps} steps of Integrated Gradients: expected at least 1.")
+        if not 1 <= steps <= MAX_STEPS:
+            raise ConfigError(f"{steps:,} steps of Integrated Gradients: expected 1 to {MAX_STEPS:,}.")
         self.model, self.baseline, self.steps = model, baseline, steps
         network = create_model(model.architecture, **model.options)
         variables = jax.tree.map(jnp.asarray, dict(model.variables))

@@ -10,10 +10,10 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator
 
 from femo_jax.errors import CheckpointError, FemoError
-from femo_jax.figures.style import BLUE, GREY, LIGHT_BLUE, ORANGE, check_format, save_figure
+from femo_jax.figures.style import BLUE, GREY, LIGHT_BLUE, ORANGE, check_format, percent_axis, save_figure
 from femo_jax.train.metric_log import METRICS_FILE, read_records
 
 # The same palette without its yellow, which is faint as a line on white.
@@ -103,10 +103,10 @@ def plot_curves(runs: Sequence[str | os.PathLike[str]], path: str | os.PathLike[
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
-    accuracy.set_ylabel("pictures classified right")
-    accuracy.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %", decimals=0))
+    accuracy.set_ylabel("accuracy")
+    percent_axis(accuracy.yaxis)
     loss.set_ylabel("cross-entropy [nats]")
-    training = Line2D([], [], color=GREY, linewidth=1.2, linestyle="--", label="training, as augmented")
+    training = Line2D([], [], color=GREY, linewidth=1.2, linestyle="--", label="training, augmented images")
     validation = Line2D([], [], color=GREY, linewidth=1.8, label="validation")
     loss.legend(handles=[training, validation], frameon=False)
     longest = max(len(str(handle.get_label())) for handle in handles)
@@ -133,7 +133,7 @@ def _run_colour(number: int, runs: int) -> Any:
 
 
 def _mark_best(axes: Axes, run: Mapping[str, Curve], colour: Any) -> str:
-    """Puts a dot at the best validation accuracy; returns what the legend says of it."""
+    """Puts a dot at the best validation accuracy; returns the words for the legend."""
     if "validation" not in run or not np.isfinite(run["validation"].accuracy).any():
         return ""
     curve = run["validation"]

@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
 
 from femo_jax.emotions import EMOTIONS
 from femo_jax.evaluate.calibration import expected_calibration_error, reliability
 from femo_jax.evaluate.metrics import confusion_matrix
-from femo_jax.figures.style import GREY, LIGHT_BLUE, ORANGE, check_format, save_figure
+from femo_jax.figures.style import GREY, LIGHT_BLUE, ORANGE, check_format, percent_axis, save_figure
 
 
 def plot_confusion(
@@ -107,9 +106,8 @@ def _draw_reliability(chart: Axes, histogram: Axes, probabilities: np.ndarray, l
     histogram.bar(left, binned.count, width, color=GREY, **bars)
     histogram.set_ylabel("images")
     histogram.set_xlabel("confidence (probability of the predicted class)")
-    percent = PercentFormatter(1.0, symbol=" %", decimals=0)
-    chart.yaxis.set_major_formatter(percent)
-    histogram.xaxis.set_major_formatter(percent)
+    percent_axis(chart.yaxis)
+    percent_axis(histogram.xaxis)
     for part in (chart, histogram):
         part.set_xlim(0, 1)
         part.grid(alpha=0.3)

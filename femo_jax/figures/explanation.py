@@ -58,19 +58,19 @@ class ExplainedFace:
 
 
 def check_count(faces: int) -> None:
-    """Makes sure that so many faces fit into a figure, for a caller about to explain them.
+    """Checks that so many faces fit into a figure, for a caller about to explain them.
 
     Raises:
       ConfigError: they are too many.
     """
     if faces > MAX_ROWS:
-        raise ConfigError(f"more than {MAX_ROWS} faces: a figure takes no more. Explain fewer pictures at a time.")
+        raise ConfigError(f"more than {MAX_ROWS} faces, the most that one figure shows. Explain fewer images.")
 
 
 def draw_faces(faces: Sequence[ExplainedFace], explainer: Explainer, path: str | os.PathLike[str]) -> None:
     """Draws a row a face: the crop, the probabilities, and for each explained class three maps.
 
-    Grad-CAM and LayerCAM lie over the face, their cells smoothly joined, each map by its own maximum. Integrated
+    Grad-CAM and LayerCAM lie over the face, their cells interpolated, each map scaled by its maximum. Integrated
     Gradients are drawn a pixel each, red for the class and blue against it, over a faint face and by the 99.5th
     percentile of their absolute values.
 
@@ -150,7 +150,7 @@ def _draw_cells(axes: Axes, crop: np.ndarray, cells: np.ndarray, label: str) -> 
     if highest > 0:
         extent = (-0.5, crop.shape[1] - 0.5, crop.shape[0] - 0.5, -0.5)
         axes.imshow(cells / highest, cmap=_HEAT_FADING, vmin=0, vmax=1, extent=extent, interpolation="bilinear")
-    _finish(axes, label if highest > 0 else f"{label}: nothing for it")
+    _finish(axes, label if highest > 0 else f"{label}: no evidence")
 
 
 def _draw_pixels(axes: Axes, crop: np.ndarray, explanation: Explanation) -> None:
@@ -183,8 +183,8 @@ def _caption(faces: Sequence[ExplainedFace], explainer: Explainer) -> str:
     gap = max(abs(one.gap) for face in faces for one in face.explanations)
     return (
         f"{explainer.model.architecture}. Grad-CAM: last layer of {coarse.height}x{coarse.width} cells, LayerCAM: last"
-        f" layer of {fine.height}x{fine.width}; cells smoothly joined, each map by its own maximum."
-        " Integrated Gradients: what each pixel adds to"
-        f" the logit, from a {explainer.baseline} baseline in {explainer.steps} steps, each map by its own 99.5th"
-        f" percentile; the sums miss the differences of the logits by at most {gap:.2g}."
+        f" layer of {fine.height}x{fine.width}; cells interpolated, each map scaled by its maximum."
+        " Integrated Gradients: contribution of each pixel to"
+        f" the logit, from a {explainer.baseline} baseline in {explainer.steps} steps, each map scaled by its 99.5th"
+        f" percentile; largest completeness error {gap:.2g}."
     )

@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
 
-from femo_jax.figures.style import GREY, LIGHT_BLUE, ORANGE, check_format, save_figure
+from femo_jax.figures.style import GREY, LIGHT_BLUE, ORANGE, check_format, percent_axis, save_figure
 
 _LIGHT_GREY = "#BBBBBB"
 
@@ -41,7 +40,7 @@ def plot_robustness(result: Mapping[str, Any], path: str | os.PathLike[str], tit
     axes.invert_yaxis()
     axes.margins(y=0.01)
     axes.set_xlim(0, 1)
-    axes.xaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %", decimals=0))
+    percent_axis(axes.xaxis)
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_title(f"{title}: {100 * result['mean_accuracy']:.1f} % mean accuracy on corrupted images")
     figure.legend(loc="outside lower center", ncols=2, frameon=False)

@@ -8,7 +8,9 @@ import os
 import sys
 from pathlib import Path
 
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from femo_jax.errors import FemoError
 from femo_jax.files import replacing
@@ -52,3 +54,9 @@ def save_figure(figure: Figure, path: str | os.PathLike[str], dpi: int = 150) ->
         return
     with replacing(path) as beside:
         figure.savefig(beside, dpi=dpi)
+
+
+def percent_axis(axis: Axis) -> None:
+    """Labels an axis of shares in per cent, with every digit of a gridline's value: 62.5 %, not 62 %."""
+    axis.set_major_locator(MaxNLocator(nbins=8, steps=[1, 2, 5, 10]))
+    axis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.6g} %"))

@@ -9,12 +9,12 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator
 
 from femo_jax.errors import FemoError
 from femo_jax.evaluate.summary import Row, deviation
 from femo_jax.figures.curves import Curve, read_curves
-from femo_jax.figures.style import check_format, save_figure
+from femo_jax.figures.style import check_format, percent_axis, save_figure
 
 _MANY = 10  # labels; more than that have no colours of their own that an eye could tell apart
 _EARLY = 0.3  # share of the epochs whose steep rise may lie below the figure
@@ -89,7 +89,7 @@ def _draw_curves(axes: Axes, curves: Sequence[Curve], colours: Sequence[Any]) ->
     axes.set_ylim(low - margin, high + margin)
     axes.set_xlim(0, 1.02 * max(curve.epoch[-1] for curve in curves))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
+    percent_axis(axes.yaxis)
     axes.set_xlabel("epoch")
     axes.set_ylabel("validation accuracy")
     axes.set_title("By epoch, mean over seeds")
@@ -105,7 +105,6 @@ def _draw_seeds(axes: Axes, rows: Sequence[Row], names: Sequence[str], colours: 
         axes.text(1.01, place, text, transform=axes.get_yaxis_transform(), va="center", fontsize=9)
     axes.set_yticks(range(len(rows)), names, fontsize=9)
     axes.set_ylim(len(rows) - 0.5, -0.5)
-    axes.xaxis.set_major_locator(MaxNLocator(5))
-    axes.xaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
+    percent_axis(axes.xaxis)
     axes.set_xlabel("validation accuracy of the best epoch")
     axes.set_title("Each seed, and the mean as a bar")

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from femo_jax.cli import explain as command
+from femo_jax.cli import pictures
 from femo_jax.cli.main import main
 from femo_jax.emotions import EMOTIONS
+from femo_jax.live import recognizer as recognition
 from femo_jax.live.image import Box, CropGeometry
 from femo_jax.live.recognizer import EmotionRecognizer
 
@@ -33,7 +35,7 @@ def recognizer(random_model):
 @pytest.fixture(autouse=True)
 def quick(recognizer, monkeypatch):
     """No model is loaded."""
-    monkeypatch.setattr(command.EmotionRecognizer, "load", lambda *_: recognizer)
+    monkeypatch.setattr(EmotionRecognizer, "load", lambda *_: recognizer)
 
 
 @pytest.fixture
@@ -74,8 +76,8 @@ def test_a_figure_and_the_numbers(folder, capsys, recognizer):
         assert np.shape(explanation["layer_cam"]) == (12, 12)
         missed = explanation["attributed"] - (explanation["logit"] - explanation["baseline_logit"])
         assert explanation["gap"] == pytest.approx(missed, abs=1e-3)
-    assert "femo: pictures: 2, faces: 2, unreadable: 0\n" in said.err
-    assert "sums miss the differences of the logits by at most" in said.err
+    assert "femo: 2 images, 2 faces, 0 unreadable\n" in said.err
+    assert "largest completeness error" in said.err
 
 
 def test_each_face_is_explained_by_its_own_crop(folder, capsys, recognizer):
@@ -84,7 +86,7 @@ def test_each_face_is_explained_by_its_own_crop(folder, capsys, recognizer):
     cv2.imwrite("bright.png", image)
     cv2.imwrite("left.png", image[:40, :40])
     found = []
-    for arguments in (["bright.png"], ["left.png", "--faces", "whole"]):
+    for arguments in (["bright.png"], ["left.png", "--faces", "cropped"]):
         assert main(["explain", *arguments, "--steps", "2", "--json", "-"]) == 0
         found.append(explained(capsys.readouterr().out))
     (left, right), (alone,) = found
@@ -96,7 +98,7 @@ def test_emotions_can_be_chosen(folder, capsys, recognizer):
     probabilities = recognizer.whole(cv2.imread("dark.png")).probabilities
     likely = [EMOTIONS[index] for index in np.argsort(-probabilities)]
     for options, labels in (([], likely[:1]), (["--top", "3"], likely[:3]), (["--emotion", likely[5]], [likely[5]])):
-        assert main(["explain", "dark.png", "--faces", "whole", "--steps", "1", "--json", "-", *options]) == 0
+        assert main(["explain", "dark.png", "--faces", "cropped", "--steps", "1", "--json", "-", *options]) == 0
         (explanations,) = explained(capsys.readouterr().out)
         assert [explanation["label"] for explanation in explanations] == labels
     assert Path("explain.png").stat().st_size > 10_000
@@ -106,9 +108,9 @@ def test_no_face_and_what_cannot_be_read(folder, capsys):
     assert main(["explain", "dark.png"]) == 1
     assert main(["explain", "broken.png", "nothing-*.png", "bright.png", "--steps", "1", "-o", "bright.svg"]) == 1
     errors = capsys.readouterr().err
-    assert "femo: pictures: 1, faces: 0, unreadable: 0\n" in errors
+    assert "femo: 1 image, 0 faces, 0 unreadable\n" in errors
     assert "femo: broken.png: " in errors
-    assert "femo: pictures: 1, faces: 2, unreadable: 2\n" in errors
+    assert "femo: 1 image, 2 faces, 2 unreadable\n" in errors
     assert not Path("explain.png").exists()
     assert Path("bright.svg").exists()
 
@@ -116,11 +118,13 @@ def test_no_face_and_what_cannot_be_read(folder, capsys):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ([], "femo explain PICTURE"),
+        ([], "femo explain IMAGE"),
         (["bright.png", "--top", "8"], "--top is 8; expected 1 to 7"),
         (["bright.png", "--top", "2", "--emotion", "happy"], "--emotion and --top exclude each other"),
         (["bright.png", "--layer", "7"], "there are 48, 24, 12, 6, 3"),
         (["bright.png", "-o", "figure.bmp"], "unknown figure format"),
+        (["bright.png", "--steps", "0"], "0 steps of Integrated Gradients: expected 1 to 4,096"),
+        (["bright.png", "--steps", "100000000000"], "100,000,000,000 steps of Integrated Gradients"),
     ],
 )
 def test_what_cannot_be_explained(folder, capsys, arguments, words):
@@ -131,9 +135,9 @@ def test_what_cannot_be_explained(folder, capsys, arguments, words):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["bright.png", "-o", "bright.png"], "bright.png: is one of the pictures itself. Give --output another file."),
-        (["explain.png"], "explain.png: is one of the pictures itself"),
-        (["bright.png", "--json", "./bright.png"], "is one of the pictures itself. Give --json another file."),
+        (["bright.png", "-o", "bright.png"], "bright.png: is also an input. Give --output another file."),
+        (["explain.png"], "explain.png: is also an input"),
+        (["bright.png", "--json", "./bright.png"], "Give --json another file."),
         (["bright.png", "-o", "a.png", "--json", "a.png"], "a.png: is named by --output and --json"),
     ],
 )
@@ -148,33 +152,33 @@ def test_nothing_is_written_over_the_pictures_or_twice(folder, capsys, arguments
 def test_too_many_faces_are_told_at_once(folder, capsys, monkeypatch):
     read = []
 
-    def read_named(paths, unreadable, really=command.read_named):
+    def read_named(paths, unreadable, really=pictures.read_named):
         for path, picture in really(paths, unreadable):
             read.append(path.name)
             yield path, picture
 
-    monkeypatch.setattr(command, "read_named", read_named)
+    monkeypatch.setattr(pictures, "read_named", read_named)
     monkeypatch.setattr("femo_jax.figures.explanation.MAX_ROWS", 3)
     for name in ("a.png", "b.png", "c.png"):
         Path(name).write_bytes(Path("bright.png").read_bytes())
     assert main(["explain", "a.png", "b.png", "c.png"]) == 2
-    assert "more than 3 faces: a figure takes no more" in capsys.readouterr().err
+    assert "more than 3 faces, the most that one figure shows" in capsys.readouterr().err
     assert read == ["a.png", "b.png"]
 
 
 def test_one_picture_is_in_memory_at_a_time(folder, monkeypatch):
-    pictures = []
+    images = []
 
-    def recognize_stills(recognizer, batch, really=command.recognize_stills, **options):
-        pictures.extend(map(weakref.ref, batch))
-        assert sum(picture() is not None for picture in pictures[:-1]) <= 1  # the one before may just be going
+    def recognize_stills(recognizer, batch, really=recognition.recognize_stills, **options):
+        images.extend(map(weakref.ref, batch))
+        assert sum(image() is not None for image in images[:-1]) <= 1  # the one before may just be going
         return really(recognizer, batch, **options)
 
-    monkeypatch.setattr(command, "recognize_stills", recognize_stills)
+    monkeypatch.setattr(recognition, "recognize_stills", recognize_stills)
     for name in ("a.png", "b.png", "c.png"):
         Path(name).write_bytes(Path("bright.png").read_bytes())
     assert main(["explain", "a.png", "b.png", "c.png", "--steps", "1"]) == 0
-    assert len(pictures) == 3
+    assert len(images) == 3
 
 
 def test_a_name_that_is_no_utf8(folder):

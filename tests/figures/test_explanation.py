@@ -53,7 +53,7 @@ def test_what_a_reader_has_to_know_stands_there(explainer, tmp_path, drawn):
         "sad: sum",
         "3x3 cells",
         "grey baseline in 64 steps",
-        "at most 0.015",
+        "completeness error 0.015",
         "simple_cnn",
     ):
         assert word in found
@@ -77,11 +77,11 @@ def test_maps_lie_over_the_crop(explainer, tmp_path, drawn):
 
 def test_an_empty_map_says_so(explainer, tmp_path, drawn):
     drawing.draw_faces([row(cells=0.0)], explainer, tmp_path / "f.png")
-    assert "happy: nothing for it" in words(drawn[0])
+    assert "happy: no evidence" in words(drawn[0])
 
 
 def test_what_cannot_be_drawn(explainer, tmp_path):
-    with pytest.raises(ConfigError, match="more than 100 faces: a figure takes no more"):
+    with pytest.raises(ConfigError, match="more than 100 faces, the most that one figure shows"):
         drawing.draw_faces([row()] * 101, explainer, tmp_path / "f.png")
     with pytest.raises(FemoError, match="unknown figure format"):
         drawing.draw_faces([row()], explainer, tmp_path / "f.bmp")
