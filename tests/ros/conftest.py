@@ -11,6 +11,7 @@ and a deadline, and tell what was missing together with the node's log.
 """
 
 import fcntl
+import hashlib
 import json
 import os
 import random
@@ -30,6 +31,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from node_server import LIBRARIES, load_libraries
 
 PACKAGE = Path(__file__).parents[2] / "ros2_ws" / "src" / "femo_ros"
 """The sources of femo_ros, which come before the installed copy: tests never run yesterday's code."""
@@ -39,6 +41,9 @@ DEADLINE = 30.0
 
 ASK_AGAIN = 5.0
 """Seconds after which a question to a service is asked anew."""
+
+INTERFACES = Path(__file__).parent / "interfaces"
+"""Definitions of interface packages that may be missing, with what builds them."""
 
 MISSING = [name for name in ("rclpy", "sensor_msgs", "femo_msgs") if find_spec(name) is None]
 
@@ -330,6 +335,43 @@ def start_node_from_scratch(start_process) -> Callable[..., Process]:
         return start_process(command, environment)
 
     return start
+
+
+@pytest.fixture(scope="session")
+def built_interfaces() -> Path | None:
+    """The folder of the interface packages of `interfaces/`, built once; None where they are installed."""
+    missing = [path.name for path in sorted(INTERFACES.iterdir()) if path.is_dir() and find_spec(path.name) is None]
+    if not missing:
+        return None
+    digest = hashlib.sha256()
+    for path in sorted(INTERFACES.rglob("*.*")):
+        digest.update(path.read_bytes())
+    target = Path(sys.prefix) / "ros" / f"interfaces-{digest.hexdigest()[:12]}"
+    target.parent.mkdir(exist_ok=True)
+    with (target.parent / "interfaces.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        if not (target / "built").exists():
+            command = [str(INTERFACES / "build.sh"), sys.prefix, str(target), *missing]
+            built = subprocess.run(command, capture_output=True, text=True, check=False)
+            assert built.returncode == 0, built.stdout + built.stderr
+            (target / "built").touch()
+    return target / "install"
+
+
+@pytest.fixture
+def interfaces(built_interfaces, monkeypatch) -> None:
+    """hri_msgs and vision_msgs, for this process and those that it starts."""
+    if built_interfaces is None:
+        return
+    (packages,) = built_interfaces.glob("lib/python*/site-packages")
+    monkeypatch.syspath_prepend(packages)
+    for name, path in (
+        ("PYTHONPATH", packages),
+        ("AMENT_PREFIX_PATH", built_interfaces),
+        (LIBRARIES, built_interfaces / "lib"),
+    ):
+        monkeypatch.setenv(name, os.pathsep.join(filter(None, [str(path), os.environ.get(name)])))
+    load_libraries(os.environ[LIBRARIES])
 
 
 class Client:

@@ -8,12 +8,17 @@ answers are lines: the process id, and later the exit status as `os.waitpid` giv
 process of its own: nothing of ROS or JAX is initialised before the fork, and no thread runs.
 """
 
+import ctypes
 import importlib
 import json
 import os
 import signal
 import socket
 import sys
+from pathlib import Path
+
+LIBRARIES = "FEMO_TEST_LIBRARIES"
+"""Environment variable with a folder of libraries that are loaded first."""
 
 PRELOADED = (
     "rclpy",
@@ -24,12 +29,21 @@ PRELOADED = (
 )
 
 
+def load_libraries(folder: str) -> None:
+    """Load the type support of a folder: the search path of the dynamic linker is that of the start of the process."""
+    for pattern in ("*_generator_c.so", "*_typesupport_*_c.so"):
+        for path in sorted(Path(folder).glob(pattern)):
+            ctypes.CDLL(str(path))
+
+
 def run_node(request: dict, output: int) -> None:
     """Become the node; never returns."""
     os.dup2(output, 1)
     os.dup2(output, 2)
     os.environ.clear()
     os.environ.update(request["environment"])
+    sys.path[:0] = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path not in sys.path]
+    load_libraries(os.environ.get(LIBRARIES, "/nowhere"))
     sys.argv = [request["module"], *request["arguments"]]
     status = 1
     try:

@@ -15,11 +15,11 @@ setup(
     description="Live facial emotion recognition on a camera's topic",
     license="MIT",
     maintainer="femo contributors",
-    maintainer_email="femo@example.org",
+    maintainer_email="femo@users.noreply.github.com",
     packages=find_packages(exclude=["test"]),
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
-        (f"share/{NAME}", ["package.xml"]),
+        (f"share/{NAME}", ["package.xml", "LICENSE"]),
         (f"share/{NAME}/launch", files("launch/*.launch.*")),
         (f"share/{NAME}/config", files("config/*")),
     ],

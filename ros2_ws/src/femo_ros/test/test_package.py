@@ -41,7 +41,8 @@ def test_manifests(name, build_type):
     assert root.findtext("name") == name
     assert root.findtext("license") == "MIT"
     assert root.findtext("export/build_type") == build_type
-    assert root.find("maintainer").get("email")
+    assert not root.find("maintainer").get("email").endswith(("example.org", "example.com"))
+    assert {url.get("type") for url in root.findall("url")} == {"website", "repository", "bugtracker"}
     assert len(root.findtext("description")) > 20
 
 
@@ -58,6 +59,18 @@ def test_there_is_one_version():
     setup = (FOLDER / "setup.py").read_text()
     stated = {manifest("femo_msgs").findtext("version"), manifest("femo_ros").findtext("version")}
     assert stated | {re.search(r'version="(.+)"', setup)[1]} == {"0.2.0"}
+
+
+@pytest.mark.parametrize("name", ["femo_msgs", "femo_ros"])
+def test_a_package_has_its_licence_changelog_and_quality_declaration(name):
+    """Beside its manifest, as rosdistro and REP-2004 want them."""
+    folder = PACKAGES / name
+    assert manifest(name).find("license").get("file") == "LICENSE"
+    assert "MIT License" in (folder / "LICENSE").read_text()
+    title, changes = (folder / "CHANGELOG.rst").read_text().split("\n\n", 1)
+    assert title.splitlines()[1] == f"Changelog for package {name}"
+    assert re.search(rf"^{re.escape(manifest(name).findtext('version'))} \(", changes, re.MULTILINE)
+    assert "quality level 4" in (folder / "QUALITY_DECLARATION.md").read_text()
 
 
 def test_executables_exist():
