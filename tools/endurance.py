@@ -69,7 +69,7 @@ class ThinnedDetector:
         seen = [box for box in self._found + crowd if self._random.random() > 0.05]
         self._present = [self._jittered(box).clipped(picture.width, picture.height) for box in seen]
 
-    def detect(self, picture: InputImage) -> list[Box]:
+    def detect(self, picture: InputImage, *, still: bool = True) -> list[Box]:
         """All faces of the frame."""
         return list(self._present)
 

@@ -1,6 +1,6 @@
 """The settings of live recognition; each field documents itself, as an option of the command line too.
 
-A face's size is given in pixels of the frame where it is above 1, and as a fraction of the frame's height up to 1.
+A face's size is given in pixels where it is above 1, and as a fraction of the image's shorter side up to 1.
 """
 
 import math
@@ -11,18 +11,23 @@ from typing import Any, Literal
 from femo_jax.errors import ConfigError
 
 
+STILL_MIN_SIZE = 50.0
+"""Pixels to which the smallest face of a still is limited where the setting is a fraction; as users of OpenCV set it."""
+
+
 @dataclass(frozen=True)
 class DetectorConfig:
-    """How faces are found in a picture."""
+    """How faces are found in an image."""
 
     kind: Literal["haar", "yunet"] = "haar"
     """OpenCV's Haar cascade, or YuNet with a model file of yours."""
     model: Path | None = None
     """Cascade file for haar (default: OpenCV's frontal face alt2); ONNX file for yunet, which must be named."""
     min_size: float = 0.09
-    """Side of the smallest face: pixels where above 1, else a fraction of the frame's height."""
+    """Side of the smallest face: pixels where above 1, else a fraction of the shorter side; in stills, a fraction stands
+    for at most 50 pixels."""
     max_size: float = 1.0
-    """Side of the largest face: pixels where above 1, else a fraction of the frame's height."""
+    """Side of the largest face: pixels where above 1, else a fraction of the shorter side."""
     scale_factor: float = 1.2
     """haar: step from one size of face to the next; nearer to 1 finds more and takes longer."""
     min_neighbors: int = 3
@@ -48,9 +53,21 @@ class DetectorConfig:
                 f"min_size is {self.min_size:g} and max_size is {self.max_size:g}; expected min_size to be no larger."
             )
 
-    def sizes(self, height: int) -> tuple[float, float]:
-        """Side of the smallest and of the largest face in pixels, in a frame of this height."""
-        smallest, largest = (size if size > 1 else size * height for size in (self.min_size, self.max_size))
+    def sizes(self, width: int, height: int, *, still: bool) -> tuple[float, float]:
+        """Sides of the smallest and of the largest face that are searched for, in pixels.
+
+        A group photograph has far more pixels than a camera's frame, and far smaller faces in proportion. A still may
+        also take longer than a frame.
+
+        Args:
+          width: of the image, in pixels.
+          height: of the image, in pixels.
+          still: whether it stands alone; a frame of a stream does not.
+        """
+        shorter = min(width, height)
+        smallest, largest = (size if size > 1 else size * shorter for size in (self.min_size, self.max_size))
+        if still and self.min_size <= 1:
+            smallest = min(smallest, STILL_MIN_SIZE)
         return smallest, largest
 
 

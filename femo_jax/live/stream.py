@@ -43,7 +43,7 @@ class FaceSearch:
         found = []
         if due:
             self._scanned_at = time
-            found = self.detector.detect(frame)
+            found = self.detector.detect(frame, still=False)
             # A scan of the whole frame is coarse: it may miss a face that is found when looked for.
             seen = overlaps(known, found).max(axis=1, initial=0.0) > SAME_OVERLAP
             known = [box for box, is_seen in zip(known, seen, strict=True) if not is_seen]

@@ -25,7 +25,7 @@ class OneFace:
     geometry = CropGeometry(scale=1.0, shift=0.0)
     box = Box(20, 10, 40, 40)
 
-    def detect(self, picture):
+    def detect(self, picture, *, still=True):
         return [self.box]
 
     def detect_near(self, picture, boxes, window, scales):
@@ -226,7 +226,7 @@ def test_a_signal_ends_it_after_the_frame_at_hand(clip, tmp_path, monkeypatch, r
     class Interrupted(OneFace):
         scans = 0
 
-        def detect(self, picture):
+        def detect(self, picture, *, still=True):
             self.scans += 1
             if self.scans == 4:
                 signal.raise_signal(kind)
@@ -244,7 +244,7 @@ def test_the_second_sighup_of_a_closed_terminal_does_not_break_off_the_end_of_th
     clip, tmp_path, monkeypatch, recognizer
 ):
     class HungUp(OneFace):
-        def detect(self, picture):
+        def detect(self, picture, *, still=True):
             signal.raise_signal(signal.SIGHUP)
             return super().detect(picture)
 

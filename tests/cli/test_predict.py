@@ -19,7 +19,7 @@ class BrightFaces:
 
     geometry = CropGeometry(scale=1.0, shift=0.0)
 
-    def detect(self, picture):
+    def detect(self, picture, *, still=True):
         return [Box(20, 10, 40, 40)] if picture.grey[0, 0] > 100 else []
 
 

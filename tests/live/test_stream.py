@@ -15,7 +15,7 @@ class BrightestSpot:
     def __init__(self):
         self.scans = 0
 
-    def detect(self, picture):
+    def detect(self, picture, *, still=True):
         self.scans += 1
         return self._find(picture)
 

@@ -20,7 +20,7 @@ class FakeDetector:
         self.scans = 0
         self.asked = []
 
-    def detect(self, picture):
+    def detect(self, picture, *, still=True):
         assert picture is PICTURE
         self.scans += 1
         return sorted(self.scanned)

@@ -27,7 +27,7 @@ class FakeRecognizer:
         self.detector = self
         self.emotions = itertools.cycle(emotions)
 
-    def detect(self, picture):
+    def detect(self, picture, *, still=True):
         return [Box(20, 10, 40, 40)] if picture.grey.mean() > 100 else []
 
     def detect_near(self, picture, boxes, window, scales):

@@ -15,8 +15,13 @@ class Detector(Protocol):
     geometry: CropGeometry
     """How to crop what FER-2013 would show from the boxes of this detector."""
 
-    def detect(self, image: InputImage) -> list[Box]:
-        """All faces of an image, one box each: whole pixels of the frame, inside it, ordered by x, then by y."""
+    def detect(self, image: InputImage, *, still: bool = True) -> list[Box]:
+        """All faces of an image, one box each: whole pixels of the image, inside it, ordered by x, then by y.
+
+        Args:
+          image: to be searched.
+          still: whether it stands alone, and is worth a thorough search; False for a frame of a stream.
+        """
         ...
 
     def detect_near(

@@ -3,6 +3,7 @@
 import math
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -29,6 +30,22 @@ _LOOK_WINDOW = 1.4
 
 _LOOK_SCALES = 1.25
 """Factor by which a face may be larger or smaller than the place that the scan found."""
+
+_SECOND_CASCADE = "haarcascade_frontalface_default.xml"
+"""The cascade that searches a still again where the first finds nothing certain: it fails on other faces."""
+
+_SECOND_SCALE_FACTOR, _SECOND_MIN_NEIGHBORS = 1.1, 8
+"""How the second cascade searches: of 107 images in which the first finds none of the one face of each, it finds 18,
+and 3 false ones; with 3 neighbours 22 and 11."""
+
+_SECOND_MIN_SIZE = 40.0
+"""Side in pixels of the smallest face that the second cascade searches for."""
+
+_CERTAIN = 20
+"""Hits in a close look from which on a face is certain."""
+
+_LARGE = 0.15
+"""Part of the shorter side of a still from which on a face is large; small faces are never all that there may be."""
 
 _SUBPIXELS = 16
 """Fractions of a pixel to which overlapping hits are averaged: OpenCV groups boxes of whole numbers."""
@@ -63,18 +80,34 @@ class HaarDetector:
         Raises:
           ConfigError: its file is missing or is not a cascade.
         """
+        cascades = Path(cv2.data.haarcascades)
         self._config = config
-        self._cascade = _load(Path(config.model or Path(cv2.data.haarcascades) / CASCADE))
+        self._cascade = _load(config.model or cascades / CASCADE)
         self._window = max(self._cascade.getOriginalWindowSize())
         self._lock = threading.Lock()
+        self._second: HaarDetector | None = None
+        if config.model is None:
+            second = {"scale_factor": _SECOND_SCALE_FACTOR, "min_neighbors": _SECOND_MIN_NEIGHBORS}
+            self._second = HaarDetector(replace(config, model=cascades / _SECOND_CASCADE, **second))
 
-    def detect(self, image: InputImage) -> list[Box]:
+    def detect(self, image: InputImage, *, still: bool = True) -> list[Box]:
         """All faces of an image; see `Detector.detect`."""
-        found = []
-        for place in self._scan(image):
-            found += self._look(image, place, _LOOK_WINDOW, _LOOK_SCALES)
-        found.sort(key=lambda face: (-face[1], face[0]))
+        smallest, _ = self._config.sizes(image.width, image.height, still=still)
+        found = self._found(image, smallest)
+        if still and self._second is not None:
+            large = _LARGE * min(image.width, image.height)
+            if not any(hits >= _CERTAIN and face.size >= large for face, hits in found):
+                found += self._second._found(image, max(smallest, _SECOND_MIN_SIZE))
+                # The largest come first: false faces lie inside true ones.
+                found.sort(key=lambda face: -face[0].size)
         return sorted(without_duplicates([box for box, _ in found]))
+
+    def _found(self, image: InputImage, smallest: float) -> list[tuple[Box, int]]:
+        """Faces, each with its number of hits, the most certain first; one face may be there several times."""
+        found = []
+        for place in self._scan(image, smallest):
+            found += self._look(image, place, _LOOK_WINDOW, _LOOK_SCALES)
+        return sorted(found, key=lambda face: (-face[1], face[0]))
 
     def detect_near(
         self, image: InputImage, boxes: Sequence[Box], window_scale: float, scale_range: float
@@ -86,9 +119,9 @@ class HaarDetector:
             near.append(max(found, key=lambda face: overlaps([box], [face]).item(), default=None))
         return near
 
-    def _scan(self, image: InputImage) -> list[Box]:
+    def _scan(self, image: InputImage, smallest: float) -> list[Box]:
         """Places where a face may be, in pixels of the frame."""
-        smallest, largest = self._config.sizes(image.height)
+        _, largest = self._config.sizes(image.width, image.height, still=False)
         reduction = min(1.0, self._window / smallest)
         reduced, to_frame = _resized(image.grey, reduction)
         places, _ = _grouped(self._hits(reduced, self._config.scale_factor, 0, largest * reduction), 1)

@@ -57,10 +57,10 @@ class YuNetDetector:
                 f"{path}: not a YuNet that OpenCV {cv2.__version__} can run. Name a model file of YuNet (.onnx)."
             ) from error
 
-    def detect(self, image: InputImage) -> list[Box]:
+    def detect(self, image: InputImage, *, still: bool = True) -> list[Box]:
         """All faces of an image; see `Detector.detect`."""
-        smallest, largest = self._config.sizes(image.height)
-        found = self._scan(image, Box(0, 0, image.width, image.height))
+        smallest, largest = self._config.sizes(image.width, image.height, still=still)
+        found = self._scan(image, Box(0, 0, image.width, image.height), smallest)
         return sorted(box for box in found if smallest <= box.size <= largest)
 
     def detect_near(
@@ -73,12 +73,13 @@ class YuNetDetector:
         reach = (window_scale - 1) / 2
         left, top = (x - reach * w).min(), (y - reach * h).min()
         right, bottom = (x + w + reach * w).max(), (y + h + reach * h).max()
-        found = self._scan(image, Box(left, top, right - left, bottom - top))
+        smallest, _ = self._config.sizes(image.width, image.height, still=False)
+        found = self._scan(image, Box(left, top, right - left, bottom - top), smallest)
         return [_nearest(box, found, scale_range) for box in boxes]
 
-    def _scan(self, image: InputImage, region: Box) -> list[Box]:
+    def _scan(self, image: InputImage, region: Box, smallest: float) -> list[Box]:
         """The faces in a part of an image, in whole pixels of the image."""
-        factor = min(1.0, _SCAN_SIZE / self._config.sizes(image.height)[0])
+        factor = min(1.0, _SCAN_SIZE / smallest)
         # On the grid of the network's cells a face is seen in the same way in each scan, whatever the part.
         region = _on_grid(region, _CELL / factor)
         x, y, w, h = region.clipped(image.width, image.height).rounded()

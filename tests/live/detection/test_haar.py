@@ -69,8 +69,8 @@ def test_boxes_are_whole_pixels_inside_the_frame(detector):
 
 def test_a_frame_of_another_size_gives_the_same_faces(detector, crowd):
     doubled = InputImage(cv2.resize(crowd.bgr, None, fx=3, fy=3, interpolation=cv2.INTER_LINEAR))
-    expected = [Box(*(3 * value for value in box)) for box in detector.detect(crowd)]
-    assert_same_places(detector.detect(doubled), expected, overlap=0.85)
+    expected = [Box(*(3 * value for value in box)) for box in detector.detect(crowd, still=False)]
+    assert_same_places(detector.detect(doubled, still=False), expected, overlap=0.85)
 
 
 @pytest.mark.parametrize(("smallest", "largest", "scales"), [(75, 1000, [1.0]), (0.15, 1.0, [1.0]), (30, 60, [0.45])])
@@ -81,19 +81,49 @@ def test_faces_are_of_the_sizes_asked_for_in_pixels_or_of_the_height(smallest, l
 
 
 def test_nothing_is_found_where_no_size_is_left(crowd):
-    assert HaarDetector(DetectorConfig(min_size=200, max_size=100)).detect(crowd) == []
+    assert HaarDetector(DetectorConfig(min_size=0.9, max_size=100)).detect(crowd, still=False) == []
+
+
+@pytest.mark.parametrize(("width", "height"), [(900, 1600), (1600, 900), (2400, 3200)])
+def test_small_faces_of_large_stills_are_found_upright_or_not(detector, width, height):
+    """The limit of a still is in pixels: a fraction of the height would leave out all faces of a group photograph."""
+    scene = np.full((height, width, 3), 128, np.uint8)
+    places = [(60, 80), (400, 80), (60, 500), (400, 500)]
+    for x, y in places:
+        scene[y : y + 154, x : x + 168] = cv2.resize(HEAD, (168, 154), interpolation=cv2.INTER_AREA)
+    expected = sorted(face_at(x, y, 0.7) for x, y in places)
+    assert_same_places(detector.detect(InputImage(scene)), expected)
+
+
+def test_sizes_as_fractions_count_from_the_shorter_side():
+    config = DetectorConfig(min_size=0.1, max_size=0.5)
+    assert config.sizes(480, 640, still=False) == config.sizes(640, 480, still=False) == (48, 240)
+    assert config.sizes(3024, 4032, still=True) == (50, 1512)
+    assert DetectorConfig(min_size=120).sizes(3024, 4032, still=True)[0] == 120
+
+
+def test_a_still_without_a_certain_face_is_searched_by_a_second_cascade(detector, monkeypatch):
+    """A frame of a stream is not, since the next one comes at once; nor is a still with a certain large face."""
+    asked = []
+    monkeypatch.setattr(detector._second, "_found", lambda image, smallest: asked.append(smallest) or [])
+    blank = InputImage(np.full((480, 640), 128, np.uint8))
+    detector.detect(blank, still=False)
+    detector.detect(put((50, 50, 1.0)))
+    assert not asked
+    detector.detect(blank)
+    assert asked == [pytest.approx(0.09 * 480)]
 
 
 def test_two_places_of_one_face_give_one_box(detector, monkeypatch):
     place = face_at(50, 50, 0.8)
     monkeypatch.setattr(
-        detector, "_scan", lambda picture: [Box(*(value + 6 * step for value in place)) for step in (0, 1)]
+        detector, "_scan", lambda picture, smallest: [Box(*(value + 6 * step for value in place)) for step in (0, 1)]
     )
     assert_same_places(detector.detect(put((50, 50, 0.8))), [place])
 
 
 def test_more_neighbours_find_fewer_faces(crowd):
-    found = {n: HaarDetector(DetectorConfig(min_neighbors=n)).detect(crowd) for n in (0, 1, 3, 100)}
+    found = {n: HaarDetector(DetectorConfig(min_neighbors=n)).detect(crowd, still=False) for n in (0, 1, 3, 100)}
     assert found[0] == found[1]
     assert len(found[1]) >= len(found[3]) == 4 and found[100] == []
 

@@ -85,7 +85,7 @@ def test_boxes_are_in_pixels_of_the_frame_and_in_order(make, network):
 def test_the_frame_is_reduced_as_far_as_the_smallest_face_allows(make, network):
     sizes = []
     for smallest, width, height in [(32, 640, 480), (8, 640, 480), (0.1, 1920, 1080)]:
-        make(min_size=smallest).detect(draw(width=width, height=height))
+        make(min_size=smallest).detect(draw(width=width, height=height), still=False)
         sizes += network.inputs
     assert sizes == [(240, 320), (480, 640), (160, 284)]
 
@@ -94,7 +94,7 @@ def test_faces_are_of_the_sizes_asked_for(make):
     picture = draw(SMALL, HIGH)
     assert_near(make(min_size=70).detect(picture), [HIGH])
     assert_near(make(max_size=70).detect(picture), [SMALL])
-    assert_near(make(min_size=0.15, max_size=0.5).detect(picture), [HIGH])
+    assert_near(make(min_size=0.15, max_size=0.5).detect(picture, still=False), [HIGH])
 
 
 def test_known_faces_are_found_where_they_moved_to(make):
