@@ -70,6 +70,13 @@ def run(options: Options) -> int:
 
     _write(predictions, options)
     faces = sum(len(prediction.result.faces) for prediction in predictions)
+    empty = [prediction.result for prediction in predictions if not prediction.result.faces]
+    if empty:
+        smallest = max(options.detector.sizes(each.width, each.height, still=True)[0] for each in empty)
+        say(
+            f"no face of {smallest:.0f} pixels or more in {len(empty):,} images;"
+            " --detector.min-size PIXELS searches for smaller ones"
+        )
     say(f"pictures: {len(predictions):,}, faces: {faces:,}, unreadable: {len(unreadable):,}")
     return 1 if unreadable else 0
 

@@ -10,9 +10,8 @@ from typing import Any, Literal
 
 from femo_jax.errors import ConfigError
 
-
 STILL_MIN_SIZE = 50.0
-"""Pixels to which the smallest face of a still is limited where the setting is a fraction; as users of OpenCV set it."""
+"""Pixels to which the smallest face of a still is limited where the setting is a fraction."""
 
 
 @dataclass(frozen=True)
@@ -24,8 +23,8 @@ class DetectorConfig:
     model: Path | None = None
     """Cascade file for haar (default: OpenCV's frontal face alt2); ONNX file for yunet, which must be named."""
     min_size: float = 0.09
-    """Side of the smallest face: pixels where above 1, else a fraction of the shorter side; in stills, a fraction stands
-    for at most 50 pixels."""
+    """Side of the smallest face: pixels where above 1, else a fraction of the shorter side; in stills, a fraction
+    stands for at most 50 pixels."""
     max_size: float = 1.0
     """Side of the largest face: pixels where above 1, else a fraction of the shorter side."""
     scale_factor: float = 1.2
