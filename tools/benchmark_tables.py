@@ -5,8 +5,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from studies import decompress
+
 from femo_jax import weights
-from femo_jax.evaluate.summary import markdown_table
+from femo_jax.evaluate.summary import deviation, markdown_table, mean
 
 MEASUREMENTS = Path(__file__).resolve().parents[1] / "benchmarks" / "results"
 """Folder of the committed measurements."""
@@ -45,22 +47,64 @@ def _cold_start(of: Mapping[str, Any]) -> float:
     return start["filled_cache"] if isinstance(start, dict) else start
 
 
-def train_step_table() -> str:
-    """Training steps of FemoNet by implementation and dtype."""
-    measured = measurement("train_step")["femonet"]
-    sides = {
-        "femo, oneDNN": "onednn",
-        "PyTorch": "torch",
-        "PyTorch, torch.compile": "torch_compile",
-        "Keras on TensorFlow": "keras",
-        "femo, XLA": "xla",
-        "stock Flax layers": "stock",
-    }
+SIDES = {
+    "femo, oneDNN": "onednn",
+    "PyTorch": "torch",
+    "PyTorch, torch.compile": "torch_compile",
+    "Keras on TensorFlow": "keras",
+    "femo, XLA": "xla",
+    "stock Flax layers": "stock",
+}
+"""Implementations of a training step, and what the measurements call them."""
+
+
+def train_step_table(networks: Mapping[str, str]) -> str:
+    """Images per second of a training step, by implementation, network and dtype.
+
+    Args:
+      networks: the heading of each network, by its name in the measurements.
+    """
+    measured = measurement("train_step")
     rows = [
-        [name, *(f"{measured[f'{side}_{dtype}']:.0f}" for dtype in ("f32", "bf16"))] for name, side in sides.items()
+        [name, *(f"{measured[network][f'{side}_{dtype}']:.0f}" for network in networks for dtype in ("f32", "bf16"))]
+        for name, side in SIDES.items()
     ]
-    return markdown_table(["images per second", "float32", "bfloat16"], rows)
+    headings = [f"{heading}{dtype}" for heading in networks.values() for dtype in ("float32", "bfloat16")]
+    return markdown_table(["images per second", *headings], rows)
 
 
-TABLES: Mapping[str, Callable[[], str]] = {"live": live_table, "train_step": train_step_table}
+def convolution_table() -> str:
+    """Milliseconds of each pass of each convolution, by Winograd's filtering and by a plain sum."""
+    measured = measurement("convolution")["milliseconds"]
+    passes = list(next(iter(measured.values())))
+    rows = [
+        [shape, *(f"{of[name]['winograd']:.1f}, plain {of[name]['plain']:.1f}" for name in passes)]
+        for shape, of in measured.items()
+    ]
+    return markdown_table(["convolution", *passes], rows)
+
+
+def backend_table() -> str:
+    """Best accuracy of ten epochs by kernel backend and seed."""
+    rows = []
+    for name, by_seed in measurement("accuracy").items():
+        best = [
+            max(record["accuracy"] for record in decompress(of) if record["split"] == "validation")
+            for of in by_seed.values()
+        ]
+        cells = [f"{100 * accuracy:.2f} %" for accuracy in best]
+        rows.append([BACKENDS[name], *cells, f"{100 * (mean(best) or 0):.2f} ± {100 * (deviation(best) or 0):.2f} %"])
+    return markdown_table(["backend", "seed 0", "seed 1", "seed 2", "mean ± sd"], rows)
+
+
+BACKENDS = {"xla_float32": "XLA, float32", "onednn_bfloat16": "oneDNN, bfloat16"}
+"""Names of the backends in the table."""
+
+TABLES: Mapping[str, Callable[[], str]] = {
+    "live": live_table,
+    "train_step": lambda: train_step_table({"femonet": ""}),
+    "train_step_both": lambda: train_step_table({"femonet": "FemoNet, ", "vgg": "VGG, "}),
+    "convolution": convolution_table,
+    "backends": backend_table,
+}
 """What makes each table, by the name in its marker."""

@@ -33,7 +33,9 @@ class Number(NamedTuple):
 
     @property
     def half_of_last_digit(self) -> float:
-        """By how much the true value may differ from the printed one."""
+        """By how much the true value may differ from the printed one; 752,000 is in thousands."""
+        if self.digits.endswith(",000"):
+            return 500.0
         return 0.5 * 10.0 ** -len(self.digits.partition(".")[2])
 
 

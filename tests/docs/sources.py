@@ -7,15 +7,16 @@ it names who said it.
 
 import json
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from safetensors import safe_open
 from studies import Run, read_study
 
-from femo_jax.configs import config_names
 from femo_jax.models import create_model, model_cost
+from femo_jax.models.cost import Cost
 from femo_jax.train.config import load_config
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -91,15 +92,44 @@ def minutes_to(name: str, accuracy: float) -> float:
 
 def parameters(name: str) -> int:
     """Parameters of the network of a packaged configuration."""
-    assert name in config_names()
+    return _cost(name).parameters
+
+
+def multiply_adds(name: str) -> int:
+    """Multiply-adds of one image by the network of a packaged configuration."""
+    return _cost(name).multiply_adds
+
+
+@cache
+def _cost(name: str) -> Cost:
     config = load_config(name)
-    return model_cost(create_model(config.model, **config.model_options)).parameters
+    return model_cost(create_model(config.model, **config.model_options))
 
 
 def flip(label: str) -> float:
     """Best accuracy with flip TTA of a row of the grids, by label."""
     of = [run for run in read_study(ROOT / "results" / "grids.jsonl") if run.label == label]
     return statistics.fmean(run.flip["accuracy"] for run in of)
+
+
+def leaves(value: Any) -> Iterator[float]:
+    """All numbers in a JSON value."""
+    if isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from leaves(part)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield value
+
+
+def header(model: str) -> Any:
+    """The header of a shipped model file."""
+    with safe_open(ROOT / "femo_jax" / "weights" / f"{model}.safetensors", framework="np") as file:
+        return json.loads(file.metadata()["femo"])
+
+
+def measured(*names: str) -> list[float]:
+    """All numbers of files of measurements."""
+    return [value for name in names for value in leaves(read(f"benchmarks/results/{name}.json"))]
 
 
 FER2013 = fact("FER-2013 (Goodfellow et al. 2013)")
@@ -201,4 +231,53 @@ CLAIMS: dict[str, list[Claim]] = {
             ],
         ),
     ],
+    "docs/robot.md": [
+        Claim("180, 2 ms", [RECORDED]),
+        Claim("180, 14 ms", [RECORDED]),
+        Claim("180, 11 ms", [RECORDED]),
+        Claim("30 Hz for 60 s", [ROUND, ROUND]),
+    ],
+    "benchmarks/README.md": [
+        Claim("Python 3.11, JAX 0.10.2, OpenCV 4.14", [fact("versions in live.json")] * 2),
+        Claim("oneDNN 3.2", [fact("the version that onednn-devel-cpu-tbb 2023.2.0 holds")]),
+        Claim("in 10 instead of 24 ms", [RECORDED]),
+        Claim("in 15 minutes", [read("benchmarks/results/endurance.json")["seconds"] / 60]),
+        Claim("a network of 199 M multiply-adds", [read("femo_jax/weights/femonet-base.json")["multiply_adds"] / 1e6]),
+        Claim("FemoNet, 2,640,775 parameters, 66.7 M", [parameters("labels_only"), multiply_adds("labels_only") / 1e6]),
+        Claim("a plain VGG, 1,174,439 parameters, 117.5 M", [fact("tests/benchmarks/test_train_step_networks.py")] * 2),
+        Claim("takes 63 ms, compared with 138 ms", [RECORDED, RECORDED]),
+    ],
+    **{
+        f"femo_jax/weights/{model}.md": [
+            Claim("people agree with them in about 65 %", [PEOPLE]),
+            Claim("1.5 % of the images show disgust, 25 % happy", [436 / 28709, 7215 / 28709]),
+            Claim("The 95 % interval of the accuracy", [INTERVAL]),
+            Claim(
+                "would be 1.8 % (95 %: 1.2 to 2.5 %)",
+                [chance[name] if name else INTERVAL for name in ("mean", "", "low", "high")],
+            ),
+            Claim(
+                f"({seeds[0]:.2f} ± {seeds[1]:.2f} % over the seeds)",
+                spread([run.report["accuracy"] for run in runs("networks", model)]),
+            ),
+        ]
+        for model, chance, seeds in (
+            (
+                model,
+                header(model)["training"]["calibration"]["ece_by_chance"],
+                [100 * of for of in spread([run.report["accuracy"] for run in runs("networks", model)])],
+            )
+            for model in ("femonet-base", "femonet-small")
+        )
+    },
 }
+
+POOLS: dict[str, list[float]] = {
+    "docs/robot.md": measured("ros", "ros_fastdds", "ros_memory"),
+    "benchmarks/README.md": measured("live", "train_step", "ros", "ros_memory", "endurance"),
+    **{
+        f"femo_jax/weights/{model}.md": [*leaves(header(model)), *leaves(read(f"femo_jax/weights/{model}.json"))]
+        for model in ("femonet-base", "femonet-small")
+    },
+}
+"""Pages whose numbers may be any of those in the files that the page is about."""
