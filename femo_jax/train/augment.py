@@ -3,6 +3,7 @@
 Pictures are `[batch, 48, 48, 1] float32` in 0..1; every picture of the batch draws its own parameters.
 """
 
+import math
 from dataclasses import dataclass
 from functools import reduce
 
@@ -10,7 +11,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from femo_jax.errors import ConfigError
+from femo_jax.train.fields import check_ranges, check_types, known_fields
 
+
+@known_fields()
 @dataclass(frozen=True)
 class Augmentation:
     """Strengths of the augmentation; 0 turns a part off."""
@@ -39,6 +44,15 @@ class Augmentation:
     """Alpha of mixup's Beta(alpha, alpha) distribution (arXiv:1710.09412)."""
     cutmix: float = 0.0
     """Alpha of CutMix's Beta(alpha, alpha) distribution (arXiv:1905.04899); with mixup, each takes half the steps."""
+
+    def __post_init__(self) -> None:
+        """Raises ConfigError for a value that does not fit its field."""
+        check_types(self)
+        unbounded = ("rotation", "scale", "translation", "brightness", "contrast", "blur", "noise", "mixup", "cutmix")
+        check_ranges(self, dict.fromkeys(unbounded, (0.0, math.inf)) | {"erasing": (0.0, 1.0)})
+        low, high = self.erasing_area
+        if not 0.0 <= low <= high <= 1.0:
+            raise ConfigError(f"erasing_area is {self.erasing_area}: expected two rising shares from 0 to 1")
 
 
 def augment(key: jax.Array, images: jax.Array, config: Augmentation) -> jax.Array:

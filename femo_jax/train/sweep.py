@@ -14,8 +14,8 @@ from femo_jax.errors import ConfigError, FemoError
 from femo_jax.ops import Ops, choose
 from femo_jax.train.config import TrainConfig
 from femo_jax.train.devices import check_divides, data_mesh
+from femo_jax.train.fields import override
 from femo_jax.train.network_check import check_network
-from femo_jax.train.overrides import override
 from femo_jax.train.targets import check_targets
 
 _LONGEST_LABEL = 200  # of the 255 bytes of a file name

@@ -5,7 +5,7 @@ import pytest
 from femo_jax.errors import CheckpointError, ConfigError
 from femo_jax.files import write_json
 from femo_jax.train.config import RENAMED, TrainConfig, as_dict, differences, load_config
-from femo_jax.train.overrides import override
+from femo_jax.train.fields import override
 from femo_jax.train.workdir import read_run_record
 
 

@@ -3,9 +3,9 @@ from dataclasses import dataclass, field
 import pytest
 
 from femo_jax.errors import ConfigError
-from femo_jax.train import overrides
+from femo_jax.train import fields
 from femo_jax.train.config import TrainConfig
-from femo_jax.train.overrides import override
+from femo_jax.train.fields import override
 
 
 def test_values_have_the_type_of_their_field():
@@ -100,4 +100,4 @@ def test_it_works_for_any_dataclass_and_sets_all_values_at_once():
 def test_the_docstring_s_example():
     import doctest
 
-    assert doctest.testmod(overrides).failed == 0
+    assert doctest.testmod(fields).failed == 0
