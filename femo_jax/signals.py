@@ -1,6 +1,7 @@
 """SIGINT, SIGTERM and SIGHUP as a request that a loop answers at its next safe point."""
 
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -42,9 +43,13 @@ def stop_request() -> Iterator[StopRequest]:
     """Catches SIGINT, SIGTERM and SIGHUP inside the block.
 
     A second SIGINT or SIGTERM acts as it always does. A second SIGHUP does nothing: of a terminal that is closed, the
-    shell and the kernel send one each. Where SIGHUP is ignored, as under nohup, it stays so.
+    shell and the kernel send one each. Where SIGHUP is ignored, as under nohup, it stays so. Outside of the main
+    thread, where Python takes no handlers, nothing is caught.
     """
     request = StopRequest()
+    if threading.current_thread() is not threading.main_thread():  # Python lets no other thread set a handler
+        yield request
+        return
     kinds = [signal.SIGINT, signal.SIGTERM]
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
         kinds.append(signal.SIGHUP)

@@ -1,22 +1,19 @@
-"""`femo train CONFIG --data P --workdir W [overrides]`."""
+"""`femo train CONFIG --data PATH [--workdir FOLDER] [--FIELD VALUE ...]`."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, get_origin
+from typing import Annotated, Any, NamedTuple, get_origin
 
-import jax
 import tyro
-from rich.console import Console
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
-from femo_jax.cli.console import say
-from femo_jax.data.splits import Split
+from femo_jax.cli.console import note
 from femo_jax.errors import ConfigError
 from femo_jax.ops import Ops
-from femo_jax.train.config import RENAMED, TrainConfig, current_name, load_config
-from femo_jax.train.devices import keep_freed_memory
+from femo_jax.train.config import TrainConfig, load_config
+from femo_jax.train.fields import is_flag, override
 
 _registry = ConstructorRegistry()
 
@@ -28,72 +25,137 @@ class Distributed:
     coordinator: str | None = None
     """Address of the first process, host:port."""
     num_processes: int = 1
-    """How many processes take part."""
+    """Number of processes."""
     process_id: int = 0
     """Number of this process, from 0."""
 
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How runs are carried out, whatever they are to compute."""
+    """How runs are carried out, whatever they compute."""
 
-    data: str
+    data: Annotated[str, tyro.conf.arg(metavar="PATH")]
     """FER-2013 in any of its forms (csv, tar.gz, zip, folder), a folder of `femo data prepare`, or `drawn`."""
     cpu_devices: int = 1
-    """Devices to split the CPU into. With XLA two train faster than one on two cores; oneDNN has one use them all."""
+    """Number of devices to split the CPU into. With XLA, two train faster than one on two cores; oneDNN uses all cores
+    from one device."""
     ops: Ops = "auto"
-    """What carries out convolution, BatchNorm and pooling: XLA, or oneDNN on a CPU, where it is faster; auto takes
-    oneDNN where it can. Runs agree up to rounding."""
+    """Kernel backend of convolution, BatchNorm and pooling: XLA, or oneDNN on a CPU, which is faster; auto takes oneDNN
+    where it is available. Metrics agree up to rounding."""
+
+    def __post_init__(self) -> None:
+        """Raises ConfigError for a number of devices below 1."""
+        if self.cpu_devices < 1:
+            raise ConfigError(f"--cpu-devices is {self.cpu_devices}: expected at least 1")
 
 
 @dataclass(frozen=True)
-class Options(RunOptions):
-    """Trains a network; started again with the same workdir, it goes on where it was broken off."""
+class TrainOptions(RunOptions):
+    """Train a network. The same command resumes a run that was stopped."""
 
-    workdir: Path | None = None
-    """Run folder for metrics, checkpoints and figures; by default runs/ and the name of the configuration."""
+    workdir: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER")] = None
+    """Run folder for metrics, checkpoints and figures; by default runs/CONFIG."""
+    restart: bool = False
+    """Delete the run that is in the workdir, and start again."""
     tensorboard: bool = False
     """Also write TensorBoard event files to the workdir."""
     distributed: Distributed = field(default_factory=Distributed)
+
+
+@dataclass(frozen=True)
+class Options(TrainOptions):
+    """What `femo train --help` lists: the options of a run, and each field of the configuration."""
+
     config: Annotated[TrainConfig, tyro.conf.arg(name="")] = field(default_factory=TrainConfig)
+
+
+class _Words(NamedTuple):
+    """A command line: the configuration, the options of the run, and new values of the configuration's fields."""
+
+    configs: list[str]
+    options: list[str]
+    changes: dict[str, str]
 
 
 def main(argv: list[str]) -> int:
     """Runs `femo train`; 0 when all epochs are done, 128 + signal when it was stopped by one."""
-    path, overrides = _split_config([_current_option(word) for word in argv])
-    default = Options(data=tyro.MISSING, config=load_config(path) if path else TrainConfig())
+    words = split_words(argv)
+    if len(words.configs) > 1:
+        raise ConfigError(f"expected one configuration, found {' and '.join(words.configs)}")
+    config = load_config(words.configs[0]) if words.configs else TrainConfig()
+    if {"-h", "--help"} & set(words.options):
+        _parse(Options, ["--help"], Options(data=tyro.MISSING, config=override(config, words.changes)))
+    if not words.configs:
+        raise ConfigError("no configuration: expected `femo train CONFIG ...`, such as `femo train femonet-small`")
+    options = _parse(TrainOptions, words.options)
+    return _run(override(config, words.changes), options, options.workdir or Path("runs") / Path(words.configs[0]).stem)
+
+
+def split_words(argv: list[str]) -> _Words:
+    """Sorts the words of a command line, in whatever order they come.
+
+    Every option takes one value, but for flags: `--FLAG`, `--no-FLAG`, or `--FLAG true|false`.
+    """
+    words = _Words([], [], {})
+    rest = list(argv)
+    while rest:
+        word = rest.pop(0)
+        if not word.startswith("-"):
+            words.configs.append(word)
+            continue
+        option, equals, value = word.partition("=")
+        name = option.lstrip("-").replace("-", "_")
+        has_value = bool(rest) and not rest[0].startswith("--")
+        if name in ("h", "help", *_FLAGS, *(f"no_{flag}" for flag in _FLAGS)):
+            words.options.append(word)
+        elif name in _RUN_OPTIONS:
+            words.options.extend([word] if equals or not has_value else [word, rest.pop(0)])
+        else:
+            field, value = _change(name, value if equals else None, rest if has_value else [])
+            if field in words.changes:
+                raise ConfigError(f"{option}: given twice")
+            words.changes[field] = value
+    return words
+
+
+def _change(name: str, value: str | None, rest: list[str]) -> tuple[str, str]:
+    """The field that an option sets and its value, which is taken from the words that follow if need be."""
+    *groups, last = name.split(".")
+    positive = ".".join([*groups, last.removeprefix("no_")])
+    default = TrainConfig()
+    if value is None and positive != name and is_flag(default, positive):
+        return positive, "false"
+    if value is None and is_flag(default, name) and not (rest and rest[0].lower() in ("true", "false")):
+        return name, "true"
+    if value is None and not rest:
+        raise ConfigError(f"--{name.replace('_', '-')}: expected a value")
+    return name, rest.pop(0) if value is None else value
+
+
+_FLAGS = ("restart", "tensorboard")
+_RUN_OPTIONS = (
+    *("data", "cpu_devices", "ops", "workdir"),
+    *(f"distributed.{name}" for name in ("coordinator", "num_processes", "process_id")),
+)
+
+
+def _parse(kind: Any, words: list[str], default: Any = None) -> Any:
     with _registry:
-        options = tyro.cli(
-            Options,
+        return tyro.cli(
+            kind,
             prog="femo train CONFIG",
-            description=f"{Options.__doc__} CONFIG: a packaged configuration, such as femonet-small, or a Python file.",
-            args=overrides,
+            description=(
+                f"{TrainOptions.__doc__}\n\nCONFIG is a packaged configuration or a Python file that defines one."
+                "\n\nExample: femo train femonet-small --data fer2013.zip --epochs 20"
+            ),
+            args=words,
             default=default,
         )
-    if path is None:
-        raise ConfigError("no configuration: expected `femo train CONFIG ...`, such as `femo train femonet-small`")
-    return _run(options, options.workdir or Path("runs") / path.stem)
-
-
-def _split_config(argv: list[str]) -> tuple[Path | None, list[str]]:
-    """The leading positional argument, which decides the defaults of all others."""
-    if argv and not argv[0].startswith("-"):
-        return Path(argv[0]), argv[1:]
-    return None, argv
-
-
-def _current_option(word: str) -> str:
-    """An option by today's name of its field."""
-    if not word.startswith("--"):
-        return word
-    option, equals, value = word.removeprefix("--").partition("=")
-    field = option.replace("-", "_")
-    return f"--{current_name(field).replace('_', '-')}{equals}{value}" if field in RENAMED else word
 
 
 @_registry.primitive_rule
 def _json_object(type_info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
-    """Mappings, of which each network has its own, come as one JSON object."""
+    """How the help shows the network's options, which each network has of its own."""
     if get_origin(type_info.type) is not Mapping:
         return None
     return PrimitiveConstructorSpec(
@@ -105,7 +167,11 @@ def _json_object(type_info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] 
     )
 
 
-def _run(options: Options, workdir: Path) -> int:
+def _run(config: TrainConfig, options: TrainOptions, workdir: Path) -> int:
+    import jax
+
+    from femo_jax.train.devices import prepare_devices
+
     prepare_devices(options.cpu_devices)
     group = options.distributed
     if group.coordinator:
@@ -113,43 +179,21 @@ def _run(options: Options, workdir: Path) -> int:
 
     # After jax.distributed: these start the backend. TensorFlow comes with the data.
     from femo_jax.data.load import load_split
+    from femo_jax.runs import train_run
     from femo_jax.train.loop import Interrupted
 
     train_split, validation_split = load_split(options.data, "train"), load_split(options.data, "validation")
     try:
-        train_run(options.config, workdir, train_split, validation_split, options.ops, options.tensorboard)
+        train_run(
+            config,
+            workdir,
+            train_split,
+            validation_split,
+            ops=options.ops,
+            tensorboard=options.tensorboard,
+            restart=options.restart,
+        )
     except Interrupted as interrupted:
-        say(str(interrupted))
+        note(str(interrupted))
         return 128 + interrupted.signum
     return 0
-
-
-def prepare_devices(cpu_devices: int) -> None:
-    """Settles what has to be settled before JAX starts its backend."""
-    keep_freed_memory()
-    jax.config.update("jax_num_cpu_devices", cpu_devices)
-
-
-def train_run(
-    config: TrainConfig,
-    workdir: Path,
-    train_split: Split,
-    validation_split: Split,
-    ops: Ops,
-    tensorboard: bool = False,
-) -> None:
-    """Trains one run to its end, telling of it on the console, and writes its report; errors as of `train`."""
-    from femo_jax.evaluate.run_report import write_run_report
-    from femo_jax.figures.report import draw_run
-    from femo_jax.train.loop import train
-    from femo_jax.train.progress import ConsoleReporter, SilentReporter
-    from femo_jax.train.tensorboard import record_writer
-
-    first = jax.process_index() == 0
-    console = Console()
-    reporter = ConsoleReporter(console, config.epochs) if first else SilentReporter()
-    with record_writer(workdir if tensorboard and first else None) as on_record:
-        train(config, workdir, train_split, validation_split, reporter, on_record, ops)
-    if first:
-        for file in (*write_run_report(workdir, train_split, validation_split), *draw_run(workdir)):
-            console.print(f"wrote {file}", highlight=False, soft_wrap=True)

@@ -1,10 +1,11 @@
-"""Checkpoints in a run folder: the newest states to go on from, and the best weights to use."""
+"""Checkpoints in a run folder: the newest states, from which a run resumes, and the best weights."""
 
 import contextlib
 import hashlib
 import logging
 import shutil
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -26,52 +27,90 @@ logger = logging.getLogger(__name__)
 
 
 class Resumed(NamedTuple):
-    """A saved state, and the seconds that its epoch had taken until then; 0 at the end of one."""
+    """A saved state.
+
+    Attributes:
+      state: of training.
+      seconds: that its epoch had taken until then; 0 at the end of an epoch.
+      records: of the metric log that belong to the epoch which it ends, if any.
+    """
 
     state: TrainState
     seconds: float
+    records: list[dict[str, Any]]
 
 
 class _Saved(NamedTuple):
     step: int
     tree: Any
     seconds: float
+    records: list[dict[str, Any]]
 
 
-def save_newest(workdir: Path, state: TrainState, seconds: float = 0.0) -> None:
-    """Saves everything that the run needs to go on; the one before is kept in case this one is damaged later.
+def save_newest(workdir: Path, state: TrainState, seconds: float = 0.0, records: Sequence[dict[str, Any]] = ()) -> None:
+    """Saves everything that the run needs to resume; the checkpoint before is kept in case this one is damaged later.
 
     Args:
       workdir: the run folder.
       state: to be saved.
-      seconds: that its epoch has taken so far, where it is in the midst of one.
+      seconds: that its epoch has taken so far, within an epoch.
+      records: of the metric log for the epoch that it ends. They are logged after the checkpoint, and restored from it
+        should the run be killed in between.
     """
-    _save(workdir / NEWEST, int(state.step), serialization.to_state_dict(state), keep=2, seconds=seconds)
+    check = {"seconds": seconds, "records": list(records)}
+    _save(workdir / NEWEST, int(state.step), serialization.to_state_dict(state), keep=2, check=check)
 
 
 def save_best(workdir: Path, state: TrainState) -> None:
-    """Saves the averaged weights in place of the best ones so far."""
-    _save(workdir / BEST, int(state.step), serialization.to_state_dict(state.ema), keep=1)
+    """Saves the averaged weights as the best ones; those before are kept in case the run has to resume before these."""
+    _save(workdir / BEST, int(state.step), serialization.to_state_dict(state.ema), keep=2)
+
+
+def reconcile_best(workdir: Path, state: TrainState, records: Sequence[dict[str, Any]]) -> float:
+    """Makes the best weights agree with the metric log of a run that resumes.
+
+    A run that was killed between two of its files may have saved best weights of an epoch that is not logged, or not
+    yet those of the last epoch that is.
+
+    Args:
+      workdir: the run folder.
+      state: from which the run resumes.
+      records: of the metric log up to this state.
+
+    Returns:
+      The validation accuracy of the saved best weights; -1 where there are none, so that the next epoch saves its own.
+    """
+    accuracies = {record["step"]: record["accuracy"] for record in records if record["split"] == "validation"}
+    for step in finished_steps(workdir / BEST):
+        if step not in accuracies:
+            _remove(workdir / BEST, step)
+    if not accuracies:
+        return -1.0
+    best = max(accuracies, key=lambda step: (accuracies[step], -step))
+    if best == int(state.step) and best not in finished_steps(workdir / BEST):
+        save_best(workdir, state)
+    return max((accuracies[step] for step in finished_steps(workdir / BEST)), default=-1.0)
 
 
 def restore_newest(workdir: Path, state: TrainState) -> Resumed | None:
-    """The newest state that is whole, or None where the run has no checkpoint yet.
+    """The newest intact state, or None if the run has no checkpoint yet.
 
-    A damaged checkpoint is left out, with a warning, in favour of the one before; its step is saved anew when the run
-    comes past it again.
+    A damaged checkpoint is skipped with a warning in favour of the one before; its step is saved again when the run
+    reaches it.
 
     Args:
       workdir: the run folder.
       state: a state of the same shapes, whose functions and structure are used.
 
     Raises:
-      CheckpointError: there are checkpoints, and none of them is whole.
+      CheckpointError: there are checkpoints, and none of them is intact.
     """
     template = serialization.to_state_dict(jax.device_get(state))
     found = _restore_newest_whole(workdir / NEWEST, template)
     if found is None:
         return None
-    return Resumed(cast(TrainState, serialization.from_state_dict(state, found.tree)), found.seconds)
+    restored = cast(TrainState, serialization.from_state_dict(state, found.tree))
+    return Resumed(restored, found.seconds, found.records)
 
 
 def load_for_inference(workdir: Path) -> LoadedModel:
@@ -84,11 +123,11 @@ def load_for_inference(workdir: Path) -> LoadedModel:
     found = _restore_newest_whole(workdir / BEST, None)
     if found is None:
         raise CheckpointError(f"{workdir}: no checkpoint yet. Wait for the first epoch of `femo train` to end")
-    step, variables, _ = found
+    step, variables = found.step, found.tree
     validation = [r for r in read_records(workdir / METRICS_FILE) if r["split"] == "validation" and r["step"] == step]
     return LoadedModel(
         architecture=record["config"]["model"],
-        options=_all_options(record["config"]),
+        options=network_options(record["config"]["model"], record["config"]["model_options"]),
         variables=jax.tree.map(np.asarray, variables),
         mean=FER2013_MEAN,
         std=FER2013_STD,
@@ -103,10 +142,10 @@ def load_for_inference(workdir: Path) -> LoadedModel:
     )
 
 
-def _all_options(config: dict[str, Any]) -> dict[str, Any]:
-    """The network's options with its defaults written out, so that a model file outlives a change of these."""
-    options = model_options(config["model"]) | config["model_options"]
-    del options["dtype"]  # of the computation, not of the weights
+def network_options(model: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """A network's options with its defaults written out, so that a model file outlives a change of these."""
+    options = model_options(model) | dict(given)
+    options.pop("dtype", None)  # of the computation, not of the weights
     return options
 
 
@@ -139,22 +178,59 @@ def _manager(folder: Path, keep: int | None = None) -> Iterator[ocp.CheckpointMa
         manager.close()
 
 
-def _save(folder: Path, step: int, tree: Any, keep: int, seconds: float = 0.0) -> None:
+def _save(folder: Path, step: int, tree: Any, keep: int, check: Mapping[str, Any] | None = None) -> None:
     tree = jax.device_get(tree)
+    _check_room(folder, tree)
     for later in finished_steps(folder):
         # A run that went back to an earlier checkpoint comes past these steps again, and Orbax only goes forward.
         if later >= step:
             _remove(folder, later)
     try:
-        with _manager(folder, keep) as manager:
-            check = ocp.args.JsonSave({"sha256": _digest(tree), "seconds": seconds})
-            manager.save(step, args=ocp.args.Composite(state=ocp.args.StandardSave(tree), check=check))
-    except (OSError, ValueError) as error:
+        with _quiet_orbax(), _manager(folder, keep) as manager:
+            described = ocp.args.JsonSave({"sha256": _digest(tree), **(check or {})})
+            manager.save(step, args=ocp.args.Composite(state=ocp.args.StandardSave(tree), check=described))
+    # Orbax and TensorStore have no error of their own for a disk that is full.
+    except Exception as error:
         _remove(folder, step)
-        raise CheckpointError(
-            f"{folder / str(step)}: the checkpoint could not be saved ({error}). Make room and start the same command"
-            " again: it goes on from the checkpoint before"
-        ) from error
+        for rest in folder.glob("*orbax-checkpoint-tmp*"):
+            shutil.rmtree(rest, ignore_errors=True)
+        reason = f"{type(error).__name__}: {str(error).strip().splitlines()[0][:200] if str(error).strip() else ''}"
+        raise _not_saved(folder / str(step), reason) from error
+    if step not in finished_steps(folder):
+        raise _not_saved(folder / str(step), "Orbax left it incomplete")
+
+
+def _check_room(folder: Path, tree: Any) -> None:
+    """Raises CheckpointError where the disk has no room for the arrays of a checkpoint, before anything is written."""
+    needed = sum(np.asarray(leaf).nbytes for leaf in jax.tree.leaves(tree))
+    existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+    free = shutil.disk_usage(existing).free
+    if free < needed:
+        raise _not_saved(folder, f"No space left on device: {needed / 1e6:.1f} MB needed, {free / 1e6:.1f} MB free")
+
+
+def _not_saved(path: Path, reason: str) -> CheckpointError:
+    return CheckpointError(
+        f"{path}: the checkpoint could not be saved ({reason}). Make room and start the same command again: it resumes"
+        " from the checkpoint before"
+    )
+
+
+@contextlib.contextmanager
+def _quiet_orbax() -> Iterator[None]:
+    """Keeps tracebacks that Orbax and its asyncio tasks log off the terminal: femo reports the error."""
+    loggers = [logging.getLogger(name) for name in ("absl", "asyncio")]
+    before = [logger.disabled for logger in loggers]
+    hook = sys.unraisablehook
+    sys.unraisablehook = lambda unraisable: logger.debug("ignored in %r: %r", unraisable.object, unraisable.exc_value)
+    for each in loggers:
+        each.disabled = True
+    try:
+        yield
+    finally:
+        sys.unraisablehook = hook
+        for each, disabled in zip(loggers, before, strict=True):
+            each.disabled = disabled
 
 
 def _remove(folder: Path, step: int) -> None:
@@ -170,21 +246,23 @@ def _restore_newest_whole(folder: Path, template: Any) -> _Saved | None:
         # Orbax has no error of its own for a damaged folder: what comes depends on the byte that is wrong.
         except Exception as error:
             reason = f"{type(error).__name__}: {str(error)[:200]}"
-            logger.warning("%s is damaged and left out (%s)", folder / str(step), reason)
+            logger.warning("%s is damaged and skipped (%s)", folder / str(step), reason)
     if steps:
-        raise CheckpointError(f"{folder}: every checkpoint is damaged. Remove the run folder to start anew")
+        raise CheckpointError(
+            f"{folder}: every checkpoint is damaged, or of another run. Start anew with --restart, which deletes it"
+        )
     return None
 
 
 def _restore(folder: Path, step: int, template: Any) -> _Saved:
-    with _manager(folder) as manager:
+    with _quiet_orbax(), _manager(folder) as manager:
         restored = manager.restore(
             step, args=ocp.args.Composite(state=ocp.args.StandardRestore(template), check=ocp.args.JsonRestore())
         )
     tree = jax.tree.map(np.asarray, restored["state"])
     if _digest(tree) != restored["check"]["sha256"]:
         raise ValueError("the arrays do not have the digest that was saved with them")
-    return _Saved(step, tree, restored["check"].get("seconds", 0.0))
+    return _Saved(step, tree, restored["check"].get("seconds", 0.0), restored["check"].get("records", []))
 
 
 def _digest(tree: Any) -> str:

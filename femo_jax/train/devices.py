@@ -25,6 +25,16 @@ def keep_freed_memory() -> None:
         libc.mallopt(parameter, value)
 
 
+def prepare_devices(cpu_devices: int = 1) -> None:
+    """Settings of the process for training; to be called before JAX starts its backend.
+
+    Args:
+      cpu_devices: number of devices to split the CPU into.
+    """
+    keep_freed_memory()
+    jax.config.update("jax_num_cpu_devices", cpu_devices)
+
+
 def data_mesh() -> Mesh:
     """All devices of all processes along one axis, `data`."""
     return Mesh(np.array(jax.devices()), ("data",))

@@ -151,10 +151,11 @@ def override(config: Any, changes: Mapping[str, str], renamed: Mapping[str, str]
     Raises:
       ConfigError: there is no such field, or the value does not fit it.
     """
-    renamed = getattr(config, "RENAMED", {}) if renamed is None else renamed
+    if renamed is None:
+        renamed = getattr(config, "RENAMED", {})
     tree: dict[str, Any] = {}
     for field, text in changes.items():
-        field = current_name(field, renamed)
+        field = current_name(field, renamed or {})
         *groups, name = field.split(".")
         branch: Any = tree
         for group in groups:

@@ -1,5 +1,6 @@
-"""The training loop: steps, an evaluation and a checkpoint each epoch, and going on where a run was broken off."""
+"""The training loop: steps, an evaluation and a checkpoint each epoch, and resuming from the last checkpoint."""
 
+import contextlib
 import time
 from collections.abc import Callable
 from functools import partial
@@ -9,6 +10,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
+from flax import linen as nn
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh
 
@@ -20,20 +23,20 @@ from femo_jax.models import create_model
 from femo_jax.ops import Ops, choose
 from femo_jax.preprocess import IMAGE_SIZE
 from femo_jax.signals import StopRequest, stop_request
-from femo_jax.train.checkpoints import restore_newest, save_best, save_newest
+from femo_jax.train.checkpoints import reconcile_best, restore_newest, save_best, save_newest
 from femo_jax.train.config import TrainConfig
 from femo_jax.train.devices import check_divides, data_mesh, process_rows, replicate, settle, shard_batch
 from femo_jax.train.losses import balanced_class_weights
 from femo_jax.train.metric_log import METRICS_FILE, append_record, keep_records_until
 from femo_jax.train.metrics import NEVER, Metrics
-from femo_jax.train.network_check import check_network
 from femo_jax.train.optimizer import create_optimizer, create_schedule
+from femo_jax.train.preflight import check_network
 from femo_jax.train.progress import Reporter
 from femo_jax.train.state import TrainState, create_train_state
 from femo_jax.train.steps import eval_step, train_step
 from femo_jax.train.targets import training_targets
 from femo_jax.train.whitening import whiten_first_layer
-from femo_jax.train.workdir import claim_workdir, describe_data
+from femo_jax.train.workdir import NEWEST, claim_workdir, describe_data, finished_steps, locked, remove_run
 
 REPORT_EVERY = 20
 """Steps between two looks at the loss from outside the device."""
@@ -43,7 +46,7 @@ class Interrupted(Exception):
     """The run was asked to end and has saved a checkpoint; `signum` is the signal that asked."""
 
     def __init__(self, signum: int, step: int) -> None:
-        super().__init__(f"stopped at step {step}; the same command goes on from there")
+        super().__init__(f"stopped at step {step}; the same command resumes from there")
         self.signum = signum
 
 
@@ -55,21 +58,26 @@ def train(
     reporter: Reporter,
     on_record: Callable[[dict[str, Any]], None] | None = None,
     ops: Ops = "auto",
+    *,
+    restart: bool = False,
 ) -> None:
-    """Trains a network, or goes on with it, until `config.epochs` are done.
+    """Trains a network until `config.epochs` are done; a run that is in the workdir is resumed.
+
+    Off the main thread it works as well, and leaves signals to the caller.
 
     Args:
-      config: what to do.
-      workdir: the run folder; a new one, or one of the same configuration and data, which is resumed.
-      train_split: pictures to fit.
-      validation_split: pictures by which the best epoch is chosen.
-      reporter: what a person sees.
+      config: what to train.
+      workdir: the run folder; a new one, or one of the same configuration and data.
+      train_split: images to fit.
+      validation_split: images by which the best epoch is chosen.
+      reporter: shows progress.
       on_record: called with each line of `metrics.jsonl`.
-      ops: how the network's layers are carried out, see `femo_jax.ops`.
+      ops: kernel backend, see `femo_jax.ops`.
+      restart: delete a run that is in the workdir first.
 
     Raises:
-      ConfigError: the configuration does not fit the data, the devices or the run folder; or oneDNN was asked for and
-        is not to be had.
+      ConfigError: the configuration does not fit the data, the devices or the run folder; another process trains in the
+        folder; or oneDNN was asked for and is not available.
       CheckpointError: a checkpoint cannot be read or written.
       DivergenceError: the loss or a gradient is not finite any more; the last good checkpoint is kept.
       Interrupted: SIGINT, SIGTERM or SIGHUP came; a checkpoint was saved.
@@ -79,11 +87,10 @@ def train(
     check_divides(config.eval_batch_size, mesh, "eval_batch_size")
     first = jax.process_index() == 0
     per_epoch = steps_per_epoch(len(train_split.labels), config.batch_size)
-    num_steps = config.epochs * per_epoch
     schedule = create_schedule(config, per_epoch)
     choice = choose(ops, config.dtype)
     check_network(config)
-    reporter.say(f"layers by {choice.implementation} ({choice.reason})")
+    reporter.report(f"kernel backend: {choice.implementation} ({choice.reason})")
     model = create_model(config.model, ops=choice.implementation, **config.model_options)
     training_model = model if choice.dtype == "float32" else model.clone(dtype=jnp.dtype(choice.dtype))
     targets = training_targets(train_split, config)
@@ -95,21 +102,74 @@ def train(
     )
     if config.whitening_init:
         state = whiten_first_layer(state, train_split.images)
-    claim_workdir(workdir, config, describe_data(train_split, validation_split, config), choice, write=first)
+    data = describe_data(train_split, validation_split, config)
+    with locked(workdir) if first else contextlib.nullcontext():
+        if restart and first:
+            remove_run(workdir)
+        for message in claim_workdir(workdir, config, data, choice, write=first):
+            reporter.report(message)
+        state, spent, best = _resume(workdir, state, first)
+        _fit(
+            config,
+            workdir,
+            train_split,
+            validation_split,
+            reporter,
+            on_record,
+            state=replicate(state, mesh),
+            targets=targets,
+            schedule=schedule,
+            evaluated=model,
+            mesh=mesh,
+            spent=spent,
+            best=best,
+        )
 
-    state, spent, records = _resume(workdir, state, first)
-    if state.step:
-        reporter.say(f"going on at step {int(state.step)} of {num_steps} in {workdir}")
-    start_step = int(state.step)
-    state = replicate(state, mesh)
-    best = max((r["accuracy"] for r in records if r["split"] == "validation"), default=-1.0)
 
+def _fit(
+    config: TrainConfig,
+    workdir: Path,
+    train_split: Split,
+    validation_split: Split,
+    reporter: Reporter,
+    on_record: Callable[[dict[str, Any]], None] | None,
+    *,
+    state: TrainState,
+    targets: np.ndarray,
+    schedule: optax.Schedule,
+    evaluated: nn.Module,
+    mesh: Mesh,
+    spent: float,
+    best: float,
+) -> None:
+    """The steps and epochs that a run still lacks.
+
+    Args:
+      config: to `on_record` as of `train`.
+      workdir: see there.
+      train_split: see there.
+      validation_split: see there.
+      reporter: see there.
+      on_record: see there.
+      state: to begin with, replicated.
+      targets: `[n, 7] float32`, see `training_targets`.
+      schedule: learning rate by step.
+      evaluated: the network as it is evaluated, in float32.
+      mesh: devices.
+      spent: seconds that the current epoch took before the run was stopped.
+      best: validation accuracy of the best weights so far, -1 if there are none.
+    """
+    first = jax.process_index() == 0
+    per_epoch = steps_per_epoch(len(train_split.labels), config.batch_size)
+    start_step, num_steps = int(state.step), config.epochs * per_epoch
+    if start_step:
+        reporter.report(f"resuming at step {start_step} of {num_steps} in {workdir}")
     class_weights = np.ones(NUM_EMOTIONS, np.float32)
     if config.class_weights == "balanced":
         class_weights = balanced_class_weights(train_split.labels)
     class_weights = replicate(class_weights, mesh)
     take_step = jax.jit(partial(train_step, config=config), donate_argnums=0, static_argnames="size")
-    evaluate_batch = jax.jit(partial(eval_step, apply_fn=model.apply))
+    evaluate_batch = jax.jit(partial(eval_step, apply_fn=evaluated.apply))
     batches = train_batches(
         train_split,
         targets,
@@ -166,13 +226,14 @@ def train(
                 best = max(best, means["accuracy"])
                 state = state.replace(metrics=replicate(Metrics.zeros(), mesh))
                 if first:
+                    # In this order: whatever is missing after a kill in between is restored from the checkpoint.
+                    save_newest(workdir, state, records=(train_record, validation_record))
+                    if improved:
+                        save_best(workdir, state)
                     for record in (train_record, validation_record):
                         append_record(workdir / METRICS_FILE, record)
                         if on_record:
                             on_record(record)
-                    if improved:
-                        save_best(workdir, state)
-                    save_newest(workdir, state)
                 reporter.epoch(train_record, validation_record, improved)
                 if epoch < config.epochs and _asked_to_stop(stop, True):
                     raise Interrupted(stop.signum, steps.stop)
@@ -180,22 +241,23 @@ def train(
             reporter.stop()
 
 
-def _resume(workdir: Path, state: TrainState, first: bool) -> tuple[TrainState, float, list[dict[str, Any]]]:
-    """The newest saved state, or the given one, the seconds that its epoch took so far, and the metric log up to it.
+def _resume(workdir: Path, state: TrainState, first: bool) -> tuple[TrainState, float, float]:
+    """The newest saved state or the given one, the seconds that its epoch took so far, and the best accuracy so far.
 
-    The first process decides for all, and alone has the seconds and the log.
+    The first process decides for all, and alone has seconds and accuracy.
     """
-    seconds, records = 0.0, []
+    seconds, best = 0.0, -1.0
     if first:
-        state, seconds = restore_newest(workdir, state) or (state, seconds)
-        records = keep_records_until(workdir / METRICS_FILE, int(state.step))
+        state, seconds, last = restore_newest(workdir, state) or (state, seconds, ())
+        records = keep_records_until(workdir / METRICS_FILE, int(state.step), last)
+        best = reconcile_best(workdir, state, records)
     if jax.process_count() > 1:
         state = multihost_utils.broadcast_one_to_all(state)
-    return state, seconds, records
+    return state, seconds, best
 
 
 def _asked_to_stop(stop: StopRequest, agree: bool) -> bool:
-    """Whether to end now; several processes do so only where they `agree`, so that none is left waiting for another."""
+    """Whether to stop now; several processes stop only where they `agree`, so that none waits for another for ever."""
     if jax.process_count() == 1:
         return bool(stop)
     if not agree:
@@ -208,9 +270,11 @@ def _asked_to_stop(stop: StopRequest, agree: bool) -> bool:
 def _means_if_finite(metrics: Metrics, workdir: Path) -> dict[str, float]:
     bad_step = int(metrics.first_bad_step)
     if bad_step != NEVER:
+        saved = max(finished_steps(workdir / NEWEST), default=None)
+        kept = "No checkpoint was saved before" if saved is None else f"The checkpoint of step {saved} is kept"
         raise DivergenceError(
-            f"the loss or a gradient is not finite at step {bad_step}. The last checkpoint in {workdir} is from before"
-            " it. Lower learning_rate, or set clip_norm"
+            f"{workdir}: the loss or a gradient is not finite at step {bad_step}. {kept}. Lower learning_rate, or set"
+            " clip_norm"
         )
     return metrics.compute()
 

@@ -1,4 +1,4 @@
-"""What a person sees of a run: a live bar on a terminal, one line an epoch everywhere."""
+"""Progress of a run: a bar on a terminal, and one line per epoch."""
 
 from typing import Any, Protocol
 
@@ -7,10 +7,10 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 
 class Reporter(Protocol):
-    """What the training loop tells about itself."""
+    """What the training loop reports."""
 
     def start(self, step: int, num_steps: int) -> None:
-        """The run begins, or goes on, at `step` of `num_steps`."""
+        """The run begins, or resumes, at `step` of `num_steps`."""
 
     def advance(self, step: int, epoch: int, means: dict[str, float], images_per_second: float) -> None:
         """`step` steps are done; `means` holds the epoch's loss and accuracy so far."""
@@ -18,11 +18,11 @@ class Reporter(Protocol):
     def epoch(self, train: dict[str, Any], validation: dict[str, Any], best: bool) -> None:
         """An epoch is over: its two records, and whether its weights are the best so far."""
 
-    def say(self, message: str) -> None:
+    def report(self, message: str) -> None:
         """Anything else worth a line."""
 
     def stop(self) -> None:
-        """The run is over or broken off."""
+        """The run has ended or was stopped."""
 
 
 class ConsoleReporter:
@@ -64,29 +64,29 @@ class ConsoleReporter:
             soft_wrap=True,
         )
 
-    def say(self, message: str) -> None:
+    def report(self, message: str) -> None:
         """Prints a line."""
-        self._console.print(message, highlight=False, soft_wrap=True)
+        self._console.print(message, highlight=False, markup=False, soft_wrap=True)
 
     def stop(self) -> None:
-        """Takes the bar away."""
+        """Removes the bar."""
         self._progress.stop()
 
 
 class SilentReporter:
-    """Says nothing: for the processes of a distributed run other than the first, and for tests."""
+    """Prints nothing: for the processes of a distributed run other than the first, and for tests."""
 
     def start(self, step: int, num_steps: int) -> None:
-        """Says nothing."""
+        """Prints nothing."""
 
     def advance(self, step: int, epoch: int, means: dict[str, float], images_per_second: float) -> None:
-        """Says nothing."""
+        """Prints nothing."""
 
     def epoch(self, train: dict[str, Any], validation: dict[str, Any], best: bool) -> None:
-        """Says nothing."""
+        """Prints nothing."""
 
-    def say(self, message: str) -> None:
-        """Says nothing."""
+    def report(self, message: str) -> None:
+        """Prints nothing."""
 
     def stop(self) -> None:
-        """Says nothing."""
+        """Prints nothing."""

@@ -41,15 +41,16 @@ def create_train_state(
     """A state at step 0 with weights drawn from `key`; with first `answers` where the network learns from its own."""
     images = jnp.zeros((1, IMAGE_SIZE, IMAGE_SIZE, 1), jnp.float32)
     variables = jax.jit(model.init, static_argnames="train")(key, images, train=False)
+    batch_stats = variables.get("batch_stats", {})  # a network without BatchNorm has none
     # Copies: the step gives its old state's memory away, and one buffer cannot be given twice.
-    ema = jax.tree.map(jnp.copy, {"params": variables["params"], "batch_stats": variables["batch_stats"]})
+    ema = jax.tree.map(jnp.copy, {"params": variables["params"], "batch_stats": batch_stats})
     return TrainState(
         step=jnp.zeros((), jnp.int32),
         apply_fn=model.apply,
         params=variables["params"],
         tx=tx,
         opt_state=tx.init(variables["params"]),
-        batch_stats=variables["batch_stats"],
+        batch_stats=batch_stats,
         ema=ema,
         answers=None if answers is None else jnp.asarray(answers),
         metrics=Metrics.zeros(),

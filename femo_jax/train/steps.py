@@ -59,7 +59,7 @@ def train_step(
             mutable=["batch_stats"],
         )
         losses = cross_entropy(logits, targets)
-        return jnp.sum(losses * weights) / jnp.sum(weights), (losses, logits, updates["batch_stats"])
+        return jnp.sum(losses * weights) / jnp.sum(weights), (losses, logits, updates.get("batch_stats", {}))
 
     value_and_gradient = jax.value_and_grad(loss_fn, has_aux=True)
     (loss, (losses, logits, batch_stats)), gradients = value_and_gradient(state.params)

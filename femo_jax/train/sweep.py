@@ -14,8 +14,8 @@ from femo_jax.errors import ConfigError, FemoError
 from femo_jax.ops import Ops, choose
 from femo_jax.train.config import TrainConfig
 from femo_jax.train.devices import check_divides, data_mesh
-from femo_jax.train.fields import override
-from femo_jax.train.network_check import check_network
+from femo_jax.train.fields import current_name, override
+from femo_jax.train.preflight import check_network
 from femo_jax.train.targets import check_targets
 
 _LONGEST_LABEL = 200  # of the 255 bytes of a file name
@@ -88,6 +88,7 @@ def expand(
     """
     if not configs or not seeds:
         raise ConfigError("nothing to train: expected at least one configuration and one seed")
+    grid = {current_name(field, TrainConfig.RENAMED): values for field, values in grid.items()}
     if "seed" in grid:
         raise ConfigError("--grid seed: seeds are no part of the grid, their mean is taken. Use --seeds 0 1 2")
     runs = []

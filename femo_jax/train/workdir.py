@@ -1,10 +1,15 @@
-"""The run folder: where its files are, and `config.json` with the configuration, the data and the versions."""
+"""The run folder: its files, `config.json` with configuration, data and versions, and a lock against a second run."""
 
+import contextlib
+import fcntl
 import hashlib
 import importlib.metadata
 import json
 import os
 import platform
+import shutil
+import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +20,13 @@ from femo_jax.errors import CheckpointError, ConfigError
 from femo_jax.files import write_json
 from femo_jax.ops import Choice
 from femo_jax.train.config import TrainConfig, as_dict, differences, upgraded
+from femo_jax.train.metric_log import METRICS_FILE
 
-CONFIG_FILE = "config.json"
+CONFIG_FILE, LOCK_FILE = "config.json", ".lock"
 NEWEST, BEST = "checkpoints", "best"
 
 _PACKAGES = ("femo-jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
+_COMPUTED_ON = ("cores", "platform", "devices", "ops", "dtype")
 
 
 def finished_steps(folder: Path) -> list[int]:
@@ -27,8 +34,59 @@ def finished_steps(folder: Path) -> list[int]:
     return [int(child.name) for child in folder.iterdir() if child.name.isdigit()] if folder.is_dir() else []
 
 
+@contextlib.contextmanager
+def locked(workdir: Path) -> Iterator[None]:
+    """Keeps other processes from training in a run folder, which is made if need be.
+
+    The operating system releases the lock when the process ends, however it ends.
+
+    Raises:
+      ConfigError: a process trains in it; the message names the process and its host.
+    """
+    path = workdir / LOCK_FILE
+    workdir.mkdir(parents=True, exist_ok=True)
+    while True:
+        file = path.open("a+", encoding="utf-8")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            file.seek(0)
+            owner = file.read().strip() or "another process"
+            file.close()
+            raise ConfigError(
+                f"{workdir}: {owner} trains in it. Wait for it, stop it, or choose another --workdir"
+            ) from error
+        if _is_at(path, file.fileno()):
+            break
+        file.close()  # its owner removed it in the meantime
+    try:
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
+        file.flush()
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        file.close()
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    """Whether an open file is still the one at `path`."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
+def remove_run(workdir: Path) -> None:
+    """Deletes configuration, metrics and checkpoints of the run in a folder; other files stay."""
+    for name in (NEWEST, BEST):
+        shutil.rmtree(workdir / name, ignore_errors=True)
+    for name in (METRICS_FILE, CONFIG_FILE):
+        (workdir / name).unlink(missing_ok=True)
+
+
 def read_run_record(workdir: Path) -> dict[str, Any]:
-    """The `config.json` of a run folder; the configuration of an older femo with today's names and defaults.
+    """The `config.json` of a run folder; the configuration of an older femo with the current names and defaults.
 
     Raises:
       CheckpointError: the folder or the file is missing or damaged.
@@ -36,17 +94,33 @@ def read_run_record(workdir: Path) -> dict[str, Any]:
     path = workdir / CONFIG_FILE
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        return record | {"config": upgraded(record["config"])}
+        record = record | {"config": upgraded(record["config"])}
+        _check_record(record)
+        return record
     except FileNotFoundError as error:
         raise CheckpointError(
             f"{workdir}: not a run folder (no {CONFIG_FILE}). Expected a workdir of `femo train`"
         ) from error
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"{path}: cannot be read ({error}). Expected the file that `femo train` wrote") from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise CheckpointError(
+            f"{path}: damaged ({type(error).__name__}: {error}). Expected the file that `femo train` wrote"
+        ) from error
+
+
+def _check_record(record: dict[str, Any]) -> None:
+    """Raises ValueError or TypeError where what femo reads from a record is not of the type that it wrote."""
+    config, data = record["config"], record.get("data", {})
+    for name, kind in (("model", str), ("model_options", dict), ("soft_labels", str), ("epochs", int), ("seed", int)):
+        if not isinstance(config[name], kind) or isinstance(config[name], bool):
+            raise TypeError(f"config.{name} is {config[name]!r}")
+    if not isinstance(data, dict) or not isinstance(record.get("environment", {}), dict):
+        raise TypeError("data and environment are not objects")
+    if not all(isinstance(split, dict) for split in data.values()):
+        raise TypeError(f"data is {data!r}")
 
 
 def describe_data(train: Split, validation: Split, config: TrainConfig) -> dict[str, Any]:
-    """Number of pictures and a digest of pictures and labels of each split, and of soft labels and votes if used."""
+    """Number of images and digest of images and labels of each split, and digests of soft labels and votes if used."""
     description: dict[str, Any] = {
         name: {"n": len(split.labels), "sha256": digest_of(split.images, split.labels.astype("<i4"))}
         for name, split in (("train", train), ("validation", validation))
@@ -58,44 +132,88 @@ def describe_data(train: Split, validation: Split, config: TrainConfig) -> dict[
     return description
 
 
-def claim_workdir(workdir: Path, config: TrainConfig, data: dict[str, Any], choice: Choice, *, write: bool) -> None:
-    """Writes `config.json` into a new run folder, where `write`; in an old one, makes sure that it is the same run.
+def claim_workdir(
+    workdir: Path, config: TrainConfig, data: dict[str, Any], choice: Choice, *, write: bool
+) -> list[str]:
+    """Writes `config.json` in a new run folder, if `write`; in an old one, checks that it is of the same run.
+
+    A run may be resumed with more epochs: its schedule is then that of the longer run.
+
+    Returns:
+      Notes on what differs from the run so far without being an error.
 
     Raises:
       ConfigError, CheckpointError: as `check_workdir`.
-      CheckpointError: there are checkpoints and no `config.json` that says of which run.
+      CheckpointError: results of a run are here, without the checkpoints or the `config.json` needed to resume it.
     """
-    if (workdir / CONFIG_FILE).exists():
-        check_workdir(workdir, config, data)
-    elif write:
-        if finished_steps(workdir / NEWEST):
+    computed = {"ops": choice.implementation, "dtype": choice.dtype}
+    record = _asked(config, data) | {"environment": _environment() | computed}
+    there = [name for name in (METRICS_FILE, f"{BEST}/", f"{NEWEST}/") if _has_contents(workdir / name)]
+    if not (workdir / CONFIG_FILE).exists():
+        if there:
             raise CheckpointError(
-                f"{workdir}: checkpoints are here, and no {CONFIG_FILE} that says of which run. Put it back, choose"
-                " another --workdir, or remove the folder to start anew"
+                f"{workdir}: has {' and '.join(there)} but no {CONFIG_FILE} that states of which run. Put it back,"
+                " choose another --workdir, or start anew with --restart, which deletes them"
             )
-        computed = {"ops": choice.implementation, "dtype": choice.dtype}
-        write_json(workdir / CONFIG_FILE, _asked(config, data) | {"environment": _environment() | computed})
+        if write:
+            write_json(workdir / CONFIG_FILE, record)
+        return []
+    if there and not finished_steps(workdir / NEWEST):
+        raise CheckpointError(
+            f"{workdir}: has {' and '.join(there)} but no checkpoint in {NEWEST}/ to resume from. Put the checkpoints"
+            " back, choose another --workdir, or start anew with --restart, which deletes what is there"
+        )
+    before = check_workdir(workdir, config, data, may_lengthen=True)
+    notes = [
+        f"warning: this run began with {name} {old}, now {name} is {record['environment'].get(name)}: metrics agree up"
+        " to rounding, not bit for bit"
+        for name in _COMPUTED_ON
+        if (old := before.get("environment", {}).get(name)) not in (None, record["environment"].get(name))
+    ]
+    epochs = before["config"]["epochs"]
+    if epochs != config.epochs:
+        notes.append(
+            f"the run of {epochs} epochs is lengthened to {config.epochs}; from here on the learning rate follows the"
+            f" schedule of {config.epochs} epochs"
+        )
+        if write:
+            write_json(workdir / CONFIG_FILE, before | _asked(config, data))
+    return notes
 
 
-def check_workdir(workdir: Path, config: TrainConfig, data: dict[str, Any]) -> None:
-    """Makes sure that the run in a folder is the one of this configuration and data.
+def check_workdir(
+    workdir: Path, config: TrainConfig, data: dict[str, Any], *, may_lengthen: bool = False
+) -> dict[str, Any]:
+    """The record of the run in a folder, checked to be of this configuration and data.
 
-    The run may have gone on with another implementation of the layers: they agree up to rounding. What an older femo
-    did not write had the value that is the default now.
+    The kernel backend may differ: backends agree up to rounding. Fields that an older femo did not have had the value
+    that is the default now. Soft labels are compared by content, not by path.
 
     Raises:
-      ConfigError: it is of another configuration or data set; the message says what differs.
+      ConfigError: it is of another configuration or data set; the message lists the differences.
       CheckpointError: there is no `config.json`, or it is damaged.
     """
     record = read_run_record(workdir)
-    there = {"config": record["config"], "data": record.get("data")}
-    found = differences(there, _asked(config, data))
-    if found:
+    asked = _asked(config, data)
+    before = {"config": dict(record["config"]), "data": record.get("data")}
+    now = {"config": dict(asked["config"]), "data": asked["data"]}
+    if before["config"]["soft_labels"] and now["config"]["soft_labels"]:
+        before["config"]["soft_labels"] = now["config"]["soft_labels"]
+    if may_lengthen and before["config"]["epochs"] < config.epochs:
+        before["config"]["epochs"] = config.epochs
+    if found := differences(before, now):
         raise ConfigError(
-            f"{workdir}: a run with another configuration is here:\n  "
+            f"{workdir}: has a run with another configuration:\n  "
             + "\n  ".join(found)
-            + "\nChoose another --workdir, or start with what that run had to go on with it"
+            + "\nChoose another --workdir, or resume the run with its own configuration; only epochs may grow"
         )
+    return record
+
+
+def _has_contents(path: Path) -> bool:
+    if path.is_dir():
+        return any(path.iterdir())
+    return path.is_file() and path.stat().st_size > 0
 
 
 def _asked(config: TrainConfig, data: dict[str, Any]) -> dict[str, Any]:
@@ -103,7 +221,7 @@ def _asked(config: TrainConfig, data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _environment() -> dict[str, Any]:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()  # it is Linux's own
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()  # Linux only
     return {
         "python": platform.python_version(),
         "cores": cores,

@@ -8,10 +8,10 @@ import time
 import cv2
 import pytest
 
-from femo_jax.cli import sweep
 from femo_jax.cli.main import main
 from femo_jax.evaluate import run_report
 from femo_jax.evaluate.run import evaluate
+from femo_jax.train import devices
 from femo_jax.train.progress import ConsoleReporter
 
 CONFIG = """
@@ -28,7 +28,7 @@ def small(tmp_path, monkeypatch, train_tiles, validation_tiles):
     """A configuration of one epoch; data that are loaded at once, and counted."""
     path = tmp_path / "small.py"
     path.write_text(CONFIG)
-    monkeypatch.setattr(sweep, "prepare_devices", lambda _: None)  # JAX runs already
+    monkeypatch.setattr(devices, "prepare_devices", lambda _: None)  # JAX runs already
     loaded = []
 
     def load_split(data, split):
@@ -61,7 +61,7 @@ def test_a_sweep_leaves_runs_table_and_figure_and_one_that_diverges_does_not_end
     output = capsys.readouterr()
     for text in (output.out, (workdir / "sweep.md").read_text()):
         assert "small,learning_rate=0.1" in text and "±" in text and "0, 2 failed" in text
-    assert "small,learning_rate=1e+30, seed 1: the loss" in (workdir / "sweep.md").read_text()
+    assert "small,learning_rate=1e+30, seed 1: " in (workdir / "sweep.md").read_text()
     assert "learning_rate=1e+30/seed0: failed" in output.err
     good, bad = rows(workdir)["small,learning_rate=0.1"], rows(workdir)["small,learning_rate=1e+30"]
     assert good["seeds"] == [0, 1] and not good["failed"] and len(good["accuracy"]["by_seed"]) == 2
@@ -94,7 +94,7 @@ def test_a_stopped_sweep_goes_on_and_leaves_finished_runs_alone(small, monkeypat
     command = arguments(config, workdir, "--seeds", "3", "4", "5")
     handlers = [signal.getsignal(kind) for kind in (signal.SIGINT, signal.SIGTERM)]
     assert main(command) == 128 + kind
-    assert "the same command goes on" in capsys.readouterr().err
+    assert "the same command resumes" in capsys.readouterr().err
     assert rows(workdir)["small"]["seeds"] == [3]
     assert handlers == [signal.getsignal(kind) for kind in (signal.SIGINT, signal.SIGTERM)]
     before = (workdir / "small" / "seed3" / "report.json").stat().st_mtime_ns

@@ -1,9 +1,11 @@
 import dataclasses
+import sys
 
 import pytest
 
 from femo_jax.errors import CheckpointError, ConfigError
 from femo_jax.files import write_json
+from femo_jax.train.augment import Augmentation
 from femo_jax.train.config import RENAMED, TrainConfig, as_dict, differences, load_config
 from femo_jax.train.fields import override
 from femo_jax.train.workdir import read_run_record
@@ -79,5 +81,92 @@ def test_the_record_of_an_older_femo_gets_the_names_and_defaults_of_today(tmp_pa
 @pytest.mark.parametrize("contents", [b"{}", b"[]", b"\xff\xfe", b'{"config": 3}', b"{"])
 def test_a_damaged_record_is_named(tmp_path, contents):
     (tmp_path / "config.json").write_bytes(contents)
-    with pytest.raises(CheckpointError, match=r"config\.json: cannot be read"):
+    with pytest.raises(CheckpointError, match=r"config\.json: damaged"):
         read_run_record(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"class_weights": "weighted"}, "class_weights is 'weighted': expected one of none, balanced"),
+        ({"optimizer": "adam"}, "optimizer is 'adam': expected one of sgd, adamw, muon. Did you mean adamw"),
+        ({"schedule": "cos"}, "schedule is 'cos': expected one of cosine, linear, constant. Did you mean cosine"),
+        ({"dtype": "float16"}, "dtype is 'float16': expected one of float32, bfloat16"),
+        ({"epochs": "3"}, "epochs is '3': expected a whole number"),
+        ({"epochs": True}, "epochs is True: expected a whole number"),
+        ({"learning_rate": float("inf")}, "learning_rate is inf: expected a finite number"),
+        ({"learning_rate": 10**400}, "expected a finite number"),
+        ({"lr": 0.1}, "lr: no such field. Did you mean learning_rate"),
+        ({"batchsize": 3}, "batchsize: no such field. Did you mean batch_size"),
+        ({"warmup_epochs": 1e308}, "warmup_epochs is 1e+308: expected at most epochs, which is 20"),
+        ({"warmup_epochs": 21.0}, "warmup_epochs is 21.0"),
+        ({"model": "femonets"}, "unknown model 'femonets'"),
+        ({"model_options": {"num_classes": 3}}, "model_options.num_classes is 3: expected 7"),
+        ({"model_options": {"wings": 3}}, "model_options.wings: no such field"),
+        ({"model_options": {"dropout": "high"}}, "model_options.dropout is 'high': expected a finite number"),
+        ({"model_options": [1]}, "model_options is [1]: expected a JSON object"),
+        ({"model_options": {"dtype": float}}, "expected a value that JSON can store"),
+        ({"augmentation": {"rotation": 3}}, "expected Augmentation(...)"),
+    ],
+)
+def test_values_that_do_not_fit_are_refused_when_the_configuration_is_made(values, said):
+    with pytest.raises(ConfigError) as refused:
+        TrainConfig(**values)
+    assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"rotation": float("nan")}, "rotation is nan: expected a finite number"),
+        ({"rotation": -1}, "rotation is -1.0: expected at least 0.0"),
+        ({"erasing": 2}, "erasing is 2.0"),
+        ({"erasing_area": (0.5, 0.1)}, "erasing_area"),
+        ({"spin": 1}, "spin: no such field"),
+    ],
+)
+def test_augmentation_is_checked_as_well(values, said):
+    with pytest.raises(ConfigError) as refused:
+        Augmentation(**values)
+    assert said in str(refused.value)
+
+
+def test_whole_numbers_become_floats_and_lists_tuples():
+    config = TrainConfig(learning_rate=1, augmentation=Augmentation(erasing_area=[0, 1]))  # pyright: ignore
+    assert (config.learning_rate, config.augmentation.erasing_area) == (1.0, (0.0, 1.0))
+    assert isinstance(config.learning_rate, float)
+
+
+def test_loading_leaves_no_bytecode_beside_the_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    load_config(write(tmp_path, "from femo_jax.train.config import TrainConfig\nconfig = TrainConfig(epochs=3)\n"))
+    assert [path.name for path in tmp_path.iterdir()] == ["config.py"]
+
+
+def test_paths_are_relative_to_the_file(tmp_path):
+    text = (
+        "from femo_jax.train.config import TrainConfig\nconfig = TrainConfig(soft_labels={!r}, distillation_weight=1)"
+    )
+    for given, expected in (("soft.st", tmp_path / "soft.st"), ("/data/soft.st", "/data/soft.st")):
+        assert load_config(write(tmp_path, text.format(given))).soft_labels == str(expected)
+
+
+def test_a_file_may_define_its_own_network(tmp_path):
+    text = """
+from __future__ import annotations
+from flax import linen as nn
+from femo_jax.models.registry import register
+from femo_jax.train.config import TrainConfig
+
+@register("of_a_config_file")
+class Net(nn.Module):
+    num_classes: int = 7
+    width: int = 4
+
+    @nn.compact
+    def __call__(self, images, *, train):
+        return nn.Dense(self.num_classes)(images.mean((1, 2)))
+
+config = TrainConfig(model="of_a_config_file", model_options={"width": 3})
+"""
+    assert override(load_config(write(tmp_path, text)), {"model_options.width": "5"}).model_options == {"width": 5}

@@ -68,8 +68,6 @@ def test_runs_that_cannot_be_are_refused(names, grid, seeds, said):
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"model": "resnet9000"}, "net: unknown model 'resnet9000'"),
-        ({"model_options": {"wings": 2}}, "net: .*wings"),
         ({"model_options": {"widths": (4, 0)}}, "net: femonet cannot be built"),
         ({"low_res_epochs": 1, "low_res_size": 33}, "net: low_res_size is 33"),
         ({"batch_size": 97}, "net: batch_size is 97, but the training split has 96"),

@@ -74,5 +74,5 @@ def test_shares_may_leave_nothing_to_the_label(ferplus_weight, distillation_weig
     "values", [{"ferplus_weight": 0.6, "soft_labels": "f", "distillation_weight": 0.5}, {"soft_labels": "f"}]
 )
 def test_shares_over_the_whole_and_soft_labels_without_a_share_are_refused(values):
-    with pytest.raises(ConfigError, match="soft_label"):
+    with pytest.raises(ConfigError, match="distillation_weight"):
         dataclasses.replace(TrainConfig(), **values)

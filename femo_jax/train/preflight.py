@@ -1,0 +1,112 @@
+"""Whether a network can be trained, evaluated, saved and exported, found out in abstract steps without computing."""
+
+import json
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import serialization
+
+from femo_jax.emotions import NUM_EMOTIONS
+from femo_jax.errors import ConfigError
+from femo_jax.models import create_model
+from femo_jax.preprocess import IMAGE_SIZE
+from femo_jax.train.config import TrainConfig
+
+
+def check_network(config: TrainConfig) -> None:
+    """Checks in abstract steps that a configuration's network can go all the way from training to a model file.
+
+    Raises:
+      ConfigError: the network cannot be built, or fails in a training step, an evaluation, a checkpoint or an export;
+        the message names which.
+    """
+    network = create_model(config.model, **config.model_options)
+    try:
+        variables = jax.eval_shape(lambda: network.init(jax.random.key(0), _image(IMAGE_SIZE), train=False))
+    # What comes of sizes that make no network depends on the network.
+    except Exception as error:
+        raise ConfigError(
+            f"{config.model} cannot be built with these model_options ({_short(error)}). `femo models` lists the"
+            " networks and their options"
+        ) from error
+    if config.low_res_epochs:
+        try:
+            jax.eval_shape(lambda given: network.apply(given, _image(config.low_res_size), train=False), variables)
+        except Exception as error:
+            raise ConfigError(
+                f"low_res_size is {config.low_res_size}, and {config.model} does not take images of that size"
+                f" ({_short(error)}). Choose another, such as 32, or low_res_epochs 0"
+            ) from error
+    if others := sorted(set(variables) - {"params", "batch_stats"}):
+        raise ConfigError(
+            f"{config.model} has variables in {', '.join(others)}: femo trains networks with params and batch_stats"
+            " only"
+        )
+    _check_steps(config, network)
+    _check_export(config, variables)
+
+
+def _check_steps(config: TrainConfig, network: Any) -> None:
+    # Optax, which only training needs, comes with these.
+    from femo_jax.train.optimizer import create_optimizer, create_schedule
+    from femo_jax.train.state import create_train_state
+    from femo_jax.train.steps import eval_step, train_step
+
+    size = config.batch_size
+    shape = jax.ShapeDtypeStruct
+    answers = np.zeros((size, NUM_EMOTIONS), np.float32) if config.self_distillation else None
+    optimizer = create_optimizer(config, create_schedule(config, steps_per_epoch=1))
+    batch = {
+        "image": shape((size, IMAGE_SIZE, IMAGE_SIZE, 1), jnp.uint8),
+        "label": shape((size,), jnp.int32),
+        "target": shape((size, NUM_EMOTIONS), jnp.float32),
+        "index": shape((size,), jnp.int32),
+    }
+    stage = "its first state"
+    try:
+        model = network if config.dtype == "float32" else network.clone(dtype=jnp.dtype(config.dtype))
+        state = jax.eval_shape(lambda: create_train_state(jax.random.key(0), model, optimizer, answers))
+        stage = "a training step"
+        weights = shape((NUM_EMOTIONS,), jnp.float32)
+        after = jax.eval_shape(partial(train_step, config=config), state, batch, weights)
+        stage = "an evaluation"
+        masked = {"image": batch["image"], "label": batch["label"], "mask": shape((size,), jnp.bool_)}
+        jax.eval_shape(partial(eval_step, apply_fn=network.apply), after, masked)
+        logits = jax.eval_shape(lambda given: network.apply(given, _image(IMAGE_SIZE), train=False), after.ema)
+        stage = "a checkpoint"
+        serialization.to_state_dict(after)
+    except Exception as error:
+        raise ConfigError(f"{config.model} fails in {stage} ({_short(error)})") from error
+    if getattr(logits, "shape", None) != (1, NUM_EMOTIONS):
+        raise ConfigError(
+            f"{config.model} returns {getattr(logits, 'shape', type(logits).__name__)} for one image: expected logits"
+            f" of shape (1, {NUM_EMOTIONS})"
+        )
+
+
+def _check_export(config: TrainConfig, variables: Any) -> None:
+    """A model file stores the network's options as JSON: built from them, the network must be the same."""
+    from femo_jax.train.checkpoints import network_options
+
+    try:
+        options = json.loads(json.dumps(network_options(config.model, config.model_options), allow_nan=False))
+        network = create_model(config.model, **options)
+        rebuilt = jax.eval_shape(lambda: network.init(jax.random.key(0), _image(IMAGE_SIZE), train=False))
+    except Exception as error:
+        raise ConfigError(
+            f"{config.model} cannot be exported ({_short(error)}). Its fields need defaults that JSON can store"
+        ) from error
+    if jax.tree.map(lambda leaf: leaf.shape, rebuilt) != jax.tree.map(lambda leaf: leaf.shape, variables):
+        raise ConfigError(f"{config.model} cannot be exported: built from its options as JSON, it has other weights")
+
+
+def _short(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0][:300]}" if lines else type(error).__name__
+
+
+def _image(size: int) -> jax.Array:
+    return jnp.zeros((1, size, size, 1))
