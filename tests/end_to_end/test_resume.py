@@ -67,6 +67,6 @@ def test_asked_to_end_it_saves_and_goes_on_later(femo, trained, tmp_path, kind):
     os.kill(process.pid, kind)
     _, errors = process.communicate(timeout=100)
     assert process.returncode == 128 + kind, errors
-    assert "goes on from there" in errors
+    assert "resumes from there" in errors
     femo.run(*femo.train_arguments(workdir))
     assert_same_run(workdir, trained)
