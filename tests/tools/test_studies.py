@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 import studies
-from femo_jax.train.overrides import override
 from studies import RESULTS, Run, read_study, unpack, write_study
 
 from femo_jax.train.config import as_dict, load_config, upgraded
+from femo_jax.train.fields import override
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = {"ablations": ROOT / "experiments/configs/ablations"}
