@@ -14,6 +14,7 @@ from rich.console import Console
 
 from femo_jax import __version__
 from femo_jax.cli.console import WarningHandler, print_result, quietly, warn
+from femo_jax.cli.stand_ins import imported_for_help
 from femo_jax.errors import FemoError
 from femo_jax.files import cache_folder
 
@@ -127,7 +128,11 @@ def _run(arguments: list[str]) -> int:
     logging.getLogger("absl").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning
-        return _module(name).main(rest)
+        end = rest.index("--") if "--" in rest else len(rest)
+        if {"-h", "--help"}.isdisjoint(rest[:end]):
+            return _module(name).main(rest)
+        with imported_for_help(_module_name(name)) as module:
+            return module.main(rest)
 
 
 def _show_warning(message: Warning | str, *_: object) -> None:
@@ -140,8 +145,12 @@ def _show_warning(message: Warning | str, *_: object) -> None:
     warn(repaired or f"warning: {message}")
 
 
+def _module_name(command: str) -> str:
+    return f"femo_jax.cli.{command.replace('-', '_')}"
+
+
 def _module(command: str) -> ModuleType:
-    return importlib.import_module(f"femo_jax.cli.{command.replace('-', '_')}")
+    return importlib.import_module(_module_name(command))
 
 
 def _print_usage(console: Console) -> None:

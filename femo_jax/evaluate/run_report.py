@@ -13,13 +13,13 @@ from femo_jax.evaluate.metrics import report
 from femo_jax.evaluate.predict import predict_probabilities
 from femo_jax.files import write_json
 from femo_jax.model_file import LoadedModel, logits_function
-from femo_jax.train.checkpoints import load_for_inference
 from femo_jax.train.metric_log import METRICS_FILE, read_records
+from femo_jax.weights import load_model
 
 REPORT_FILE, FLIP_FILE = "report.json", "flip.json"
 
 _FORMER_TTA = {"one": "none", "flip": "flip", "ten": "ten_crop"}
-_FORMER_KEYS = {"unseen": "without_overlap", "views": "tta"}
+_FORMER_KEYS: dict[str, str] = {"unseen": "without_overlap", "views": "tta"}
 
 
 def write_run_report(workdir: Path, train: Split, validation: Split) -> list[Path]:
@@ -40,7 +40,7 @@ def write_run_report(workdir: Path, train: Split, validation: Split) -> list[Pat
     Raises:
       CheckpointError: the folder holds no usable run.
     """
-    loaded = load_for_inference(workdir)
+    loaded = load_model(workdir)
     without_overlap = ~occurs_in(validation.images, train.images)
     result, flipped = (_report(loaded, validation, without_overlap, tta) for tta in ("none", "flip"))
     last = [record for record in read_records(workdir / METRICS_FILE) if record["split"] == "validation"][-1]
@@ -68,7 +68,7 @@ def read_report(path: str | os.PathLike[str]) -> dict[str, Any]:
       CheckpointError: the file cannot be read or is not a report.
     """
     try:
-        found = json.loads(Path(path).read_text("utf-8"))
+        found: dict[str, Any] = json.loads(Path(path).read_text("utf-8"))
         if not isinstance(found["accuracy"], float):
             raise ValueError("no accuracy")
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -76,9 +76,11 @@ def read_report(path: str | os.PathLike[str]) -> dict[str, Any]:
             f"{path}: not a report of femo ({type(error).__name__}: {error}). Remove it and start the same command"
             " again"
         ) from error
-    found = {_FORMER_KEYS.get(key, key): value for key, value in found.items()}
-    if "tta" in found:
-        found["tta"] = _FORMER_TTA.get(found["tta"], found["tta"])
+    for former, key in _FORMER_KEYS.items():
+        if former in found:
+            found[key] = found.pop(former)
+    if (tta := found.get("tta")) in _FORMER_TTA:
+        found["tta"] = _FORMER_TTA[tta]
     if corrupted := found.get("robustness", {}).get("corrupted"):
         from femo_jax.evaluate.corruptions import FORMER_NAMES  # needs OpenCV
 

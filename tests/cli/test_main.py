@@ -181,6 +181,38 @@ for arguments in (
 """
 
 
+HELP = """
+import sys
+
+EXTRA = {"optax", "orbax", "tensorflow", "tensorflow_datasets", "matplotlib", "sklearn", "kagglehub", "av"}
+
+
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in EXTRA:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+        if name == "cv2":
+            raise ImportError("libGL.so.1: cannot open shared object file: No such file", name="cv2")
+
+
+sys.meta_path.insert(0, Missing())
+from femo_jax.cli.main import main
+
+for arguments in (["--help"], *([command, "--help"] for command in sys.argv[1:])):
+    try:
+        assert main(arguments) == 0, arguments
+    except SystemExit as ended:
+        assert ended.code == 0, arguments
+"""
+
+
+@pytest.mark.integration
+def test_help_needs_no_extra_and_no_opencv():
+    command = [sys.executable, "-c", HELP, *COMMANDS]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+
+
 def test_without_its_extras_femo_names_the_one_to_install(tmp_path):
     config = tmp_path / "small.py"
     config.write_text("from femo_jax.train.config import TrainConfig\n\nconfig = TrainConfig()\n")

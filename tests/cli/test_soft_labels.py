@@ -1,6 +1,5 @@
 import numpy as np
 
-from femo_jax.cli import soft_labels as command
 from femo_jax.cli.main import main
 from femo_jax.evaluate.predict import predict_probabilities
 from femo_jax.model_file import logits_function, save_model_file
@@ -16,7 +15,7 @@ def test_writes_the_mean_of_the_networks_on_the_training_split(
         asked.append((data, split))
         return train_tiles
 
-    monkeypatch.setattr(command, "load_split", load_split)
+    monkeypatch.setattr("femo_jax.data.load.load_split", load_split)
     other = random_model.variables["params"]["head"]["kernel"] + 10 * np.eye(7, dtype=np.float32)[5]
     params = random_model.variables["params"] | {"head": random_model.variables["params"]["head"] | {"kernel": other}}
     turned = type(random_model)("simple_cnn", random_model.options, random_model.variables | {"params": params})
