@@ -107,6 +107,15 @@ def test_the_camera_is_asked_for_size_and_rate(start_node_here, camera, client):
     node.end()
 
 
+def test_secrets_of_an_address_are_not_logged(start_node_here, camera, capfd):
+    """Neither password nor token."""
+    node = start_node_here(source="rtsp://user:hunter2@camera/stream?token=hunter3")
+    node.end()
+    log = "".join(capfd.readouterr())
+    assert "Playing rtsp://" in log
+    assert "hunter" not in log
+
+
 def test_the_end_does_not_wait_for_the_camera(start_node_here, camera):
     """It is closed, and the thread ends."""
     node = start_node_here(loop=True)

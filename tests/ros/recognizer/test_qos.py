@@ -2,6 +2,8 @@
 
 import pytest
 
+OVERRIDES = {"reliability": "best_effort", "depth": 1}
+
 
 @pytest.fixture
 def best_effort():
@@ -79,3 +81,22 @@ def test_sensor_data_hears_a_reliable_publisher(start_recognizer, quick, new_cam
     recognizer = start_recognizer({**quick, "image_qos": "sensor_data"})
     answered(recognizer, new_camera(), scene)
     subscribed(recognizer, "BEST_EFFORT")
+
+
+def test_an_override_wins_over_auto_and_is_logged(start_recognizer, quick, new_camera, scene):
+    override = {f"qos_overrides./image.subscription.{name}": value for name, value in OVERRIDES.items()}
+    recognizer = start_recognizer({**quick, **override})
+    recognizer.process.wait_for_log("INFO.*/image: qos_overrides apply: depth 1, reliability best_effort")
+    answered(recognizer, new_camera(), scene)  # reliable, for which auto would ask
+    assert reliabilities(recognizer) == ["BEST_EFFORT"]
+    assert recognizer.set(image_qos="reliable") == []
+    recognizer.client.spin_until(lambda: "image_qos is now reliable" in recognizer.process.log, "the change")
+    assert reliabilities(recognizer) == ["BEST_EFFORT"]
+    assert "unknown parameter" not in recognizer.process.log
+
+
+@pytest.mark.parametrize(("policy", "value"), [("reliability", "perhaps"), ("colour", "red"), ("depth", "deep")])
+def test_an_override_that_makes_no_sense_is_named(start_recognizer, quick, policy, value):
+    recognizer = start_recognizer({**quick, f"qos_overrides./image.subscription.{policy}": value})
+    recognizer.process.wait_for_log(rf"ERROR.*on_activate: qos_overrides./image.subscription.{policy}.*expected")
+    assert recognizer.state() == "unconfigured"

@@ -5,8 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSPolicyKind, QoSProfile, ReliabilityPolicy
+from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CompressedImage, Image
+
+from femo_jax.errors import ConfigError
 
 try:
     from rclpy.event_handler import SubscriptionEventCallbacks
@@ -143,6 +146,34 @@ def image_profile(reliable: bool) -> QoSProfile:
     )
 
 
+_POLICIES = {
+    QoSPolicyKind.HISTORY: ("keep_last", "keep_all"),
+    QoSPolicyKind.DEPTH: (),
+    QoSPolicyKind.RELIABILITY: ("reliable", "best_effort"),
+    QoSPolicyKind.DURABILITY: ("volatile", "transient_local"),
+}
+
+
+def qos_overrides(node: Any, topic: str) -> dict[QoSPolicyKind, Any]:
+    """Return the values of parameters `qos_overrides.<topic>.subscription.<policy>` that the node was given.
+
+    Raises:
+      ConfigError: there is no such policy, or it has no such value.
+    """
+    prefix = f"qos_overrides.{topic}.subscription"
+    found = {}
+    for name, parameter in sorted(node.get_parameters_by_prefix(prefix).items()):
+        policies = {kind.name.lower(): kind for kind in _POLICIES}
+        if name not in policies:
+            raise ConfigError(f"{prefix}.{name}: no such policy; expected one of {', '.join(policies)}.")
+        choices = _POLICIES[policies[name]]
+        if (choices and parameter.value not in choices) or (not choices and not isinstance(parameter.value, int)):
+            expected = f"one of {', '.join(choices)}" if choices else "a number"
+            raise ConfigError(f"{prefix}.{name} is {parameter.value!r}; expected {expected}.")
+        found[policies[name]] = parameter.value
+    return found
+
+
 def word(reliable: bool) -> str:
     """Name a reliability as `ros2 topic info -v` and people do."""
     return "reliable" if reliable else "best effort"
@@ -176,6 +207,10 @@ class ImageSubscription:
         self._unheard: list[Offer] = []
         self._warned_of: list[Offer] = []
         self._problem = self._warned_of_problem = ""
+        self._overrides = qos_overrides(node, node.resolve_topic_name(self._topic))
+        if self._overrides:
+            named = ", ".join(f"{policy.name.lower()} {value}" for policy, value in self._overrides.items())
+            node.get_logger().info(f"{node.resolve_topic_name(self._topic)}: qos_overrides apply: {named}")
         self._find_offers()
         self._subscribe()
 
@@ -210,7 +245,7 @@ class ImageSubscription:
 
     def _adapt(self) -> None:
         self._find_offers()
-        if wants_reliable(self._mode, self._offers) != self._reliable:
+        if self._wants_reliable() != self._reliable:
             self.close()
             self._subscribe()
             self._node.get_logger().info(
@@ -223,14 +258,21 @@ class ImageSubscription:
         other = () if self._offers else offers(self._node.get_publishers_info_by_topic(self._other))
         self._problem = type_problem(self._transport, self._node.resolve_topic_name(self._topic), self._offers, other)
 
+    def _wants_reliable(self) -> bool:
+        """As the parameter `image_qos` has it, unless there is an override."""
+        override = self._overrides.get(QoSPolicyKind.RELIABILITY)
+        return wants_reliable(self._mode, self._offers) if override is None else override != "best_effort"
+
     def _subscribe(self) -> None:
-        self._reliable = wants_reliable(self._mode, self._offers)
+        self._reliable = self._wants_reliable()
+        options = QoSOverridingOptions(self._overrides) if self._overrides else None
         self._subscription = self._node.create_subscription(
             TYPES[self._transport],
             self._topic,
             self._received,
             image_profile(self._reliable),
             event_callbacks=SubscriptionEventCallbacks(incompatible_qos=lambda _event: self._adapt()),
+            qos_overriding_options=options,
         )
 
     def _warn_of_unheard(self) -> None:

@@ -5,7 +5,7 @@ import hashlib
 import importlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -154,3 +154,14 @@ def _hypothesis(vision_msgs: Any, label: str, probability: float) -> Any:
     hypothesis.hypothesis.class_id = label
     hypothesis.hypothesis.score = probability
     return hypothesis
+
+
+def vision_info_message(vision_msgs: Any, header: Header, method: str, database: str) -> Any:
+    """Make a `VisionInfo`: which model the detections come from, and the topic on which its labels are."""
+    return vision_msgs.VisionInfo(header=header, method=method, database_location=database)
+
+
+def label_info_message(vision_msgs: Any, header: Header, classes: Sequence[str]) -> Any:
+    """Make a `LabelInfo`: the classes by number; detections have their names as `class_id`."""
+    class_map = [vision_msgs.VisionClass(class_id=number, class_name=name) for number, name in enumerate(classes)]
+    return vision_msgs.LabelInfo(header=header, class_map=class_map)

@@ -75,13 +75,20 @@ class Outputs:
         self._detections = None
         if self._vision_msgs:
             self._detections = self._publisher(self._vision_msgs.Detection2DArray, "~/detections", FACES_DEPTH)
+            self._vision_info = node.create_publisher(self._vision_msgs.VisionInfo, "~/vision_info", LATCHED)
+            self._label_info = node.create_publisher(self._vision_msgs.LabelInfo, "~/label_info", LATCHED)
         self._humans = HumansFaces(node, hri_msgs) if hri_msgs else None
         self._to_humans = OnExecutor(node, self._publish_humans, FACES_DEPTH) if hri_msgs else None
         self._drawing: NewestWins[tuple[Answer, float | None]] = NewestWins(self._publish_drawn, "drawing", failed)
 
     def publish_model(self, name: str, model: Any) -> None:
         """Publish which model is loaded, also for those who subscribe later."""
-        self._model_info.publish(messages.model_message(self._node.get_clock().now().to_msg(), name, model))
+        stamp = self._node.get_clock().now().to_msg()
+        self._model_info.publish(messages.model_message(stamp, name, model))
+        if self._vision_msgs:
+            header, topic = Header(stamp=stamp), self._label_info.topic_name
+            self._vision_info.publish(messages.vision_info_message(self._vision_msgs, header, name, topic))
+            self._label_info.publish(messages.label_info_message(self._vision_msgs, header, model.classes))
 
     def publish(self, answer: Answer) -> None:
         """Publish the faces of a frame, also when there are none."""
@@ -117,6 +124,9 @@ class Outputs:
         for publisher in self._managed:
             self._node.destroy_lifecycle_publisher(publisher)
         self._node.destroy_publisher(self._model_info)
+        if self._vision_msgs:
+            self._node.destroy_publisher(self._vision_info)
+            self._node.destroy_publisher(self._label_info)
 
     def _publish_humans(self, answer: Answer) -> None:
         if self._humans:

@@ -18,6 +18,7 @@ from std_msgs.msg import Header
 
 from femo_jax.errors import ConfigError
 from femo_jax.live.sources import Frame, FrameSource, open_source
+from femo_jax.live.sources.addresses import redacted
 from femo_ros.images import encode_jpeg
 from femo_ros.messages import image_message, jpeg_message
 from femo_ros.parameter_table import declare
@@ -119,7 +120,7 @@ class VideoSourceNode(Node):
         while self._wait and not any(each.get_subscription_count() for each in self._outputs):
             if self._stop.wait(SUBSCRIBER_POLL_SECONDS):
                 return
-        self.get_logger().info(f"Playing {self._spec} on {self._image.topic_name}, {pace}")
+        self.get_logger().info(f"Playing {redacted(self._spec)} on {self._image.topic_name}, {pace}")
         due, count = time.monotonic(), 0
         try:
             for frame in self._frames():
@@ -130,7 +131,7 @@ class VideoSourceNode(Node):
                 # A late image does not hurry those after it.
                 due = max(due + 1 / rate, time.monotonic()) if rate else due
             if not self._stop.is_set():
-                self.get_logger().info(f"End of {self._spec}: {count} played")
+                self.get_logger().info(f"End of {redacted(self._spec)}: {count} played")
         except Exception as error:
             self._error = error
 

@@ -285,3 +285,17 @@ def test_pictures_that_no_jpeg_holds(shape):
     """The message names the shape."""
     with pytest.raises(ImageError, match=str(shape[1])):
         encode_jpeg(np.zeros(shape, np.uint8), 90)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+def test_a_compressed_image_that_declares_too_many_pixels_is_refused_before_it_is_decoded(suffix, monkeypatch):
+    """The header alone is read."""
+    whole = bytearray(stored(suffix, picture()).tobytes())
+    if suffix == ".png":
+        whole[16:24] = (60_000).to_bytes(4, "big") * 2
+    else:
+        place = whole.index(b"\xff\xc0")
+        whole[place + 5 : place + 9] = (60_000).to_bytes(2, "big") * 2
+    monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("it was decoded"))
+    with pytest.raises(ImageError, match="declares 60000x60000 pixels; expected at most 100,000,000"):
+        decode_compressed(whole)

@@ -1,0 +1,25 @@
+"""Detections with the generated messages of vision_msgs, and what is latched beside them."""
+
+
+def test_detections_and_what_their_classes_mean(interfaces, recognizer, camera, scene):
+    from rclpy.qos import DurabilityPolicy, QoSProfile
+    from vision_msgs.msg import Detection2DArray, LabelInfo, VisionInfo
+
+    client = recognizer.client
+    found = client.collect(Detection2DArray, f"{recognizer.node}/detections")
+    client.spin_until(lambda: found or not recognizer.faces_of(camera, scene.picture), "detections")
+    (detection,) = found[-1].detections
+    assert detection.results[0].hypothesis.class_id == scene.label
+    assert abs(sum(each.hypothesis.score for each in detection.results) - 1) < 1e-3
+    x, y, w, h = scene.box
+    center = detection.bbox.center.position
+    assert abs(center.x - (x + w / 2)) < 20 and abs(center.y - (y + h / 2)) < 20
+
+    latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    infos = client.collect(VisionInfo, f"{recognizer.node}/vision_info", latched)
+    labels = client.collect(LabelInfo, f"{recognizer.node}/label_info", latched)
+    client.spin_until(lambda: infos and labels, "what is latched, for those who come late")
+    assert infos[-1].method == "femonet-base"
+    assert infos[-1].database_location == f"{recognizer.node}/label_info"
+    names = {each.class_id: each.class_name for each in labels[-1].class_map}
+    assert names == dict(enumerate(["angry", "disgust", "fear", "happy", "neutral", "sad", "surprise"]))
