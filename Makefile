@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 ROS := $(VENV)/ros/.built
 ROS_SOURCES := $(shell find ros2_ws -type f -not -path '*/__pycache__/*' -not -path '*/.pytest_cache/*')
 
-.PHONY: help setup ros demo test check perf lint format pythons lock fer clean
+.PHONY: help setup ros demo test check perf docs lint format pythons lock fer clean
 
 help:
 	@echo "make demo         recognise faces in a picture and a clip, train a small network; everything lands in demo/"
@@ -17,6 +17,7 @@ help:
 	@echo "make check        run the fast unit tests only"
 	@echo "make perf         run the tests that measure time and memory, one after the other"
 	@echo "make ros          build the ROS 2 workspace, with ROS 2 from wheels where none is sourced; needs no make setup"
+	@echo "make docs         build the documentation site into site/, warnings are errors"
 	@echo "make lint         ruff and pyright"
 	@echo "make format       ruff format and the fixes that ruff can make"
 	@echo "make pythons      smoke test in fresh environments of every Python from 3.10 on"
@@ -65,6 +66,9 @@ check: setup
 perf: setup ros
 	. $(VENV)/ros/env.sh && $(PYTEST) -m perf tests ros2_ws/src
 
+docs: setup
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir site
+
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -97,4 +101,4 @@ fer:
 	.fer/bin/python -m pip install --quiet "setuptools<80" "opencv-contrib-python<5" "fer==25.10.3"
 
 clean:
-	rm -rf $(VENV) .fer demo .pytest_cache .ruff_cache
+	rm -rf $(VENV) .fer demo .pytest_cache .ruff_cache site
