@@ -85,7 +85,7 @@ def audit(path: Annotated[Data, tyro.conf.Positional], json: OutputFile = None) 
     Example: femo data audit fer2013.zip --json audit.json
 
     Args:
-      path: FER-2013 in any form, a prepared folder, or `drawn` for drawn stand-in faces.
+      path: FER-2013 in any form, a prepared folder, or `drawn` for synthetic faces.
       json: Write the audit to this file as JSON, with the names of all images concerned; - for standard output.
     """
     from femo_jax.data.audit import audit as audit_splits

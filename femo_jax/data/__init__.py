@@ -1,1 +1,1 @@
-"""FER-2013 from the forms in which people have it to batches of uint8 pictures."""
+"""FER-2013, from every form in which it is distributed, to batches of uint8 images."""

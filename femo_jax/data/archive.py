@@ -159,7 +159,7 @@ class _Tar:
 
 @contextmanager
 def open_archive(path: str | os.PathLike[str], limits: Limits | None = None) -> Iterator[DatasetArchive]:
-    """Opens a folder, a zip, a tar (also compressed) or a single file (also compressed), told apart by content.
+    """Opens a folder, a zip, a tar (also compressed) or a single file (also compressed), recognised by content.
 
     Raises:
       DataError: The path does not exist, or the archive is damaged or exceeds a limit.

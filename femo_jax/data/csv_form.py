@@ -89,7 +89,7 @@ def read_rows(archive: DatasetArchive, table: Table) -> Iterator[Face]:
         )
     order = [table.header.index(column) for column in COLUMNS]
     with open_member(archive, table.name) as file:
-        lines = csv.reader(_lines(_text(file, table.encoding)), delimiter=table.delimiter)
+        lines = csv.reader(bounded_lines(_text(file, table.encoding)), delimiter=table.delimiter)
         try:
             next(lines)
             rows = (cells for cells in lines if any(map(str.strip, cells)))
@@ -130,8 +130,8 @@ def _text(file: BinaryIO, encoding: str) -> TextIO:
     return io.TextIOWrapper(file, encoding=encoding, errors="replace", newline="")
 
 
-def _lines(text: TextIO) -> Iterator[str]:
-    """Raises ValueError for a line that is too long to be held in memory without a thought."""
+def bounded_lines(text: TextIO) -> Iterator[str]:
+    """Lines of a csv; ValueError for one that is longer than any row of a data set, before it is held in memory."""
     while line := text.readline(_LONGEST_LINE + 1):
         if len(line) > _LONGEST_LINE:
             raise ValueError(f"more than {_LONGEST_LINE:,} characters in a line; an image has {_PIXELS} pixels.")
@@ -160,8 +160,8 @@ def _image(pixels: str) -> np.ndarray:
     if foreign.any():
         found = pixels[int(foreign.argmax()) :][:12]
         raise ValueError(f"pixels contain {found!r}; expected numbers from 0 to 255 with blanks between them.")
-    # Six times as fast as int() of each number, which for 35,887 images is felt. Of 64 bits, since smaller types wrap
-    # around where a number is too large, and this one is cut off at its maximum.
+    # Six times as fast as int() of each number, which matters for 35,887 images. int64, since smaller types wrap
+    # around where a number is too large, while this one saturates.
     values = np.fromstring(pixels, dtype=np.int64, sep=" ")
     if values.size != _PIXELS:
         raise ValueError(f"{values.size} pixels, expected {_PIXELS} ({IMAGE_SIZE} x {IMAGE_SIZE}).")

@@ -1,8 +1,8 @@
-"""Drawn faces: cartoons of the seven emotions, for tests and for a demo where FER-2013 is absent.
+"""Synthetic faces: cartoons of the seven emotions, for tests and demos without FER-2013.
 
-They are drawings and say nothing about real faces: a network fitted to them recognises nobody. The expression is
-carried by brows, eyes, nose and mouth alone, moved as the prototypes of Ekman and Friesen's Facial Action Coding
-System (1978) have it; who is drawn, where, under which light and with which pencil, is drawn by lot.
+A network trained on them does not work on real faces. The expression is carried by brows, eyes, nose and mouth alone,
+moved as in the prototypes of Ekman and Friesen's Facial Action Coding System (1978); identity, position, lighting and
+line width are random.
 """
 
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""FER+: ten people's votes on each picture of FER-2013 (Barsoum et al. 2016, arXiv 1608.01041)."""
+"""FER+: ten people's votes on each image of FER-2013 (Barsoum et al. 2016, arXiv 1608.01041)."""
 
 import csv
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from femo_jax.data.csv_form import USAGES
+from femo_jax.data.csv_form import USAGES, bounded_lines
 from femo_jax.data.splits import Face
 from femo_jax.errors import DataError
 
@@ -32,7 +32,7 @@ _MAX_VOTES = 10
 
 @dataclass(frozen=True, eq=False)
 class FerPlus:
-    """The votes of a FER+ file, found by the name of a picture or by its row in `fer2013.csv`.
+    """The votes of a FER+ file, found by the name of an image or by its row in `fer2013.csv`.
 
     Attributes:
       path: the file.
@@ -55,7 +55,7 @@ class FerPlus:
         """Checks that the file belongs to these faces.
 
         Raises:
-          DataError: it knows none of them, or the splits show that its rows are in another order.
+          DataError: it has votes for none of them, or its splits show that its rows are in another order.
         """
         known = 0
         for face in faces:
@@ -70,7 +70,7 @@ class FerPlus:
                     )
         if not known:
             raise DataError(
-                f"{self.path}: has votes for none of the pictures. FER+'s own fer2013new.csv fits the csv forms alone;"
+                f"{self.path}: has votes for none of the images. FER+'s own fer2013new.csv fits the csv forms alone;"
                 " for folders of jpgs give a file with the columns name and csv_row, or prepare from fer2013.csv."
             )
 
@@ -86,8 +86,8 @@ def load_ferplus(path: str | os.PathLike[str]) -> FerPlus:
     path = Path(path).expanduser()
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            return _read(path, csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+            return _read(path, csv.DictReader(bounded_lines(file)))
+    except (OSError, ValueError, csv.Error) as error:
         raise DataError(f"{path}: the votes of FER+ cannot be read ({error}).") from error
 
 
@@ -112,7 +112,7 @@ def _read(path: Path, rows: csv.DictReader) -> FerPlus:
             raise DataError(f"{path}, line {rows.line_num}: {error}; is the file cut off here?") from error
         if keyed:
             by_name[row[header["name"]]] = votes
-        # A row of -1 says that the picture was not found in fer2013.csv.
+        # A row of -1: the image was not found in fer2013.csv.
         if csv_row >= 0:
             by_row[csv_row] = votes
             splits[csv_row] = split

@@ -1,6 +1,6 @@
 """FER-2013 as Kaggle has it (`msambare/fer2013`): `train/<class>/*.jpg` and `test/<class>/*.jpg`.
 
-Folder `test` holds PublicTest and PrivateTest together there, and the prefix of a file's name tells them apart. Other
+Folder `test` holds PublicTest and PrivateTest together there, and the prefix of a file name distinguishes them. Other
 copies have a folder for each split: `validation`, `PublicTest` and the like.
 """
 
@@ -36,7 +36,7 @@ _DEPTH = 3  # parts of a path in which a split and a class are named
 
 
 class ImageFile(NamedTuple):
-    """Where an image is and what its path says about it.
+    """An image file with the split and class in its path.
 
     Attributes:
       file: Its name within the archive.
@@ -52,7 +52,7 @@ class ImageFile(NamedTuple):
 
 
 def has_image_suffix(name: str) -> bool:
-    """Whether a file says by its name that it is an image."""
+    """Whether a file has the suffix of an image format."""
     return name.lower().endswith(_IMAGE_SUFFIXES)
 
 
@@ -87,7 +87,7 @@ def read_image(archive: DatasetArchive, image: ImageFile) -> Face | None:
     """Decodes an image.
 
     Returns:
-      The face; None for a file that is no image and does not say by its name that it is one.
+      The face; None for a file that is not an image and has no image suffix.
 
     Raises:
       DataError: The image is cut off or damaged, animated, or not 48 x 48; the message names it.
@@ -134,7 +134,7 @@ def _image_file(archive: DatasetArchive, file: str, has_validation: bool) -> Ima
         split = _TEST_PREFIXES.get(image.partition("_")[0], "test" if has_validation else "")
     if not split:
         raise DataError(
-            f"{member_path(archive, file)}: cannot tell PublicTest from PrivateTest by this name; expected"
+            f"{member_path(archive, file)}: this name does not distinguish PublicTest from PrivateTest; expected"
             f" {' or '.join(f'{known}_<number>.jpg' for known in _TEST_PREFIXES)}, as in Kaggle's msambare/fer2013, or"
             " a folder validation beside test. Move the images on which to choose the best epoch there."
         )

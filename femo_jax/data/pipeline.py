@@ -1,4 +1,4 @@
-"""From a split in memory to batches: seeded, resumable at any step, each evaluation picture exactly once."""
+"""From a split in memory to batches: seeded, resumable at any step, each evaluation image exactly once."""
 
 from collections.abc import Iterator
 from typing import TypedDict, cast
@@ -10,15 +10,15 @@ from femo_jax.errors import ConfigError
 
 
 class Batch(TypedDict):
-    """What every batch holds: `image [b, 48, 48, 1] uint8`, `label [b] int32`."""
+    """Fields of every batch: `image [b, 48, 48, 1] uint8`, `label [b] int32`."""
 
     image: np.ndarray
     label: np.ndarray
 
 
 class TrainBatch(Batch):
-    """A training batch, with `target [b, 7] float32`, the distribution over the classes that is to be learned, and
-    `index [b] int32`, the places of the pictures in their split.
+    """A training batch, with `target [b, 7] float32`, the distribution over the classes that is learned, and
+    `index [b] int32`, the positions of the images in their split.
     """
 
     target: np.ndarray
@@ -26,19 +26,22 @@ class TrainBatch(Batch):
 
 
 class MaskedBatch(Batch):
-    """An evaluation batch: the last one is filled up, and `mask [b] bool` is false on what filled it."""
+    """An evaluation batch: the last one is padded, and `mask [b] bool` is False for padding."""
 
     mask: np.ndarray
 
 
 def steps_per_epoch(size: int, batch_size: int) -> int:
-    """Whole batches in an epoch; what is left over is dropped, and differs from epoch to epoch.
+    """Number of whole batches in an epoch; the images left over are dropped, different ones in each epoch.
 
     Raises:
       ConfigError: the split is smaller than one batch.
     """
     if size < batch_size:
-        raise ConfigError(f"batch_size is {batch_size}, but the training split has {size} pictures: choose less")
+        raise ConfigError(
+            f"batch_size is {batch_size}, but the training split has {size} images."
+            " Choose a smaller batch size or more data."
+        )
     return size // batch_size
 
 
@@ -53,18 +56,18 @@ def train_batches(
     process_index: int = 0,
     process_count: int = 1,
 ) -> Iterator[TrainBatch]:
-    """Yields the batches of steps `start_step` .. `num_steps - 1`, shuffled anew each epoch.
+    """Yields the batches of steps `start_step` .. `num_steps - 1`, shuffled again in each epoch.
 
-    `targets [n, 7] float32` go with the pictures of the split.
+    `targets [n, 7] float32` go with the images of the split.
 
-    The order of an epoch depends on the seed and the epoch's number alone, so a run that starts at a later
-    step sees what an unbroken one sees from there on. With several processes each gets its equal share of
+    The order of an epoch depends only on the seed and the number of the epoch, so a resumed run gets the same
+    batches as an uninterrupted one. With several processes each gets its equal share of
     every global batch.
 
     Raises:
       ConfigError: the split is smaller than one batch, or the batch does not divide among the processes.
     """
-    # TensorFlow takes seconds to import; whoever only evaluates does not need it.
+    # TensorFlow takes seconds to import, and evaluation does not need it.
     from femo_jax.data.tf import tf
 
     per_epoch = steps_per_epoch(len(split.labels), batch_size)
@@ -103,7 +106,7 @@ def train_batches(
 
 
 def evaluation_batches(split: Split, batch_size: int) -> Iterator[MaskedBatch]:
-    """Yields the split in its order in batches of one size; the last repeats its first picture under a false mask."""
+    """Yields the split in its order in batches of one size; the last one is padded, with mask False."""
     for start in range(0, len(split.labels), batch_size):
         indices = np.arange(start, start + batch_size)
         mask = indices < len(split.labels)

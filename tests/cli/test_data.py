@@ -101,7 +101,7 @@ def test_the_limits_are_options_and_are_named(tmp_path, capsys):
 
 @pytest.fixture
 def kagglehub(tmp_path, monkeypatch):
-    """A stand-in for kagglehub whose cache holds one picture; its calls are kept in `asked`."""
+    """A stand-in for kagglehub whose cache holds one image; its calls are kept in `asked`."""
     folder = tmp_path / "kaggle"
     (folder / "train" / "angry").mkdir(parents=True)
     (folder / "train" / "angry" / "Training_1.jpg").write_bytes(b"jpg")

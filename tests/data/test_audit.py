@@ -19,7 +19,7 @@ def split_of(prefix, pairs):
 
 @pytest.fixture
 def found():
-    # Picture 1 three times in train and twice in validation, once with another label; image 2 in all splits.
+    # Image 1 three times in train and twice in validation, once with another label; image 2 in all splits.
     train = split_of("train", [(1, ANGRY), (1, ANGRY), (1, HAPPY), (2, HAPPY), (3, HAPPY), (4, ANGRY)])
     train.images[4] = 0
     train.images[5] = np.random.default_rng(0).integers(126, 130, (48, 48, 1))

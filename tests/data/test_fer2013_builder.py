@@ -14,7 +14,7 @@ from femo_jax.emotions import EMOTIONS
 
 
 def _write_examples(folder):
-    """One picture of each class in each split, as Kaggle's folders, and votes on all but one."""
+    """One image of each class in each split, as Kaggle's folders, and votes on all but one."""
     rows = ["name,usage,csv_row," + ",".join((*VOTES[:-1], "NF"))]
     for number, (split, usage) in enumerate((("train", "Training"), ("test", "PublicTest"), ("test", "PrivateTest"))):
         for label in EMOTIONS:

@@ -62,7 +62,7 @@ def test_votes_of_another_order_are_refused(tmp_path):
 def test_ferplus_own_file_does_not_fit_folders(tmp_path):
     path = tmp_path / "fer2013new.csv"
     path.write_text(ORIGINAL)
-    with pytest.raises(DataError, match="votes for none of the pictures"):
+    with pytest.raises(DataError, match="votes for none of the images"):
         load_ferplus(path).check_covers([face("train/angry/Training_5.jpg")])
 
 

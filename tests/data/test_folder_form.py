@@ -23,7 +23,7 @@ def test_split_and_class_come_from_the_path(forms):
         ("train/angy/Training_1.jpg", "folder 'angy': unknown emotion 'angy'; expected one of angry, disgust"),
         ("train/0/Training_1.jpg", "folder '0': numbers of classes are ambiguous (4 is sad"),
         ("faces/angry/PublicTest_1.jpg", "expected train/<class>/<image>"),
-        ("test/angry/face_1.jpg", "cannot tell PublicTest from PrivateTest"),
+        ("test/angry/face_1.jpg", "this name does not distinguish PublicTest from"),
     ],
 )
 def test_a_folder_or_name_of_its_own_is_named(forms, name, message):
@@ -56,12 +56,12 @@ def test_a_truncated_jpg_is_named(forms, length):
 
 
 def test_a_damaged_jpg_is_named(forms):
-    forms.jpgs["train/fear/Training_4.jpg"] = b"\xff\xd8 no picture \xff\xd9"
+    forms.jpgs["train/fear/Training_4.jpg"] = b"\xff\xd8 no image \xff\xd9"
     with pytest.raises(DataError, match=r"Training_4\.jpg: this image is cut off or damaged"):
         list(iterate_faces(forms.zip()))
 
 
-def test_a_picture_of_another_size_is_named(forms):
+def test_an_image_of_another_size_is_named(forms):
     _, encoded = cv2.imencode(".jpg", np.zeros((48, 64), np.uint8))
     forms.jpgs["train/fear/Training_4.jpg"] = encoded.tobytes()
     with pytest.raises(DataError, match=r"Training_4\.jpg: 64 x 48 pixels, expected 48 x 48"):

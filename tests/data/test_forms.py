@@ -20,7 +20,7 @@ def _content(faces):
 
 
 @pytest.mark.parametrize("form", ["csv", "icml", "tar", "zip", "unpacked"])
-def test_every_form_gives_the_same_pictures_with_the_same_emotions(forms, form):
+def test_every_form_gives_the_same_images_with_the_same_emotions(forms, form):
     path = getattr(forms, form)()
     faces = list(iterate_faces(path))
     assert _content(faces) == _content(forms.faces)

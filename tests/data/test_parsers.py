@@ -1,4 +1,4 @@
-"""Whatever bytes a data set holds: images are read, or a DataError says what is wrong, and none is lost silently."""
+"""Whatever bytes a data set holds: images are read, or a DataError is raised, and no image is lost silently."""
 
 import bz2
 import gzip
@@ -20,7 +20,7 @@ from femo_jax.data.forms import iterate_faces
 from femo_jax.data.identity import read_record
 from femo_jax.errors import DataError
 
-# Deterministic, so that a run of the suite tells of the code alone; each example reads a data set.
+# Deterministic, so that two runs of the suite give the same result.
 bounded = settings(
     max_examples=60, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
 )

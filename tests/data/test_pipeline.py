@@ -10,7 +10,7 @@ TARGETS = np.random.default_rng(0).dirichlet(np.ones(7), 103).astype(np.float32)
 
 @pytest.fixture(scope="module")
 def numbered():
-    """103 pictures whose top left pixel and label tell which they are."""
+    """103 images whose top left pixel and label are their index."""
     images = np.zeros((103, 48, 48, 1), np.uint8)
     images[:, 0, 0, 0] = np.arange(103)
     return Split(images, np.arange(103, dtype=np.int32), np.arange(103).astype(str))
@@ -21,7 +21,7 @@ def order(split, **arguments):
     return [batch["label"].tolist() for batch in train_batches(split, TARGETS, 10, **arguments)]
 
 
-def test_an_epoch_holds_each_picture_at_most_once(numbered):
+def test_an_epoch_holds_each_image_at_most_once(numbered):
     batches = order(numbered)
     assert len(batches) == 30
     for epoch in range(3):
@@ -29,7 +29,7 @@ def test_an_epoch_holds_each_picture_at_most_once(numbered):
         assert len(seen) == 100
 
 
-def test_pictures_keep_their_labels_targets_and_places(numbered):
+def test_images_keep_their_labels_targets_and_places(numbered):
     for batch in train_batches(numbered, TARGETS, 10, seed=0, start_step=0, num_steps=10):
         assert batch["image"].dtype == np.uint8 and batch["image"].shape == (10, 48, 48, 1)
         np.testing.assert_array_equal(batch["image"][:, 0, 0, 0], batch["label"])
@@ -56,7 +56,7 @@ def test_processes_share_each_global_batch(numbered):
     assert [first + second for first, second in zip(*shares, strict=True)] == whole
 
 
-def test_evaluation_counts_each_picture_once_in_batches_of_one_size(numbered):
+def test_evaluation_counts_each_image_once_in_batches_of_one_size(numbered):
     batches = list(evaluation_batches(numbered, 25))
     assert {len(batch["label"]) for batch in batches} == {25}
     seen = np.concatenate([batch["label"][batch["mask"]] for batch in batches])

@@ -32,7 +32,7 @@ def _files(folder):
 
 
 @pytest.mark.parametrize("form", ["csv", "icml", "tar", "zip", "unpacked"])
-def test_splits_hold_the_pictures_with_their_labels(forms, form):
+def test_splits_hold_the_images_with_their_labels(forms, form):
     data = prepare(getattr(forms, form)(), forms.folder / "prepared")
     assert available_splits(data) == SPLITS
     for name in SPLITS:
@@ -43,7 +43,7 @@ def test_splits_hold_the_pictures_with_their_labels(forms, form):
         assert split.votes is None
 
 
-def test_names_go_with_their_pictures(forms):
+def test_names_go_with_their_images(forms):
     split = load_split(prepare(forms.zip(), forms.folder / "prepared"), "validation")
     faces = {face.name: face for face in forms.faces}
     for image, label, name in zip(split.images, split.labels, split.names, strict=True):
@@ -121,7 +121,7 @@ def test_a_data_set_without_private_test_prepares_with_a_warning(forms):
         load_split(data, "test")
 
 
-def test_progress_counts_every_picture(forms):
+def test_progress_counts_every_image(forms):
     seen = []
     prepare(forms.zip(), forms.folder / "prepared", on_progress=lambda *progress: seen.append(progress))
     assert seen == [(stage, done, 42) for stage in ("read", "write") for done in range(1, 43)]
@@ -160,7 +160,7 @@ def test_bad_input_leaves_no_folder(forms):
     assert not (forms.folder / "new").exists()
 
 
-def test_no_pictures(forms):
+def test_no_images(forms):
     with pytest.raises(DataError, match="holds no images"):
         prepare(forms.write("fer2013.csv", b"emotion,pixels,Usage\n"), forms.folder / "prepared")
 
@@ -410,7 +410,7 @@ def test_files_left_out_are_recorded(forms):
 
 
 def _decoded(path):
-    """Pictures and labels of the folder form by plain OpenCV, knowing nothing of femo but the official class names."""
+    """Images and labels of the folder form by plain OpenCV, knowing nothing of femo but the official class names."""
     if path.is_dir():
         contents = {file.relative_to(path).as_posix(): file.read_bytes() for file in path.rglob("*.jpg")}
     else:
@@ -422,7 +422,7 @@ def _decoded(path):
 
 
 @pytest.mark.real_data
-def test_real_pictures_and_labels_are_those_of_the_folders(fer2013):
+def test_real_images_and_labels_are_those_of_the_folders(fer2013):
     if not (fer2013.is_dir() or zipfile.is_zipfile(fer2013)):
         pytest.skip("FEMO_FER2013 names another form than class folders")
     splits = [load_split(fer2013, split) for split in available_splits(fer2013)]

@@ -111,7 +111,7 @@ def test_names_that_are_not_utf8(forms):
 
 
 def sized_jpg(width, height):
-    """A JPEG of 48 x 48 whose header says otherwise."""
+    """A JPEG of 48 x 48 whose header declares another size."""
     _, encoded = cv2.imencode(".jpg", np.zeros((48, 48), np.uint8))
     content = bytearray(encoded.tobytes())
     start = content.index(b"\xff\xc0") + 5
