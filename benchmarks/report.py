@@ -13,7 +13,7 @@ from femo_jax.figures.style import save_figure
 NOT_INSTALLED = "fer is not installed: femo was measured alone. `make fer` installs it; then run this again."
 
 GOALS = {
-    "frames_per_second": ("frames a second", 3.0),
+    "frames_per_second": ("frames per second", 3.0),
     "faces": ("faces found", 1.0),
     "cold_start": ("cold start", 3.0),
 }
@@ -26,7 +26,7 @@ DISTURBED = 0.1
 
 
 def ratios(report: dict) -> dict:
-    """How many times as good as fer's each figure of femo is; faces are the true ones where these are known."""
+    """How many times as good as fer's each measure of femo is; faces are the true faces where these are known."""
     femo, fer = report["femo"], report["fer"]
     stream, pictures, scanned = femo["stream"], femo["pictures"], fer["pictures"]
     counted = "true_faces" if scanned["faces_there"] else "faces"
@@ -45,7 +45,7 @@ def ratios(report: dict) -> dict:
 def columns(report: dict) -> list[tuple[str, dict, dict]]:
     """Heading, figures of the system and figures of the mode, for each way of working that was measured."""
     femo, fer = report["femo"], report["fer"]
-    measured = [("femo, stream", femo, femo["stream"]), ("femo, single pictures", femo, femo["pictures"])]
+    measured = [("femo, stream", femo, femo["stream"]), ("femo, single images", femo, femo["pictures"])]
     return measured + ([("fer", fer, fer["pictures"])] if fer else [])
 
 
@@ -62,7 +62,7 @@ def print_report(report: dict, console: Console) -> None:
             verdict = "met" if ratio >= goal else "missed"
             console.print(f"{what}: {ratio:.2f} times as good as fer's (goal {goal:g}, {verdict})")
         rate, faces = report["ratio"]["frames_per_second_pictures"], report["ratio"]["faces_pictures"]
-        console.print(f"In single pictures: {rate:.2f} times the frames a second, {faces:.2f} times the faces.")
+        console.print(f"In single images: {rate:.2f} times the frames per second, {faces:.2f} times the faces.")
     else:
         console.print(NOT_INSTALLED)
     others = report["machine"]["others"]
@@ -78,13 +78,13 @@ def _table(report: dict) -> Table:
     def row(name: str, cells: Sequence[str]) -> None:
         table.add_row(name, *cells)
 
-    row("frames a second", [f"{mode['frames_per_second']:.1f}" for _, _, mode in measured])
+    row("frames per second", [f"{mode['frames_per_second']:.1f}" for _, _, mode in measured])
     row("  slowest and fastest round", [_spread(mode["frames_per_second_rounds"]) for _, _, mode in measured])
     row("median frame, ms", [f"{mode['median_ms']:.1f}" for _, _, mode in measured])
     row("95th percentile, ms", [f"{mode['p95_ms']:.1f}" for _, _, mode in measured])
     row("faces found", [str(mode["faces"]) for _, _, mode in measured])
     if any(mode["faces_there"] for _, _, mode in measured):
-        row("  true ones", [f"{mode['true_faces']} of {mode['faces_there']}" for _, _, mode in measured])
+        row("  true faces", [f"{mode['true_faces']} of {mode['faces_there']}" for _, _, mode in measured])
         row("  false ones", [str(mode["false_faces"]) for _, _, mode in measured])
     row("cold start, s", [_cold_start(system["cold_start_s"]) for _, system, _ in measured])
     row("peak memory, MiB", [f"{system['peak_memory_mib']:.0f}" for _, system, _ in measured])
@@ -103,19 +103,19 @@ def _cold_start(seconds: float | dict) -> str:
 
 
 def draw_figure(report: dict, path: str | os.PathLike[str]) -> None:
-    """Draws bars of the measured figures; png, pdf or svg by the suffix of `path`."""
+    """Draws bars of the measurements; png, pdf or svg by the suffix of `path`."""
     measured = columns(report)
     modes = [mode for _, _, mode in measured]
     figure = Figure(figsize=(10.5, 6.2), layout="constrained")
     (rates, times, faces), (starts, memory, sizes) = figure.subplots(2, 3)
 
     labels = [heading.replace(" ", "\n") for heading, _, _ in measured]
-    _bars(rates, "frames a second", labels, [mode["frames_per_second"] for mode in modes])
-    _bars(times, "ms a frame: median", labels, [mode["median_ms"] for mode in modes])
+    _bars(rates, "frames per second", labels, [mode["frames_per_second"] for mode in modes])
+    _bars(times, "ms per frame: median", labels, [mode["median_ms"] for mode in modes])
     _marks(times, "95th percentile", [mode["p95_ms"] for mode in modes])
     _bars(faces, "faces found", labels, [mode["faces"] for mode in modes])
     if there := modes[0]["faces_there"]:
-        _marks(faces, f"true ones of {there:,}", [mode["true_faces"] for mode in modes])
+        _marks(faces, f"true faces of {there:,}", [mode["true_faces"] for mode in modes])
 
     systems = {name: report[name] for name in ("femo", "fer") if report[name]}
     seconds = [system["cold_start_s"] for system in systems.values()]

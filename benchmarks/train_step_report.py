@@ -92,9 +92,9 @@ def print_report(report: Mapping, console: Console) -> None:
 
 def _table(report: Mapping, network: str) -> Table:
     rates, details = report[network], report["details"][network]
-    title = f"{NETWORKS[network]}, {details['parameters']:,} parameters: training steps of 128 pictures"
+    title = f"{NETWORKS[network]}, {details['parameters']:,} parameters: training steps of 128 images"
     table = Table("", title=title)
-    for heading in ("images a second", "slowest, fastest", "of best", "of peak"):
+    for heading in ("images per second", "slowest, fastest", "of best", "of peak"):
         table.add_column(heading, justify="right", no_wrap=True)
     fastest = max(rates.values())
     for name in sorted(rates, key=rates.__getitem__, reverse=True):
@@ -111,7 +111,7 @@ def _table(report: Mapping, network: str) -> Table:
 
 def _parts_table(report: Mapping) -> Table:
     table = Table("", title="femo's own training of FemoNet, and what feeds it")
-    for heading in ("images a second", "slowest, fastest"):
+    for heading in ("images per second", "slowest, fastest"):
         table.add_column(heading, justify="right")
     for name, rate in report["femo_full"].items():
         table.add_row(TITLES[name], f"{rate:,.0f}", _spread(report["details"]["femonet"]["rounds"][name]))
@@ -123,7 +123,7 @@ def _spread(values: list[float]) -> str:
 
 
 def draw_figure(report: Mapping, path: str | os.PathLike[str]) -> None:
-    """Draws bars of images a second, a panel a network; png, pdf or svg by the suffix of `path`."""
+    """Draws bars of images per second, a panel a network; png, pdf or svg by the suffix of `path`."""
     shown = networks(report)
     figure = Figure(figsize=(1.5 + 5.5 * len(shown), 5.0), layout="constrained")
     for axes, network in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown, strict=True):
@@ -145,5 +145,5 @@ def _draw_network(axes: Axes, report: Mapping, network: str) -> None:
         axes.text(max(rounds[name]) + 0.015 * reach, bar.get_y() + bar.get_height() / 2, text, va="center")
     axes.set_xlim(0, 1.25 * reach)
     axes.set_title(NETWORKS[network])
-    axes.set_xlabel("images a second" + (" (share of the machine's peak)" if shares else ""))
+    axes.set_xlabel("images per second" + (" (share of the machine's peak)" if shares else ""))
     axes.spines[["top", "right"]].set_visible(False)

@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
-# femo on a picture and a clip, from data to a model file, and on ROS 2: what `make demo` runs, in a few minutes on two
-# cores.
+# What `make demo` runs: recognition in an image and a clip, data to model file, ROS 2; a few minutes on two cores.
 # Everything lands in demo/.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -15,7 +14,7 @@ if [ -n "${FEMO_FER2013:-}" ]; then
     what="FER-2013 (PublicTest) after two epochs of a narrow network"
 else
     data=drawn config=drawn
-    what="DRAWN cartoon faces, which say nothing about real ones; set FEMO_FER2013 to the path of FER-2013 for those"
+    what="DRAWN cartoon faces, whose accuracy means nothing for real faces; set FEMO_FER2013 to the path of FER-2013"
 fi
 
 run() {
@@ -60,10 +59,10 @@ Recognised with the model that ships with femo, in a photograph that scikit-imag
 
 Trained and evaluated on $what.
 
-  accuracy                  $one, and $flip over a picture and its mirror image
+  accuracy                  $one, and $flip with flip TTA
   $out/model.safetensors    the network in one portable file: weights, classes, normalisation
   $out/evaluation.png       confusion matrix and calibration
-  $out/evaluation.json      accuracy with its interval, macro-F1, per-class figures, NLL, ECE, confusion
+  $out/evaluation.json      accuracy with its interval, macro-F1, per-class results, NLL, ECE, confusion
   $out/run/curves.png       accuracy and loss by epoch
   $out/run/metrics.jsonl    the same as numbers
   $out/run/                 the run folder: checkpoints, configuration, report

@@ -1,4 +1,4 @@
-"""The picture and the clip of `make demo`, from a photograph in the public domain that scikit-image ships.
+"""The image and the clip of `make demo`, made from a photograph in the public domain that scikit-image ships.
 
     python tools/demo_clip.py demo/astronaut.png demo/astronaut.mp4
 
@@ -49,8 +49,8 @@ def frames(photograph: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def main() -> None:
-    """Writes the picture and the clip."""
-    parser = argparse.ArgumentParser(description="The picture and the clip of `make demo`.")
+    """Writes the image and the clip."""
+    parser = argparse.ArgumentParser(description="The image and the clip of `make demo`.")
     parser.add_argument("picture", type=Path, help="for example astronaut.png")
     parser.add_argument("clip", type=Path, help="for example astronaut.mp4")
     arguments = parser.parse_args()

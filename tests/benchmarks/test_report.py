@@ -87,8 +87,8 @@ def test_the_table_holds_the_figures_and_goals(report):
         "16: 9.00",
     ):
         assert figure in text
-    assert "frames a second: 6.00 times as good as fer's (goal 3, met)" in text
-    assert "single pictures: 2.67 times the frames a second, 1.08 times the faces" in text
+    assert "frames per second: 6.00 times as good as fer's (goal 3, met)" in text
+    assert "single images: 2.67 times the frames per second, 1.08 times the faces" in text
     assert "leave the machine alone" not in text
 
 
