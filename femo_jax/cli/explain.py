@@ -62,7 +62,7 @@ class Options:
 
 def run(options: Options) -> int:
     """Explains the faces and draws them; 1 if an image could not be read or there is no face."""
-    from femo_jax.cli.pictures import find_named, read_named  # these need OpenCV and matplotlib
+    from femo_jax.cli.images import find_named, read_named  # these need OpenCV and matplotlib
     from femo_jax.figures import explanation as figure
     from femo_jax.figures.style import check_format
     from femo_jax.live.image import WHOLE_IMAGE, crop_faces

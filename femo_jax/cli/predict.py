@@ -1,140 +1,180 @@
-"""`femo predict`: the emotions of the faces in pictures."""
+"""`femo predict`: the emotions of the faces in images."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
-from rich.console import Console
 from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
 
-from femo_jax.cli.console import STANDARD_OUTPUT, give_json, make_room, say, say_written
-from femo_jax.cli.outputs import check_outputs
-from femo_jax.cli.pictures import Places, find_named, read_named
+from femo_jax.cli.arguments import Images, OptionalModel, OutputFile, check_outputs, replace_deprecated
+from femo_jax.cli.console import STANDARD_OUTPUT, counted, error_console, give_json, note, print_table, warn, wrote
+from femo_jax.cli.images import downloaded, find_named, is_animation, read_named
 from femo_jax.errors import ConfigError, FemoError
-from femo_jax.files import printable
+from femo_jax.files import printable, write_text
 from femo_jax.live.config import DetectorConfig, DrawConfig
 from femo_jax.live.image import InputImage
-from femo_jax.live.output.predictions import AnnotatedFolder, Prediction, write_csv
+from femo_jax.live.output.predictions import AnnotatedFolder, Prediction, csv_text
 from femo_jax.live.recognizer import EmotionRecognizer, recognize_stills
+from femo_jax.live.sources.addresses import is_address
 
-_File = Annotated[Path | None, tyro.conf.arg(metavar="FILE")]
+DEPRECATED_OPTIONS = {
+    "--detector.smallest": "--detector.min-size",
+    "--detector.largest": "--detector.max-size",
+    "--detector.score": "--detector.score-threshold",
+}
+DEPRECATED_VALUES = {"--faces": {"whole": "cropped"}}
 
-_BATCH_PICTURES = 64
-_BATCH_PIXELS = 2**24  # so that large pictures do not fill the memory
+_IMAGES_HELP = "Files, folders, patterns such as 'holiday/**/*.jpg', or http(s) addresses."
+_BATCH_IMAGES = 64
+_BATCH_PIXELS = 2**24  # so that large images do not fill the memory
 
 
 @dataclass(frozen=True)
 class Options:
-    """Finds the faces in pictures and says what emotion each shows."""
+    """Recognise the emotion of every face in images.
 
-    pictures: Places
-    """Files, folders, or patterns such as 'holiday/**/*.jpg'."""
-    json: _File = None
-    """Write a list of the pictures, each with its faces; - prints it."""
-    csv: _File = None
-    """Write a row a face; a picture without a face has none."""
+    Example: femo predict holiday/*.jpg --csv faces.csv --output annotated/
+    """
+
+    images: Annotated[Images, tyro.conf.arg(metavar="IMAGE [IMAGE ...]", help=_IMAGES_HELP, help_behavior_hint="")]
+    json: OutputFile = None
+    """Write the images, each with its faces, as JSON; - for standard output."""
+    csv: OutputFile = None
+    """Write a row for each face; an image without a face has none; - for standard output."""
     output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="FOLDER")] = None
-    """Write annotated copies of the pictures to this folder."""
-    model: Annotated[str | None, tyro.conf.arg(metavar="MODEL")] = None
-    """A shipped model by name (default, small), a model file, or a run folder."""
-    faces: Literal["detect", "whole"] = "detect"
-    """whole: each picture is one cropped face, and nothing is searched for."""
+    """Write annotated copies of the images to this folder."""
+    model: OptionalModel = None
+    faces: Literal["detect", "cropped"] = "detect"
+    """cropped: each image is one face crop, and nothing is detected."""
     detector: DetectorConfig = field(default_factory=DetectorConfig)
     draw: DrawConfig = field(default_factory=DrawConfig)
 
     def __post_init__(self) -> None:
-        """Refuses to recognise nothing, with ConfigError."""
-        if not self.pictures:
-            raise ConfigError("no picture: expected `femo predict PICTURE ...`, or a folder of pictures.")
+        """Checks that there is something to recognise; raises ConfigError."""
+        if not self.images:
+            raise ConfigError("no image: expected `femo predict IMAGE ...`, or a folder of images.")
 
 
 def run(options: Options) -> int:
-    """Recognises the pictures and writes what was asked for; 1 where some could not be read."""
+    """Recognises the images and writes what was asked for; 1 if some could not be read, or a copy not be written."""
     unreadable: list[str] = []
-    paths = find_named(options.pictures, unreadable)
-    check_outputs(paths, {"--json": options.json, "--csv": options.csv, "--output": options.output})
-    copies = AnnotatedFolder(options.output, paths, options.draw) if options.output is not None else None
-    recognizer = EmotionRecognizer.load(options.model, options.detector)
+    left_out: list[Path] = []
+    with downloaded(options.images, unreadable) as addresses:
+        named = find_named([place for place in options.images if not is_address(place)], unreadable, left_out)
+        paths = [*named, *addresses]
+        outputs = {"--json": options.json, "--csv": options.csv, "--output": options.output}
+        check_outputs(outputs, inputs=paths, model=options.model)
+        copies = AnnotatedFolder(options.output, paths, options.draw) if options.output is not None else None
+        recognizer = EmotionRecognizer.load(options.model, options.detector)
+        animations = 0
+        failures: list[str] = []
+        predictions = []
+        for batch in _batches(read_named(_with_bar(paths), unreadable)):
+            results = recognize_stills(recognizer, [image for _, image in batch], whole=options.faces == "cropped")
+            for (path, image), result in zip(batch, results, strict=True):
+                prediction = Prediction(path, result, addresses.get(path))
+                predictions.append(prediction)
+                animations += is_animation(path)
+                if copies is not None:
+                    _attempt(failures, copies.write, prediction, image.bgr)
 
-    predictions = []
-    for batch in _batches(read_named(_with_bar(paths), unreadable)):
-        results = recognize_stills(recognizer, [picture for _, picture in batch], whole=options.faces == "whole")
-        for (path, picture), result in zip(batch, results, strict=True):
-            predictions.append(Prediction(path, result))
-            if copies is not None:
-                copies.write(predictions[-1], picture.bgr)
-
-    _write(predictions, options)
-    faces = sum(len(prediction.result.faces) for prediction in predictions)
+    _write(predictions, options, failures)
     empty = [prediction.result for prediction in predictions if not prediction.result.faces]
     if empty:
         smallest = max(options.detector.sizes(each.width, each.height, still=True)[0] for each in empty)
-        say(
-            f"no face of {smallest:.0f} pixels or more in {len(empty):,} images;"
+        note(
+            f"no face of {smallest:.0f} pixels or more in {counted(len(empty), 'image')};"
             " --detector.min-size PIXELS searches for smaller ones"
         )
-    say(f"pictures: {len(predictions):,}, faces: {faces:,}, unreadable: {len(unreadable):,}")
-    return 1 if unreadable else 0
+    counts = [
+        ("images", len(predictions)),
+        ("faces", sum(len(prediction.result.faces) for prediction in predictions)),
+        ("unreadable", len(unreadable)),
+        ("other files left out", len(left_out)),
+        ("animations of which the first frame was taken", animations),
+        ("results not written", len(failures)),
+    ]
+    note(", ".join(f"{name}: {count:,}" for name, count in counts[:3] + [pair for pair in counts[3:] if pair[1]]))
+    return 1 if unreadable or failures else 0
+
+
+def _attempt(failures: list[str], write: Callable[..., None], *arguments: Any) -> None:
+    """Writes a result; a failure, which must not cost the other results, is reported and counted."""
+    try:
+        write(*arguments)
+    except FemoError as error:
+        warn(str(error))
+        failures.append(str(error))
+
+
+def _give_text(path: Path, text: str) -> None:
+    if path == STANDARD_OUTPUT:
+        sys.stdout.write(text)
+    else:
+        write_text(path, text)
 
 
 def _with_bar(paths: Sequence[Path]) -> Iterable[Path]:
-    """The paths, with a bar for the person who waits."""
-    console = Console(stderr=True)
+    """The paths, with a progress bar on a terminal."""
+    console = error_console()
     return track(paths, "recognising", console=console, transient=True, disable=not console.is_terminal)
 
 
-def _batches(pictures: Iterable[tuple[Path, InputImage]]) -> Iterator[list[tuple[Path, InputImage]]]:
-    """Pictures whose faces are classified together: enough to be fast, and not too many for the memory."""
+def _batches(images: Iterable[tuple[Path, InputImage]]) -> Iterator[list[tuple[Path, InputImage]]]:
+    """Images whose faces are classified together: enough to be fast, and not too many for the memory."""
     batch, pixels = [], 0
-    for path, picture in pictures:
-        batch.append((path, picture))
-        pixels += picture.width * picture.height
-        if len(batch) == _BATCH_PICTURES or pixels >= _BATCH_PIXELS:
+    for path, image in images:
+        batch.append((path, image))
+        pixels += image.width * image.height
+        if len(batch) == _BATCH_IMAGES or pixels >= _BATCH_PIXELS:
             yield batch
             batch, pixels = [], 0
     if batch:
         yield batch
 
 
-def _write(predictions: Sequence[Prediction], options: Options) -> None:
-    """Gives what was asked for; a table where that is no file, or one that cannot be written."""
-    if options.json is None and options.csv is None:
+def _write(predictions: Sequence[Prediction], options: Options, failures: list[str]) -> None:
+    """Writes json and csv; prints a table if neither was asked for, or one cannot be written."""
+    before = len(failures)
+    if options.json is not None:
+        _attempt(failures, give_json, options.json, [prediction.as_dict() for prediction in predictions])
+        if len(failures) == before:
+            wrote(options.json)
+    written = len(failures)
+    if options.csv is not None:
+        _attempt(failures, _give_text, options.csv, csv_text(predictions))
+        if len(failures) == written:
+            wrote(options.csv)
+    on_screen = STANDARD_OUTPUT in (options.json, options.csv)
+    if (options.json is None and options.csv is None) or (len(failures) > before and not on_screen):
         _print_table(predictions)
-    try:
-        give_json(options.json, [prediction.as_dict() for prediction in predictions])
-        say_written(options.json)
-        if options.csv is not None:
-            write_csv(options.csv, predictions)
-            say_written(options.csv)
-    except FemoError:
-        if options.json != STANDARD_OUTPUT:
-            _print_table(predictions)
-        raise
-    say_written(options.output)
+    if options.output is not None and options.output.is_dir():
+        wrote(options.output)
 
 
 def _print_table(predictions: Sequence[Prediction]) -> None:
     table = Table()
-    table.add_column("picture", overflow="fold")
+    table.add_column("image", overflow="fold")
     table.add_column("x y w h")
     table.add_column("emotion")
     table.add_column("confidence", justify="right")
     for prediction in predictions:
-        name = escape(printable(prediction.path))
+        name = escape(printable(prediction.name))
         if not prediction.result.faces:
             table.add_row(name, "-", "no face", "-")
         for face in prediction.result.faces:
             box = " ".join(f"{round(value)}" for value in face.box)
             table.add_row(name, box, f"{face.label}{'?' if face.uncertain else ''}", f"{face.confidence:.0%}")
-    console = Console()
-    make_room(console, table)
-    console.print(table)
+    print_table(table)
 
 
 def main(argv: list[str]) -> int:
     """Runs `femo predict`; returns the exit code."""
-    return run(tyro.cli(Options, prog="femo predict", args=argv))
+    return run(
+        tyro.cli(Options, prog="femo predict", args=replace_deprecated(argv, DEPRECATED_OPTIONS, DEPRECATED_VALUES))
+    )

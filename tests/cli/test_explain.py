@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from femo_jax.cli import explain as command
-from femo_jax.cli import pictures
+from femo_jax.cli import images
 from femo_jax.cli.main import main
 from femo_jax.emotions import EMOTIONS
 from femo_jax.live import recognizer as recognition
@@ -152,12 +152,12 @@ def test_nothing_is_written_over_the_pictures_or_twice(folder, capsys, arguments
 def test_too_many_faces_are_told_at_once(folder, capsys, monkeypatch):
     read = []
 
-    def read_named(paths, unreadable, really=pictures.read_named):
+    def read_named(paths, unreadable, really=images.read_named):
         for path, picture in really(paths, unreadable):
             read.append(path.name)
             yield path, picture
 
-    monkeypatch.setattr(pictures, "read_named", read_named)
+    monkeypatch.setattr(images, "read_named", read_named)
     monkeypatch.setattr("femo_jax.figures.explanation.MAX_ROWS", 3)
     for name in ("a.png", "b.png", "c.png"):
         Path(name).write_bytes(Path("bright.png").read_bytes())

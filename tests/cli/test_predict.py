@@ -10,6 +10,7 @@ import pytest
 
 from femo_jax.cli import predict as command
 from femo_jax.cli.main import main
+from femo_jax.errors import SourceError
 from femo_jax.live.image import Box, CropGeometry
 from femo_jax.live.recognizer import EmotionRecognizer
 
@@ -50,7 +51,7 @@ def test_a_table(folder, capsys):
     said = capsys.readouterr()
     assert "20 10 40 40" in said.out
     assert "no face" in said.out
-    assert said.err == "femo: pictures: 2, faces: 1, unreadable: 0\n"
+    assert said.err.splitlines()[-1] == "femo: images: 2, faces: 1, unreadable: 0"
 
 
 def test_json_to_the_standard_output_is_nothing_else(folder, capsys):
@@ -89,7 +90,7 @@ def test_what_cannot_be_read_is_reported_and_counted(folder, capsys):
     errors = capsys.readouterr().err
     for name in ("broken.png", "nowhere.png", "nothing-*.png"):
         assert f"femo: {name}: " in errors
-    assert "femo: pictures: 2, faces: 1, unreadable: 3\n" in errors
+    assert "femo: images: 2, faces: 1, unreadable: 3\n" in errors
 
 
 def test_a_picture_that_is_named_twice_is_recognised_once(folder, capsys):
@@ -111,7 +112,7 @@ def test_whole_pictures_are_faces(folder, capsys):
 
 @pytest.mark.parametrize(("pictures", "pixels"), [(64, 2**24), (3, 2**24), (64, 80 * 60)])
 def test_many_pictures_are_recognised_as_one_by_one(folder, capsys, monkeypatch, recognizer, pictures, pixels):
-    monkeypatch.setattr(command, "_BATCH_PICTURES", pictures)
+    monkeypatch.setattr(command, "_BATCH_IMAGES", pictures)
     monkeypatch.setattr(command, "_BATCH_PIXELS", pixels)
     rng = np.random.default_rng(0)
     expected = []
@@ -137,9 +138,9 @@ def test_copies_never_replace_the_pictures(folder, capsys):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--json", "bright.png"], "bright.png: is one of the pictures itself. Give --json another file."),
-        (["--csv", "more/../bright.png"], "is one of the pictures itself. Give --csv another file."),
-        (["--csv", "link"], "link: is one of the pictures itself"),
+        (["--json", "bright.png"], "bright.png: is also an input as link. Give --json another file."),
+        (["--csv", "more/../bright.png"], "is also an input as link. Give --csv another file."),
+        (["--csv", "link"], "link: is also an input"),
         (["--json", "out", "--csv", "./more/../out"], "is named by --json and --csv. Give each a file of its own."),
         (["--json", "out", "--output", "out"], "out: is named by --json and --output"),
     ],
@@ -158,16 +159,17 @@ def test_nothing_is_written_over_the_pictures_or_twice(folder, capsys, monkeypat
 def test_what_cannot_be_written_is_printed(folder, capsys, arguments):
     Path("new").mkdir()
     Path("new/file").touch()
-    assert main(["predict", "bright.png", *arguments]) == 2
+    assert main(["predict", "bright.png", *arguments]) == 1
     said = capsys.readouterr()
     assert "20 10 40 40" in said.out
     assert "new/file/faces: cannot be written" in said.err
-    assert "femo: written" not in said.err
+    assert "femo: wrote" not in said.err
+    assert "results not written: 1" in said.err
 
 
 def test_json_that_was_printed_is_not_followed_by_a_table(folder, capsys):
     Path("file").touch()
-    assert main(["predict", "bright.png", "--json", "-", "--csv", "file/faces"]) == 2
+    assert main(["predict", "bright.png", "--json", "-", "--csv", "file/faces"]) == 1
     assert len(json.loads(capsys.readouterr().out)) == 1
 
 
@@ -206,4 +208,57 @@ def test_the_model_is_passed_on_as_it_was_named(folder, recognizer, monkeypatch,
 
 def test_no_picture_at_all(capsys):
     assert main(["predict"]) == 2
-    assert "femo predict PICTURE" in capsys.readouterr().err
+    assert "femo predict IMAGE" in capsys.readouterr().err
+
+
+def test_csv_to_standard_output(folder, capsys):
+    assert main(["predict", "bright.png", "--csv", "-"]) == 0
+    assert capsys.readouterr().out.splitlines()[1].startswith("bright.png,80,60,1,20,10,40,40,")
+    assert not Path("-").exists()
+
+
+def test_a_copy_that_cannot_be_written_does_not_cost_the_rest(folder, capsys):
+    Path("copies/bright.png").mkdir(parents=True)
+    assert main(["predict", ".", "--output", "copies", "--csv", "faces.csv", "--json", "faces.json"]) == 1
+    said = capsys.readouterr()
+    assert "copies/bright.png: could not be written" in said.err
+    assert "results not written: 1" in said.err
+    assert len(json.loads(Path("faces.json").read_text())) == 2
+    assert Path("copies/dark.png").is_file()
+
+
+def test_files_that_are_left_out_are_counted(folder, capsys):
+    for name in ("notes.txt", "data.csv"):
+        Path(name).write_text("no image")
+    frame = b"!\xf9\x04\x00\x0a\x00\x00\x00,\x00\x00\x00\x00\x02\x00\x01\x00\x00\x02\x02%s\x0a\x00"
+    head = b"GIF89a\x02\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff"
+    Path("a.gif").write_bytes(head + frame % b"\x44" + frame % b"\x0c" + b";")
+    Path("broken.png").unlink(missing_ok=True)
+    assert main(["predict", "."]) == 0
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert line.startswith("femo: images: 3, faces: ")
+    assert line.endswith("other files left out: 2, animations of which the first frame was taken: 1")
+
+
+def test_an_image_by_its_address_is_downloaded(folder, capsys, monkeypatch):
+    contents = Path("bright.png").read_bytes()
+
+    def download(address):
+        if "missing" in address:
+            raise SourceError("http://host/missing.png: the server answers 404 Not Found.")
+        return contents
+
+    monkeypatch.setattr("femo_jax.live.sources.network.download_image", download)
+    addresses = ["http://u:SECRET@host/a/photo.png?key=SECRET", "http://host/missing.png"]
+    assert main(["predict", *addresses, "--json", "-", "--output", "copies"]) == 1
+    said = capsys.readouterr()
+    assert [image["path"] for image in json.loads(said.out)] == ["http://***@host/a/photo.png?key=***"]
+    assert "404 Not Found" in said.err and "SECRET" not in said.err
+    assert [path.name for path in Path("copies").iterdir()] == ["photo.png"]
+
+
+def test_the_old_word_for_cropped_faces_is_understood(folder, capsys):
+    assert main(["predict", "bright.png", "--faces", "whole", "--csv", "-"]) == 0
+    said = capsys.readouterr()
+    assert said.out.splitlines()[1].startswith("bright.png,80,60,1,0,0,80,60,")
+    assert "--faces whole is deprecated; use --faces cropped" in said.err

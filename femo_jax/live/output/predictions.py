@@ -11,7 +11,6 @@ import numpy as np
 
 from femo_jax.emotions import EMOTIONS
 from femo_jax.errors import ConfigError
-from femo_jax.files import write_text
 from femo_jax.live.config import DrawConfig
 from femo_jax.live.drawing.draw import draw
 from femo_jax.live.output.picture_file import write_picture
@@ -28,20 +27,24 @@ class Prediction:
 
     path: Path
     result: FrameResult
+    address: str | None = None
+    """Where it was downloaded from, without its secrets; None for a file."""
+
+    @property
+    def name(self) -> str:
+        """The address, or else the path."""
+        return self.address or str(self.path)
 
     def as_dict(self) -> dict[str, Any]:
         """As the JSON files have it: path, width, height and the list of faces."""
         faces = [face.as_dict() for face in self.result.faces]
-        return {"path": str(self.path), "width": self.result.width, "height": self.result.height, "faces": faces}
+        return {"path": self.name, "width": self.result.width, "height": self.result.height, "faces": faces}
 
 
-def write_csv(path: Path, predictions: Iterable[Prediction]) -> None:
-    """Writes a row a face, with the columns of `CSV_COLUMNS`; faces of a picture are counted from 1.
+def csv_text(predictions: Iterable[Prediction]) -> str:
+    """A csv table with the columns of `CSV_COLUMNS` and a row for each face, counted from 1 in each image.
 
-    A picture without a face has no row.
-
-    Raises:
-      FemoError: the file cannot be written.
+    An image without a face has no row.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -51,8 +54,8 @@ def write_csv(path: Path, predictions: Iterable[Prediction]) -> None:
         for number, face in enumerate(result.faces, start=1):
             box = map(round, face.box)
             values = face.confidence, *map(float, face.probabilities)
-            writer.writerow([prediction.path, result.width, result.height, number, *box, face.label, *values])
-    write_text(path, text.getvalue())
+            writer.writerow([prediction.name, result.width, result.height, number, *box, face.label, *values])
+    return text.getvalue()
 
 
 class AnnotatedFolder:

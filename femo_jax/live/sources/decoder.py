@@ -3,7 +3,7 @@
 import errno
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, BinaryIO
 
 import av
 import cv2
@@ -36,7 +36,7 @@ class Decoder:
 
     def __init__(
         self,
-        place: str,
+        place: str | BinaryIO,
         *,
         file_format: str | None = None,
         timeout: float | None = None,
@@ -46,7 +46,7 @@ class Decoder:
         """Opens a container.
 
         Args:
-          place: UTF-8 path or address.
+          place: UTF-8 path or address, or an open file.
           file_format: FFmpeg's name of the container format; None recognises it by content.
           timeout: seconds that opening, and waiting for a packet, may take each; None waits for ever.
           threads: decode several frames at once, which delays them.
@@ -58,7 +58,7 @@ class Decoder:
         """
         limit: Any = None if timeout is None else (timeout, timeout)
         try:
-            self._container = av.open(
+            self._container: Any = av.open(
                 place, format=file_format, timeout=limit, options=options or {}, metadata_errors="replace"
             )
         except FFmpegError as error:

@@ -10,8 +10,8 @@ from femo_jax.live.sources.camera import camera_number, open_camera
 from femo_jax.live.sources.clips import AnimationSource, open_clip
 from femo_jax.live.sources.content import content_kind
 from femo_jax.live.sources.frame import FrameSource
+from femo_jax.live.sources.images import ImageSource, find_images
 from femo_jax.live.sources.network import open_network
-from femo_jax.live.sources.pictures import PictureSource, find_pictures
 
 
 def open_source(
@@ -49,11 +49,11 @@ def open_source(
     if is_address(word):
         return open_network(word, give_up_after, timeout)
     if word and path.is_dir():
-        return PictureSource(find_pictures(word), rate)
+        return ImageSource(find_images(word), rate)
     if word and path.exists():
         return _open_file(path, rate)
     if any(character in word for character in "*?["):
-        return PictureSource(find_pictures(word), rate)
+        return ImageSource(find_images(word), rate)
     raise SourceError(
         f"{redacted(word)!r}: no such file. Expected the number of a camera, an address such as rtsp://host/stream, or"
         " the path of a clip, an image or a folder of images."
@@ -67,7 +67,7 @@ def _open_file(path: Path, rate: float | None) -> FrameSource:
         return AnimationSource(path)
     if kind == "raw mjpeg":
         return open_clip(path, file_format="mjpeg")
-    return PictureSource([path], rate) if kind == "image" else open_clip(path)
+    return ImageSource([path], rate) if kind == "image" else open_clip(path)
 
 
 def _check(size: tuple[int, int] | None, rate: float | None, give_up_after: float, timeout: float) -> None:

@@ -9,7 +9,7 @@ import pytest
 from femo_jax.emotions import EMOTIONS
 from femo_jax.errors import ConfigError
 from femo_jax.live.image import Box
-from femo_jax.live.output.predictions import AnnotatedFolder, Prediction, write_csv
+from femo_jax.live.output.predictions import AnnotatedFolder, Prediction, csv_text
 from femo_jax.live.results import FaceEmotion, FrameResult
 
 IMAGE = np.full((120, 160, 3), 90, np.uint8)
@@ -44,10 +44,9 @@ def test_a_picture_as_json(face):
     assert prediction("none.png").as_dict()["faces"] == []
 
 
-def test_csv_has_a_row_a_face(face, tmp_path):
-    write_csv(tmp_path / "faces.csv", [prediction("two, or more.png", face, face), prediction("none.png")])
-    with (tmp_path / "faces.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
+def test_csv_has_a_row_a_face(face):
+    text = csv_text([prediction("two, or more.png", face, face), prediction("none.png")])
+    rows = list(csv.DictReader(text.splitlines()))
     assert [(row["path"], row["face"]) for row in rows] == [("two, or more.png", "1"), ("two, or more.png", "2")]
     values = {name: rows[0][name] for name in ("width", "height", "x", "y", "w", "h", "label", "confidence")}
     assert list(values.values()) == ["160", "120", "40", "30", "50", "60", "fear", "0.5"]

@@ -7,7 +7,7 @@ import pytest
 from femo_jax.errors import ConfigError, SourceError
 from femo_jax.live.sources import open_source
 from femo_jax.live.sources.clips import ClipSource
-from femo_jax.live.sources.pictures import PictureSource
+from femo_jax.live.sources.images import ImageSource
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def picture(tmp_path):
 def test_a_picture_a_folder_and_a_pattern(picture):
     for spec in (picture, str(picture), str(picture.parent), str(picture.parent / "*.p?g")):
         with open_source(spec) as source:
-            assert isinstance(source, PictureSource)
+            assert isinstance(source, ImageSource)
             assert [frame.image.shape for frame in source] == [(8, 9, 3)]
 
 
@@ -37,7 +37,7 @@ def test_a_clip(write_clip):
 
 
 def test_contents_tell_what_the_suffix_does_not(picture, write_clip):
-    assert isinstance(open_source(picture.rename(picture.with_name("face"))), PictureSource)
+    assert isinstance(open_source(picture.rename(picture.with_name("face"))), ImageSource)
     clip = write_clip([1, 2])
     with open_source(clip.rename(clip.with_name("clip"))) as source:
         assert isinstance(source, ClipSource)
@@ -77,7 +77,7 @@ def test_other_addresses_are_refused():
 
 
 def test_a_pattern_without_pictures(tmp_path):
-    with pytest.raises(SourceError, match=r"\*\.jpg: there is no picture"):
+    with pytest.raises(SourceError, match=r"\*\.jpg: there is no image"):
         open_source(str(tmp_path / "*.jpg"))
 
 
