@@ -5,8 +5,10 @@ import logging
 import os
 import re
 import sys
+import traceback
 import warnings
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any, Union
 
@@ -83,7 +85,7 @@ def main(argv: list[str] | None = None) -> int:
             raise
         warn(message)
         return 2
-    except RuntimeError as error:
+    except (RuntimeError, AssertionError) as error:
         if (message := _environment_error(error)) is None:
             raise
         warn(message)
@@ -212,13 +214,17 @@ def _missing_library(error: ImportError) -> str | None:
     )
 
 
-def _environment_error(error: RuntimeError) -> str | None:
+def _environment_error(error: RuntimeError | AssertionError) -> str | None:
     """What to do about a backend that JAX cannot start, or a user whose home folder is not known."""
     text = str(error).partition("\n")[0]
-    if re.search(r"Unable to initialize backend|Unknown backend|No visible GPU devices", text):
+    # Where the platform is known and its devices are not there, some versions of JAX only assert that one started.
+    frames = [] if error.__traceback__ is None else traceback.extract_tb(error.__traceback__)
+    no_device = isinstance(error, AssertionError) and any(Path(one.filename).stem == "xla_bridge" for one in frames)
+    if no_device or re.search(r"Unable to initialize backend|Unknown backend|No visible GPU devices", text):
         platforms = os.environ.get("JAX_PLATFORMS")
         asked = f"JAX_PLATFORMS={platforms}: " if platforms else ""
-        return f"{asked}JAX cannot start ({text}). Set JAX_PLATFORMS=cpu, or install JAX for your accelerator."
+        why = text or "no such device"
+        return f"{asked}JAX cannot start ({why}). Set JAX_PLATFORMS=cpu, or install JAX for your accelerator."
     if "home directory" in text:
         return f"{text} A path or FEMO_CACHE starts with ~: name the folder in full."
     return None

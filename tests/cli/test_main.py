@@ -1,9 +1,12 @@
 import importlib
+import os
 import subprocess
 import sys
 import types
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from femo_jax import __version__
@@ -129,6 +132,18 @@ def test_a_full_disk_behind_standard_output_takes_one_line(arguments):
     assert done.stderr == (
         "femo: the output could not be written (No space left on device). Make room or choose another file.\n"
     )
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("platform", ["cuda", "nonsense"])
+def test_a_platform_without_a_device_takes_one_line(platform, tmp_path):
+    femo = [sys.executable, "-m", "femo_jax.cli.main", "explain", "face.png", "--faces", "cropped", "-o", "-"]
+    environment = os.environ | {"JAX_PLATFORMS": platform}
+    cv2.imwrite(str(tmp_path / "face.png"), np.zeros((48, 48), np.uint8))
+    done = subprocess.run(femo, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.splitlines()[-1].startswith(f"femo: JAX_PLATFORMS={platform}: JAX cannot start (")
+    assert "Traceback" not in done.stderr and not done.stdout
 
 
 @pytest.mark.integration
