@@ -113,14 +113,14 @@ def test_the_limits_are_parameters(start_recognizer, quick):
 FAILING = """
 from femo_ros import pipeline
 
-decode = pipeline._decode
+decode = pipeline.decode
 
 def fails(message):
     if message.width == 64:
         raise {error}("on purpose")
     return decode(message)
 
-pipeline._decode = fails
+pipeline.decode = fails
 """
 
 

@@ -1,5 +1,9 @@
 """REP-155 with the generated messages of hri_msgs: the topics of faces, as other programs see them."""
 
+import array
+
+import cv2
+import numpy as np
 import pytest
 
 TRACKED = "/humans/faces/tracked"
@@ -78,3 +82,41 @@ def test_publishers_come_and_go_on_the_executors_thread(hri, start_recognizer, q
             recognizer, camera, picture, lambda tracked=tracked: lists and bool(lists[-1].ids) == tracked, "the faces"
         )
     assert " in recognition" not in recognizer.process.log
+
+
+def test_another_detectors_faces_get_expressions_and_nothing_else(hri, start_recognizer, quick, client, scene):
+    """With faces_from hri, the node is one of several that share the work on a person."""
+    from sensor_msgs.msg import Image
+
+    recognizer = start_recognizer({**quick, "faces_from": "hri"})
+    lists = client.publisher(hri.IdsList, TRACKED)
+    x, y, w, h = scene.box
+    happy = cv2.resize(scene.picture[y : y + h, x : x + w], (128, 128))
+    faces = {"abcde": happy, "fghij": np.full((128, 128, 3), 120, np.uint8)}
+    lists.publish(hri.IdsList(ids=list(faces)))
+    crops = {face: client.publisher(Image, f"/humans/faces/{face}/cropped") for face in faces}
+    expressions = {face: client.collect(hri.Expression, f"/humans/faces/{face}/expression") for face in faces}
+
+    def shown():
+        for number, (face, bgr) in enumerate(faces.items()):
+            message = Image(height=128, width=128, step=384, encoding="bgr8", data=array.array("B", bgr.tobytes()))
+            message.header.frame_id, message.header.stamp.sec = "camera", 5 + number
+            crops[face].publish(message)
+        client.spin_for(0.05)
+        return all(expressions.values())
+
+    client.spin_until(shown, "an expression of each face")
+    first = expressions["abcde"][-1]
+    assert first.expression == hri.Expression.HAPPY and first.confidence > 0.5
+    assert (first.header.stamp.sec, first.header.frame_id) == (5, "camera")
+    assert expressions["fghij"][-1].header.stamp.sec == 6
+
+    lists.publish(hri.IdsList(ids=["fghij"]))
+    gone = "/humans/faces/abcde"
+    client.spin_until(lambda: not client.node.count_publishers(f"{gone}/expression"), "the end of the face's topic")
+    assert client.node.count_subscribers(f"{gone}/cropped") == 0
+    assert client.node.count_publishers("/humans/faces/fghij/roi") == 0
+    assert client.node.count_publishers(TRACKED) == 1, "its own list would contradict that of the detector"
+    assert recognizer.answers == []
+    assert recognizer.process.stop() == 0
+    assert "Traceback" not in recognizer.process.log

@@ -5,6 +5,8 @@ import random
 import string
 from typing import Any
 
+import cv2
+import numpy as np
 from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.publisher import Publisher
@@ -12,7 +14,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from femo_jax.emotions import Emotion
-from femo_jax.live.image import InputImage
+from femo_jax.live.image import Box, InputImage
 from femo_jax.live.results import FaceEmotion, FrameResult
 from femo_ros.messages import image_message
 
@@ -30,13 +32,15 @@ class HumansFaces:
     made and destroyed here.
     """
 
-    def __init__(self, node: Node, hri_msgs: Any) -> None:
+    def __init__(self, node: Node, hri_msgs: Any, crop_size: tuple[int, int]) -> None:
         """Make the list of faces; their own topics come and go with them.
 
         Args:
           node: that publishes.
           hri_msgs: the module `hri_msgs.msg`.
+          crop_size: width and height of the cropped faces, in pixels.
         """
+        self._crop_size = crop_size
         self._node = node
         self._hri_msgs = hri_msgs
         self._tracked = node.create_publisher(hri_msgs.IdsList, f"{FACES}/tracked", DEPTH)
@@ -51,7 +55,7 @@ class HumansFaces:
         for track_id, face in tracked.items():
             if track_id not in self._faces:
                 face_id = self._ids.pop(track_id, None) or self._new_id()
-                self._faces[track_id] = _Face(self._node, self._hri_msgs, face_id)
+                self._faces[track_id] = _Face(self._node, self._hri_msgs, face_id, self._crop_size)
             self._faces[track_id].publish(header, frame, face)
         self._publish_list(header)
 
@@ -91,8 +95,9 @@ class HumansFaces:
 class _Face:
     """The topics of one face."""
 
-    def __init__(self, node: Node, hri_msgs: Any, face_id: str) -> None:
+    def __init__(self, node: Node, hri_msgs: Any, face_id: str, crop_size: tuple[int, int]) -> None:
         self.id = face_id
+        self._crop_size = crop_size
         self._node = node
         self._hri_msgs = hri_msgs
         self._roi = self._publisher(hri_msgs.NormalizedRegionOfInterest2D, "roi")
@@ -103,8 +108,7 @@ class _Face:
         self._roi.publish(roi_message(self._hri_msgs, header, frame, face))
         self._expression.publish(expression_message(self._hri_msgs, header, face))
         if self._cropped.get_subscription_count():
-            x, y, w, h = map(int, face.box.rounded())
-            self._cropped.publish(image_message(header, frame.bgr[y : y + h, x : x + w]))
+            self._cropped.publish(image_message(header, cropped(frame.bgr, face.box, self._crop_size)))
 
     def close(self) -> None:
         for publisher in (self._roi, self._cropped, self._expression):
@@ -112,6 +116,26 @@ class _Face:
 
     def _publisher(self, message_type: type, name: str) -> Publisher:
         return self._node.create_publisher(message_type, f"{FACES}/{self.id}/{name}", DEPTH)
+
+
+def cropped(bgr: np.ndarray, box: Box, size: tuple[int, int]) -> np.ndarray:
+    """Cut out a face, scale it to fit, centre it and pad it with zeros, as REP-155 has `cropped`.
+
+    Args:
+      bgr: the frame, `[h, w, 3] uint8`.
+      box: the face, inside the frame.
+      size: width and height of the result, in pixels.
+    """
+    x, y, w, h = map(int, box.rounded())
+    width, height = size
+    factor = min(width / w, height / h)
+    scaled_size = min(width, max(1, round(w * factor))), min(height, max(1, round(h * factor)))
+    interpolation = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
+    scaled = cv2.resize(bgr[y : y + h, x : x + w], scaled_size, interpolation=interpolation)
+    padded = np.zeros((height, width, 3), np.uint8)
+    left, top = (width - scaled.shape[1]) // 2, (height - scaled.shape[0]) // 2
+    padded[top : top + scaled.shape[0], left : left + scaled.shape[1]] = scaled
+    return padded
 
 
 def roi_message(hri_msgs: Any, header: Header, frame: InputImage, face: FaceEmotion) -> Any:

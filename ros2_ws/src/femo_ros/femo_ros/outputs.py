@@ -77,7 +77,9 @@ class Outputs:
             self._detections = self._publisher(self._vision_msgs.Detection2DArray, "~/detections", FACES_DEPTH)
             self._vision_info = node.create_publisher(self._vision_msgs.VisionInfo, "~/vision_info", LATCHED)
             self._label_info = node.create_publisher(self._vision_msgs.LabelInfo, "~/label_info", LATCHED)
-        self._humans = HumansFaces(node, hri_msgs) if hri_msgs else None
+        self._humans = (
+            HumansFaces(node, hri_msgs, (config.hri_face_width, config.hri_face_height)) if hri_msgs else None
+        )
         self._to_humans = OnExecutor(node, self._publish_humans, FACES_DEPTH) if hri_msgs else None
         self._drawing: NewestWins[tuple[Answer, float | None]] = NewestWins(self._publish_drawn, "drawing", failed)
 

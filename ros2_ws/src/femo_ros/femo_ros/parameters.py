@@ -47,6 +47,15 @@ class NodeConfig:
     publish_hri: Offered = "auto"
     """Publish `/humans/faces` (REP-155), which only one node of a robot may do: false in all others, and beside another
     face detector for REP-155; auto: where hri_msgs is installed."""
+    faces_from: Literal["detector", "hri"] = "detector"
+    """detector: find the faces of the image topic; hri: classify the faces that another node publishes below
+    `/humans/faces` (REP-155), and publish their expression only."""
+    hri_crop: Literal["cropped", "aligned"] = "cropped"
+    """Topic of each face that is classified with faces_from hri."""
+    hri_face_width: int = 128
+    """Width of `/humans/faces/<id>/cropped` in pixels: `/humans/faces/width` of REP-155."""
+    hri_face_height: int = 128
+    """Height of `/humans/faces/<id>/cropped` in pixels: `/humans/faces/height` of REP-155."""
     jpeg_quality: int = 90
     """Quality of `~/image_annotated/compressed`; more is better and larger."""
 
@@ -92,11 +101,17 @@ CHANGES: Mapping[str, Change] = {
     "image_transport": "unconfigured",
     "publish_vision_msgs": "unconfigured",
     "publish_hri": "unconfigured",
+    "faces_from": "unconfigured",
+    "hri_crop": "unconfigured",
+    "hri_face_width": "unconfigured",
+    "hri_face_height": "unconfigured",
 }
 """Parameters that do not change at any time."""
 
 _MILLISECONDS = (0.0, 60_000.0)
 RANGES: Mapping[str, tuple[float, float]] = {
+    "hri_face_width": (16, 1024),
+    "hri_face_height": (16, 1024),
     "jpeg_quality": (1, 100),
     "detector.min_size": (0.0, 100_000.0),
     "detector.max_size": (0.0, 100_000.0),

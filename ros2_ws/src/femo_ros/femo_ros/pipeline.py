@@ -29,10 +29,11 @@ EXPIRE_PERIODS = 3
 
 
 class Received(NamedTuple):
-    """An image message and when it came, in seconds on a steady clock."""
+    """An image message, when it came in seconds on a steady clock, and the id of its face where it is a crop."""
 
     message: Image | CompressedImage
     arrival: float
+    face: str = ""
 
 
 class TrackNumbers:
@@ -135,7 +136,7 @@ class Pipeline:
         """Work on one image."""
         message = received.message
         try:
-            image = _decode(message)
+            image = decode(message)
         except ImageError as error:
             self._statistics.undecodable(str(error))
             self._node.get_logger().warning(f"Image skipped: {error}", throttle_duration_sec=THROTTLE_SECONDS)
@@ -182,7 +183,8 @@ class Pipeline:
         return trusted if stamp else now - arrival
 
 
-def _decode(message: Image | CompressedImage) -> np.ndarray:
+def decode(message: Image | CompressedImage) -> np.ndarray:
+    """Return the pixels of a message; see `femo_ros.images`."""
     if isinstance(message, CompressedImage):
         return decode_compressed(message.data)
     return decode_image(

@@ -23,6 +23,7 @@ from femo_jax.errors import FemoError
 from femo_ros import parameters
 from femo_ros.camera_topic import ImageSubscription
 from femo_ros.diagnostics import Condition, diagnostics
+from femo_ros.hri_expressions import ExpressionPipeline, HriFaces
 from femo_ros.lifecycle import refuse_invalid_transitions, report_errors
 from femo_ros.parameter_table import declare
 from femo_ros.pipeline import Pipeline, Received, TrackNumbers
@@ -53,9 +54,9 @@ class EmotionRecognizerNode(LifecycleNode):
         self._state = "unconfigured"
         self._error = ""
         self._enabled = True
-        self._pipeline: Pipeline | None = None  # while configured
+        self._pipeline: Pipeline | ExpressionPipeline | None = None  # while configured
         self._worker: NewestWins[Received] | None = None  # while active and enabled
-        self._subscription: ImageSubscription | None = None  # while active and enabled
+        self._subscription: ImageSubscription | HriFaces | None = None  # while active and enabled
         self._statistics = Statistics(time.monotonic())
         self._numbers = TrackNumbers()
 
@@ -91,7 +92,11 @@ class EmotionRecognizerNode(LifecycleNode):
         self._error = ""
         self.get_logger().info("Configuring: loading the model")
         began = time.monotonic()
-        self._pipeline = Pipeline(self, self._settings(), self._statistics, self._numbers)
+        settings = self._settings()
+        if settings.node.faces_from == "hri":
+            self._pipeline = ExpressionPipeline(self, settings, self._statistics)
+        else:
+            self._pipeline = Pipeline(self, settings, self._statistics, self._numbers)
         self._state = "inactive"
         self.get_logger().info(f"Configured: {self._model_name()}, in {time.monotonic() - began:.1f} s")
         return super().on_configure(state)
@@ -162,7 +167,10 @@ class EmotionRecognizerNode(LifecycleNode):
         self._worker = NewestWins(self._pipeline, "recognition", self._pipeline.failed)
         config = self._settings().node
         self._statistics.listen(time.monotonic())
-        self._subscription = ImageSubscription(self, config.image_transport, config.image_qos, self._receive)
+        if isinstance(self._pipeline, ExpressionPipeline):
+            self._subscription = HriFaces(self, self._pipeline, config.hri_crop, self._receive)
+        else:
+            self._subscription = ImageSubscription(self, config.image_transport, config.image_qos, self._receive)
         self.get_logger().info(f"Listening to {self._subscription.topic}: {self._subscription.publishers}")
 
     def _stop_listening(self) -> None:
@@ -184,11 +192,11 @@ class EmotionRecognizerNode(LifecycleNode):
         if self._subscription and self._pipeline:
             self._pipeline.expire(time.monotonic())
 
-    def _receive(self, message: Image | CompressedImage) -> None:
+    def _receive(self, message: Image | CompressedImage, face: str = "") -> None:
         """Store an image, and nothing more."""
         if self._worker:
             now = time.monotonic()
-            self._statistics.received(now, dropped=self._worker.put(Received(message, now)))
+            self._statistics.received(now, dropped=self._worker.put(Received(message, now, face), face))
 
     # Services, parameters, diagnostics
 

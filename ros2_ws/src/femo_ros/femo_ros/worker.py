@@ -9,7 +9,7 @@ Item = TypeVar("Item")
 
 
 class NewestWins(Generic[Item]):
-    """Hands items to a function in a thread of its own, always the newest one; nothing queues."""
+    """Hands items to a function in a thread of its own, always the newest one of each key; nothing queues."""
 
     def __init__(self, work: Callable[[Item], None], name: str, failed: Callable[[BaseException], None]) -> None:
         """Start the thread.
@@ -23,15 +23,15 @@ class NewestWins(Generic[Item]):
         self._name = name
         self._failed = failed
         self._changed = threading.Condition()
-        self._waiting: list[Item] = []  # one at most
+        self._waiting: dict[str, Item] = {}  # by key, the longest waiting first
         self._closed = False
         self._start()
 
-    def put(self, item: Item) -> bool:
-        """Give an item; returns whether an older one that was still waiting was dropped for it."""
+    def put(self, item: Item, key: str = "") -> bool:
+        """Give an item; returns whether an older one of its key that was still waiting was dropped for it."""
         with self._changed:
-            dropped = bool(self._waiting)
-            self._waiting = [item]
+            dropped = key in self._waiting
+            self._waiting[key] = item
             if not self._thread.is_alive() and not self._closed:
                 self._start()
             self._changed.notify()
@@ -54,7 +54,7 @@ class NewestWins(Generic[Item]):
                 self._changed.wait_for(lambda: self._waiting or self._closed)
                 if self._closed:
                     return
-                item = self._waiting.pop()
+                item = self._waiting.pop(next(iter(self._waiting)))
             try:
                 self._work(item)
             except BaseException as error:

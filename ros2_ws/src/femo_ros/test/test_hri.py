@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("rclpy", reason="needs ROS 2")
 
-from femo_ros.hri import REMEMBERED, HumansFaces
+from femo_ros.hri import REMEMBERED, HumansFaces, cropped
 from rclpy.duration import Duration
 from std_msgs.msg import Header
 
@@ -59,7 +59,7 @@ def topics():
 
 @pytest.fixture
 def humans(topics):
-    return HumansFaces(topics, HRI_MSGS)
+    return HumansFaces(topics, HRI_MSGS, (64, 32))
 
 
 def frame(*track_ids):
@@ -82,10 +82,17 @@ def test_a_face_has_its_topics_in_the_words_of_rep_155(topics, humans):
     assert expression.expression == "surprised"
     assert expression.confidence == 0.7
     assert math.isnan(expression.valence) and math.isnan(expression.arousal)
-    cropped = topics.last(f"/humans/faces/{face}/cropped")
-    assert (cropped.width, cropped.height, cropped.encoding) == (40, 50, "bgr8")
-    assert bytes(cropped.data) == PICTURE.bgr[30:80, 20:60].tobytes()
-    assert roi.header is expression.header is cropped.header is topics.last("/humans/faces/tracked").header is HEADER
+    crop = topics.last(f"/humans/faces/{face}/cropped")
+    assert (crop.width, crop.height, crop.encoding) == (64, 32, "bgr8")
+    pixels = np.frombuffer(crop.data, np.uint8).reshape(32, 64, 3)
+    columns = np.flatnonzero(pixels.any(axis=(0, 2)))
+    assert (columns[0], columns[-1]) == (19, 44)  # 40x50 becomes 26x32, in the middle of black
+    assert roi.header is expression.header is crop.header is topics.last("/humans/faces/tracked").header is HEADER
+
+
+def test_a_face_of_the_crops_size_is_copied():
+    face = cropped(PICTURE.bgr, Box(20, 30, 40, 50), (40, 50))
+    np.testing.assert_array_equal(face, PICTURE.bgr[30:80, 20:60])
 
 
 def test_a_crop_that_nobody_looks_at_is_not_made(topics, humans):

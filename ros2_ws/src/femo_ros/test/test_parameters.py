@@ -19,7 +19,7 @@ def test_every_parameter_is_told_in_words():
     assert len(BY_NAME) > 30
     for each in parameters.recognizer_parameters():
         assert each.text.endswith("."), each.name
-        assert each.text[0].isupper() or each.text.startswith(("haar", "yunet", "raw")), each.name
+        assert each.text[0].isupper() or each.text.startswith(("haar", "yunet", "raw", "detector")), each.name
 
 
 def test_names_and_defaults_are_those_of_the_classes():

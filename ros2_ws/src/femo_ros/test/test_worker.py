@@ -45,6 +45,19 @@ def test_what_waits_gives_way_to_what_comes_after_it(slow, worker):
     assert slow.done == ["first", "fourth"]
 
 
+def test_each_key_has_its_newest_item_and_they_take_turns(slow, worker):
+    worker.put("first")
+    assert slow.begun.acquire(timeout=LONG)
+    dropped = [worker.put(f"{key}{number}", key) for number in range(3) for key in "ab"]
+    assert dropped == [False, False, True, True, True, True]
+    for _ in range(2):
+        slow.go_on.release()
+        assert slow.begun.acquire(timeout=LONG)
+    slow.go_on.release()
+    worker.close()
+    assert slow.done == ["first", "a2", "b2"]
+
+
 def test_what_has_begun_is_finished_on_closing_and_what_waits_is_not(slow, worker):
     worker.put("first")
     assert slow.begun.acquire(timeout=LONG)
