@@ -1,4 +1,4 @@
-"""`femo soft-labels`: what trained networks say of the training pictures, for another network to learn from."""
+"""`femo soft-labels`: soft labels of a teacher ensemble for the training split, for knowledge distillation."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,6 +7,8 @@ import numpy as np
 import tyro
 
 from femo_jax.cli.arguments import replace_deprecated
+from femo_jax.cli.console import wrote
+from femo_jax.errors import ConfigError
 from femo_jax.evaluate.tta import TTA
 from femo_jax.model_file import logits_function
 from femo_jax.train.soft_labels import save_soft_labels
@@ -19,7 +21,9 @@ def run(
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="FILE")] = Path("soft_labels.safetensors"),
     tta: TTA = "flip",
 ) -> None:
-    """Writes the mean probabilities of one or several networks on the training split, for `femo train --soft-labels`.
+    """Write soft labels, the mean probabilities of one or several networks on the training split.
+
+    Example: femo soft-labels runs/a runs/b --data fer2013.zip -o soft.safetensors
 
     Args:
       models: Shipped models by name, model files, or run folders, of which the best checkpoints are taken.
@@ -30,13 +34,15 @@ def run(
     from femo_jax.data.load import load_split  # needs OpenCV and TensorFlow
     from femo_jax.evaluate.predict import predict_probabilities
 
+    if not models:
+        raise ConfigError("no model: expected `femo soft-labels MODEL [MODEL ...] --data PATH`")
     loaded = [load_model(model) for model in models]
     split = load_split(data, "train")
     each = [predict_probabilities(logits_function(model), split.images, tta=tta) for model in loaded]
     probabilities = np.mean(each, axis=0)
     save_soft_labels(output, split, probabilities, [Path(model).name for model in models])
     accuracy = (probabilities.argmax(axis=1) == split.labels).mean()
-    print(f"Written: {output} ({len(models)} models, {len(split.labels):,} pictures, {accuracy:.1%} as labelled)")
+    wrote(output, details=f"{len(models)} models, {len(split.labels):,} images, {accuracy:.1%} accuracy")
 
 
 def main(argv: list[str]) -> int:

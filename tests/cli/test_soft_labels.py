@@ -28,4 +28,13 @@ def test_writes_the_mean_of_the_networks_on_the_training_split(
     each = [predict_probabilities(logits_function(model), train_tiles.images) for model in (random_model, turned)]
     assert not np.allclose(*each, atol=1e-3)
     np.testing.assert_allclose(load_soft_labels(target, train_tiles), np.mean(each, axis=0), atol=1e-6)
-    assert "2 models, 96 pictures" in capsys.readouterr().out
+    assert "2 models, 96 images" in capsys.readouterr().err
+
+
+def test_without_a_model_it_is_refused(capsys):
+    try:
+        code = main(["soft-labels", "--data", "faces.zip"])
+    except SystemExit as ended:
+        code = ended.code
+    assert code == 2
+    assert "MODEL" in capsys.readouterr().err
