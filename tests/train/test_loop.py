@@ -3,16 +3,19 @@ import itertools
 import json
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import jax
 import numpy as np
 import pytest
+from flax import linen as nn
 
 from femo_jax.data.splits import Split
 from femo_jax.errors import CheckpointError, ConfigError, DivergenceError
 from femo_jax.evaluate.predict import predict_probabilities
-from femo_jax.model_file import logits_function
+from femo_jax.model_file import logits_function, save_model_file
+from femo_jax.models.registry import register
 from femo_jax.train.checkpoints import load_for_inference, restore_newest
 from femo_jax.train.loop import Interrupted, train
 from femo_jax.train.metric_log import read_records
@@ -251,3 +254,85 @@ def test_a_whitened_start_is_where_training_begins(tmp_path, tiny_config, train_
     train(config, tmp_path, train_tiles, validation_tiles, SilentReporter())
     kernel = load_for_inference(tmp_path).variables["params"]["Conv_0"]["kernel"]
     np.testing.assert_array_equal(kernel[..., :3], -kernel[..., 3:])
+
+
+def test_training_works_off_the_main_thread(unbroken, tiny_config, train_tiles, validation_tiles, tmp_path):
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(train, tiny_config, tmp_path, train_tiles, validation_tiles, SilentReporter()).result()
+    assert_same_run(unbroken, tmp_path)
+
+
+@register("without_batch_norm")
+class WithoutBatchNorm(nn.Module):
+    """A user's network: no BatchNorm, and no field for the compute dtype."""
+
+    num_classes: int = 7
+
+    @nn.compact
+    def __call__(self, images, *, train):
+        return nn.Dense(self.num_classes)(images.mean((1, 2)))
+
+
+def test_a_network_without_batch_norm_trains_resumes_and_becomes_a_model(
+    tiny_config, train_tiles, validation_tiles, tmp_path
+):
+    config = dataclasses.replace(tiny_config, model="without_batch_norm", model_options={}, epochs=2)
+    with pytest.raises(Interrupted):
+        train(config, tmp_path, train_tiles, validation_tiles, StopsAt(6))
+    train(config, tmp_path, train_tiles, validation_tiles, SilentReporter())
+    assert len(records(tmp_path)) == 4
+    save_model_file(tmp_path / "model.safetensors", load_for_inference(tmp_path))
+
+
+@register("wrong_number_of_logits")
+class WrongNumberOfLogits(nn.Module):
+    """A user's network that does not fit."""
+
+    num_classes: int = 7
+
+    @nn.compact
+    def __call__(self, images, *, train):
+        return nn.Dense(3)(images.mean((1, 2)))
+
+
+def test_a_network_that_does_not_fit_fails_before_the_first_epoch(tiny_config, train_tiles, validation_tiles, tmp_path):
+    config = dataclasses.replace(tiny_config, model="wrong_number_of_logits", model_options={})
+    with pytest.raises(ConfigError, match="wrong_number_of_logits fails in a training step"):
+        train(config, tmp_path / "run", train_tiles, validation_tiles, SilentReporter())
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("killed_in", ["save_newest", "save_best", "append_record"])
+def test_metrics_and_best_weights_agree_after_a_kill_between_two_files(
+    killed_in, unbroken, tiny_config, train_tiles, validation_tiles, tmp_path, monkeypatch
+):
+    """In the first epoch, whose weights are the best so far: the exception stands for SIGKILL."""
+
+    class Killed(BaseException):
+        pass
+
+    def kill(*_args, **_kwargs):
+        raise Killed
+
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(f"femo_jax.train.loop.{killed_in}", kill)
+        train(tiny_config, tmp_path, train_tiles, validation_tiles, SilentReporter())
+    train(tiny_config, tmp_path, train_tiles, validation_tiles, SilentReporter())
+    assert_same_run(unbroken, tmp_path)
+
+
+def test_divergence_before_the_first_checkpoint_points_to_none(tiny_config, train_tiles, validation_tiles, tmp_path):
+    config = dataclasses.replace(tiny_config, learning_rate=1e30)
+    with pytest.raises(DivergenceError, match="No checkpoint was saved before"):
+        train(config, tmp_path, train_tiles, validation_tiles, SilentReporter())
+
+
+def test_a_finished_run_is_lengthened_and_restart_begins_again(
+    unbroken, tiny_config, train_tiles, validation_tiles, tmp_path
+):
+    shorter = dataclasses.replace(tiny_config, epochs=2)  # its schedule is constant
+    train(shorter, tmp_path, train_tiles, validation_tiles, SilentReporter())
+    train(tiny_config, tmp_path, train_tiles, validation_tiles, SilentReporter())
+    assert_same_run(unbroken, tmp_path)
+    train(shorter, tmp_path, train_tiles, validation_tiles, SilentReporter(), restart=True)
+    assert len(records(tmp_path)) == 4
