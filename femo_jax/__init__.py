@@ -19,3 +19,8 @@ def __getattr__(name: str) -> Any:
     from femo_jax.live.recognizer import EmotionRecognizer
 
     return EmotionRecognizer
+
+
+def __dir__() -> list[str]:
+    """List the public names, also those that are not imported yet."""
+    return sorted({*globals(), *__all__})

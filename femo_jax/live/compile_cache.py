@@ -1,6 +1,7 @@
 """JAX's persistent compilation cache for what live recognition compiles, so that the second start is a fast one."""
 
 import os
+import threading
 import warnings
 import zlib
 from collections.abc import Iterator
@@ -16,6 +17,10 @@ from femo_jax.files import cache_folder
 _FOLDER, _SHORTEST = "jax_compilation_cache_dir", "jax_persistent_cache_min_compile_time_secs"
 
 
+_lock = threading.RLock()
+"""Held while JAX's options, which all threads share, are other than the user's."""
+
+
 @contextmanager
 def persistent_cache() -> Iterator[None]:
     """Whatever is compiled in the block is kept on disk, and taken from there the next time.
@@ -23,7 +28,7 @@ def persistent_cache() -> Iterator[None]:
     It is kept where the user told JAX to (`JAX_COMPILATION_CACHE_DIR`, or the option of that name), else in femo's
     cache folder; where that cannot be written, nothing is kept. Afterwards JAX's options are what they were.
     """
-    with _repairing(), _option(_SHORTEST, 0.0):  # JAX keeps by default what took a second
+    with _lock, _repairing(), _option(_SHORTEST, 0.0):  # JAX keeps by default what took a second
         folder = cache_folder() / "xla"
         if getattr(jax.config, _FOLDER) is not None or not _can_be_written(folder):
             yield

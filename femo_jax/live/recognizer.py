@@ -5,6 +5,8 @@ import time as clock
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
+from typing import Any, NoReturn
 
 import jax
 import jax.numpy as jnp
@@ -12,12 +14,13 @@ import numpy as np
 from jax.tree_util import Partial
 
 from femo_jax.emotions import EMOTIONS
-from femo_jax.errors import ModelFileError
+from femo_jax.errors import FemoError, ModelFileError
 from femo_jax.live.compile_cache import persistent_cache
 from femo_jax.live.config import DetectorConfig, StreamConfig, TrackConfig
 from femo_jax.live.detection import Detector, create_detector
 from femo_jax.live.image import WHOLE_IMAGE, Box, CropGeometry, InputImage, crop_faces
 from femo_jax.live.results import FaceEmotion, FrameResult
+from femo_jax.live.sources.pictures import read_picture
 from femo_jax.live.stream import EmotionStream
 from femo_jax.model_file import LoadedModel, class_probabilities
 from femo_jax.models import create_model
@@ -25,8 +28,14 @@ from femo_jax.models.fold import fold_batch_norm
 from femo_jax.preprocess import normalize
 from femo_jax.weights import load_model
 
+ImageLike = np.ndarray | str | os.PathLike[str] | Any
+"""An array, the path of an image file, or an image of Pillow."""
+
 BATCH_SIZES = (1, 2, 4, 8, 16)
 """Numbers of faces for which the network is compiled."""
+
+_loaded_in: set[int] = set()
+"""Processes, this one or those that it was forked from, in which a recogniser was loaded."""
 
 
 class EmotionRecognizer:
@@ -36,7 +45,9 @@ class EmotionRecognizer:
     >>> [(face.box, face.label, face.confidence) for face in recognizer(image_bgr)]  # doctest: +SKIP
 
     The network is compiled for a few batch sizes when it is loaded, and never afterwards. Several threads may use one
-    recogniser at once; femo's detectors let them wait for each other, the network does not.
+    recogniser at once; femo's detectors let them wait for each other, the network does not. A process that is forked
+    from one with a recogniser cannot recognise, since the threads of JAX are not there: start processes with `spawn`,
+    or load the recogniser in each of them and nowhere before.
 
     Attributes:
       model: the network and what is known of it; replacing it has no effect.
@@ -56,7 +67,10 @@ class EmotionRecognizer:
         Raises:
           ValueError: the batch sizes are not positive integers.
           ModelFileError: the network gives NaN or infinity.
+          FemoError: this process was forked from one in which a recogniser was loaded.
         """
+        _refuse_after_fork()
+        _loaded_in.add(os.getpid())
         self.model = model
         self.detector = detector
         self.uncertain_below = TrackConfig().uncertain_below
@@ -90,31 +104,45 @@ class EmotionRecognizer:
             detector = create_detector(detector or DetectorConfig())
         return cls(load_model(path), detector, batch_sizes=batch_sizes)
 
-    def __call__(self, image: np.ndarray | InputImage) -> list[FaceEmotion]:
+    def __repr__(self) -> str:
+        model, detector = self.model, type(self.detector).__name__
+        network = f"{model.architecture}, {model.image_size}x{model.image_size}, {len(model.classes)} classes"
+        return f"EmotionRecognizer({network}, {detector})"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "an EmotionRecognizer cannot be pickled, since it holds compiled code."
+            " Call EmotionRecognizer.load() in each process instead."
+        )
+
+    def __call__(self, image: ImageLike | InputImage) -> list[FaceEmotion]:
         """The faces of a single image, in the detector's order; none is no error.
 
         Args:
-          image: in any form that `InputImage` takes: BGR, BGRA or grey.
+          image: an array in any form that `InputImage` takes (BGR, BGRA or grey), an image of Pillow, or the path of an
+            image file.
 
         Raises:
           ValueError: the image is not one.
+          SourceError: the file is missing or is no image.
         """
-        image = InputImage.of(image)
+        image = _input(image)
         return self._faces(image, self.detector.detect(image), self.detector.geometry)
 
-    def whole(self, image: np.ndarray | InputImage) -> FaceEmotion:
+    def whole(self, image: ImageLike | InputImage) -> FaceEmotion:
         """The emotion of an image that is a face and nothing else, as those of FER-2013 are.
 
         Of an image that is not square, the square of the same area around its middle is taken; where that leaves the
         image, the pixels at the edge are repeated.
 
         Args:
-          image: in any form that `InputImage` takes: BGR, BGRA or grey.
+          image: as `__call__` takes it.
 
         Raises:
           ValueError: the image is not one.
+          SourceError: the file is missing or is no image.
         """
-        image = InputImage.of(image)
+        image = _input(image)
         return self._faces(image, [image.box], WHOLE_IMAGE)[0]
 
     def classify(self, faces: np.ndarray) -> np.ndarray:
@@ -132,7 +160,9 @@ class EmotionRecognizer:
         Raises:
           ValueError: other shape or dtype.
           ModelFileError: the network gives NaN or infinity for these faces.
+          FemoError: this process was forked from the one in which the recogniser was loaded.
         """
+        _refuse_after_fork()
         size = self.model.image_size
         if not isinstance(faces, np.ndarray) or faces.shape[1:] != (size, size) or faces.dtype != np.uint8:
             got = f"{list(faces.shape)} {faces.dtype}" if isinstance(faces, np.ndarray) else type(faces).__name__
@@ -158,6 +188,27 @@ class EmotionRecognizer:
             FaceEmotion.of_still(box, probabilities, self.uncertain_below)
             for box, probabilities in zip(boxes, self.classify(crops), strict=True)
         ]
+
+
+def _refuse_after_fork() -> None:
+    """The threads of JAX do not survive a fork: what they should compute is waited for without end."""
+    if _loaded_in and os.getpid() not in _loaded_in:
+        raise FemoError(
+            "this process was forked after a recogniser was loaded, where JAX would wait without end. Load the"
+            " recogniser in each child process and nowhere before, or start the processes with"
+            " multiprocessing.get_context('spawn')."
+        )
+
+
+def _input(image: ImageLike | InputImage) -> InputImage:
+    """Any image that a caller may have, as pixels."""
+    if isinstance(image, str | os.PathLike):
+        return InputImage(read_picture(Path(image)))
+    if image is None:
+        raise ValueError("the image is None, as cv2.imread returns it for a file that it cannot read. Check the path.")
+    if hasattr(image, "convert") and hasattr(image, "getbands"):  # of Pillow, which femo does not need
+        image = np.asarray(image.convert("RGBA"))[..., [2, 1, 0, 3]]
+    return InputImage.of(image)
 
 
 def recognize_stills(

@@ -12,6 +12,7 @@ from femo_jax.live.detection import Detector
 from femo_jax.live.image import SAME_OVERLAP, Box, InputImage, crop_faces, overlaps, without_duplicates
 from femo_jax.live.results import FrameResult
 from femo_jax.live.tracking import Tracker
+from femo_jax.model_file import LoadedModel
 
 
 class FaceSearch:
@@ -65,6 +66,8 @@ class FaceSearch:
 class Classifier(Protocol):
     """What a stream needs of a recogniser."""
 
+    model: LoadedModel
+    """The network, whose `image_size` is that of a face crop."""
     detector: Detector
     """Finds the faces; may be replaced at any time."""
 
@@ -125,7 +128,9 @@ class EmotionStream:
         found, full_scan = self._search.find(frame, time, self._tracker.boxes())
         detected = clock.perf_counter()
         sightings = self._tracker.associate(time, found)
-        crops = crop_faces(frame.grey, [sighting.box for sighting in sightings], detector.geometry)
+        crops = crop_faces(
+            frame.grey, [sighting.box for sighting in sightings], detector.geometry, self._recognizer.model.image_size
+        )
         self._tracker.observe(sightings, self._recognizer.classify(crops))
         classified = clock.perf_counter()
 

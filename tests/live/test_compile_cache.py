@@ -1,4 +1,5 @@
 import logging
+import threading
 import warnings
 
 import jax
@@ -107,3 +108,27 @@ def test_damaged_entries_are_replaced_with_one_line(folder):
         with persistent_cache():
             compile_new(21)
             compile_new(22)
+
+
+def test_threads_that_compile_at_once_leave_the_options_as_they_were(folder):
+    """Each restores what it found: without a lock, that may be what another one set."""
+    before = {name: getattr(jax.config, name) for name in OPTIONS}
+    first_inside, second_asked = threading.Event(), threading.Event()
+
+    def first():
+        with persistent_cache():
+            first_inside.set()
+            second_asked.wait(0.2)  # without a lock, the second enters meanwhile and leaves after the first
+
+    def second():
+        first_inside.wait()
+        with persistent_cache():
+            second_asked.set()
+            one.join(0.2)
+
+    one, two = threading.Thread(target=first), threading.Thread(target=second)
+    one.start()
+    two.start()
+    one.join()
+    two.join()
+    assert {name: getattr(jax.config, name) for name in OPTIONS} == before

@@ -210,7 +210,7 @@ def test_every_form_of_a_picture_gives_the_same(recognizer, frame):
 
 
 @pytest.mark.parametrize(
-    "image", [np.zeros((0, 0, 3), np.uint8), np.full((8, 8), np.nan), np.zeros((8, 8, 2), np.uint8), "picture.png"]
+    "image", [np.zeros((0, 0, 3), np.uint8), np.full((8, 8), np.nan), np.zeros((8, 8, 2), np.uint8), 7]
 )
 def test_what_is_no_picture(recognizer, image):
     for recognize in (recognizer, recognizer.whole):

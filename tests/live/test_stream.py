@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -31,10 +33,12 @@ class BrightestSpot:
 class Brightness:
     """Stands in for the recogniser: a face of 150 is happy, one of 250 is sad."""
 
-    def __init__(self):
+    def __init__(self, image_size=48):
+        self.model = SimpleNamespace(image_size=image_size)
         self.detector = BrightestSpot()
 
     def classify(self, faces):
+        assert faces.shape[1:] == (self.model.image_size,) * 2
         probabilities = np.full((len(faces), 7), 0.02, np.float32)
         for row, face in zip(probabilities, faces, strict=True):
             row[EMOTIONS.index("happy" if face.mean() < 200 else "sad")] = 0.88
@@ -119,3 +123,8 @@ def test_a_frame_without_faces_has_none(stream):
 def test_a_time_that_is_none_is_refused(stream, time):
     with pytest.raises(ValueError, match="finite seconds"):
         stream(frame(20), time=time)
+
+
+def test_crops_have_the_size_that_the_model_takes():
+    stream = EmotionStream(Brightness(image_size=64), StreamConfig(track=TrackConfig(min_hits=1)))
+    assert [face.label for face in stream(frame(x=20), time=0.0).faces] == ["happy"]

@@ -45,7 +45,7 @@ _CERTAIN = 20
 """Hits in a close look from which on a face is certain."""
 
 _LARGE = 0.15
-"""Part of the shorter side of a still from which on a face is large; small faces are never all that there may be."""
+"""Part of the shorter side of a still from which on a face is large: a small one alone may well be a false one."""
 
 _SUBPIXELS = 16
 """Fractions of a pixel to which overlapping hits are averaged: OpenCV groups boxes of whole numbers."""
@@ -96,7 +96,8 @@ class HaarDetector:
         found = self._found(image, smallest)
         if still and self._second is not None:
             large = _LARGE * min(image.width, image.height)
-            if not any(hits >= _CERTAIN and face.size >= large for face, hits in found):
+            certain = [face.size for face, hits in found if hits >= _CERTAIN]
+            if len(certain) < 2 and max(certain, default=0) < large:
                 found += self._second._found(image, max(smallest, _SECOND_MIN_SIZE))
                 # The largest come first: false faces lie inside true ones.
                 found.sort(key=lambda face: -face[0].size)
