@@ -20,7 +20,7 @@ from femo_jax.live.config import DetectorConfig, StreamConfig, TrackConfig
 from femo_jax.live.detection import Detector, create_detector
 from femo_jax.live.image import WHOLE_IMAGE, Box, CropGeometry, InputImage, crop_faces
 from femo_jax.live.results import FaceEmotion, FrameResult
-from femo_jax.live.sources.pictures import read_picture
+from femo_jax.live.sources.images import read_image
 from femo_jax.live.stream import EmotionStream
 from femo_jax.model_file import LoadedModel, class_probabilities
 from femo_jax.models import create_model
@@ -203,7 +203,7 @@ def _refuse_after_fork() -> None:
 def _input(image: ImageLike | InputImage) -> InputImage:
     """Any image that a caller may have, as pixels."""
     if isinstance(image, str | os.PathLike):
-        return InputImage(read_picture(Path(image)))
+        return InputImage(read_image(Path(image)))
     if image is None:
         raise ValueError("the image is None, as cv2.imread returns it for a file that it cannot read. Check the path.")
     if hasattr(image, "convert") and hasattr(image, "getbands"):  # of Pillow, which femo does not need
