@@ -10,8 +10,9 @@ import tyro
 from rich.console import Console
 from rich.markup import escape
 
-from femo_jax.cli.console import say
-from femo_jax.errors import ConfigError
+from femo_jax.cli.arguments import check_outputs, replace_deprecated
+from femo_jax.cli.console import STANDARD_OUTPUT, error_console, note, warn, wrote
+from femo_jax.errors import ConfigError, SourceError
 from femo_jax.live.config import DetectorConfig, DrawConfig, SearchConfig, StreamConfig, TrackConfig
 from femo_jax.live.image import InputImage
 from femo_jax.live.output.frame_log import FrameLog
@@ -22,11 +23,23 @@ from femo_jax.live.playing.window import KEYS, PreviewWindow
 from femo_jax.live.recognizer import EmotionRecognizer, recognize_stills
 from femo_jax.live.results import FrameResult
 from femo_jax.live.sources import open_source
-from femo_jax.live.sources.addresses import redacted
+from femo_jax.live.sources.addresses import is_address, redacted
 from femo_jax.live.sources.frame import Frame, FrameSource
+from femo_jax.live.sources.images import find_images
 from femo_jax.signals import stop_request
 
 _File = Annotated[Path | None, tyro.conf.arg(metavar="FILE")]
+DEPRECATED_OPTIONS = {
+    "--detector.smallest": "--detector.min-size",
+    "--detector.largest": "--detector.max-size",
+    "--detector.score": "--detector.score-threshold",
+    "--search.window": "--search.window-scale",
+    "--search.scales": "--search.scale-range",
+    "--track.born-after": "--track.min-hits",
+    "--track.lost-after-ms": "--track.max-age-ms",
+}
+DEPRECATED_VALUES = {"--faces": {"whole": "cropped"}}
+
 _Flag = tyro.conf.FlagCreatePairsOff[bool]
 
 _CAMERA_RATES = (1.0, 120.0)  # frames a second that can be true; network streams announce others as well
@@ -38,14 +51,17 @@ _SLIDE_RATE = 1.0  # of pictures that stand alone
 
 @dataclass(frozen=True)
 class Options:
-    """Shows the emotions of the faces of a camera, a clip or pictures, as they come."""
+    """Recognise the emotions of the faces in a camera, stream, clip or images, frame by frame.
+
+    Example: femo live clip.mp4 --output annotated.mp4 --log faces.jsonl --no-window
+    """
 
     source: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="[SOURCE]")] = "0"
-    """A camera's number, an address (rtsp://, http://), a clip, a picture, or a folder or pattern of pictures."""
+    """Number of a camera, address (rtsp://, http://), clip, image, or folder or pattern of images."""
     output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="FILE")] = None
-    """Write the annotated frames as a clip: .mp4, .mkv or .avi, of up to 240 frames a second."""
+    """Write the annotated frames as a clip (.mp4, .mkv or .avi); .avi has a constant rate."""
     log: _File = None
-    """Write a line of JSON a frame: its time, the milliseconds of work, and the faces."""
+    """Write a line of JSON for each frame: time, latency and faces; - for standard output."""
     no_window: _Flag = False
     """Open no window; clips then run as fast as they can."""
     max_frames: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
@@ -60,8 +76,8 @@ class Options:
     """A camera or stream without a frame for so long is given up; inf never is."""
     model: Annotated[str | None, tyro.conf.arg(metavar="MODEL")] = None
     """A shipped model by name (default, small), a model file, or a run folder."""
-    faces: Literal["detect", "whole"] = "detect"
-    """whole: each frame is a cropped face, and nothing is searched for."""
+    faces: Literal["detect", "cropped"] = "detect"
+    """cropped: each frame is one face crop, and nothing is detected."""
     detector: DetectorConfig = field(default_factory=DetectorConfig)
     search: SearchConfig = field(default_factory=SearchConfig)
     track: TrackConfig = field(default_factory=TrackConfig)
@@ -71,9 +87,7 @@ class Options:
         """Refuses what cannot be done, with ConfigError."""
         if self.max_frames is not None and self.max_frames < 1:
             raise ConfigError(f"--max-frames is {self.max_frames}; expected at least 1.")
-        written = [path.resolve() for path in (self.output, self.log) if path is not None]
-        if len({*written, Path(self.source).resolve()}) <= len(written):
-            raise ConfigError("the source, --output and --log must be different files.")
+        check_outputs({"--output": self.output, "--log": self.log}, inputs=_files(self.source), model=self.model)
 
     @property
     def title(self) -> str:
@@ -99,7 +113,7 @@ def run(options: Options) -> int:
         log = stack.enter_context(FrameLog(options.log)) if options.log is not None else None
         window = None
         if with_window:
-            window = stack.enter_context(PreviewWindow(f"femo - {options.title}", say, lambda: bool(stop)))
+            window = stack.enter_context(PreviewWindow(f"femo - {options.title}", warn, lambda: bool(stop)))
         player = Player(
             _recognition(recognizer, options),
             stop,
@@ -112,8 +126,19 @@ def run(options: Options) -> int:
         _play(player, source, options, with_window)
     for path in (options.output, options.log):
         if path is not None and path.exists():
-            print(f"Written: {path}")
+            wrote(path)
     return 128 + stop.signum if stop else 0
+
+
+def _files(source: str) -> list[Path]:
+    """The files that a source reads."""
+    path = Path(source)
+    if is_address(source) or path.is_file():
+        return [] if is_address(source) else [path]
+    try:
+        return find_images(source)
+    except SourceError:  # reported when it is opened
+        return [path]
 
 
 def _can_open_window(options: Options) -> bool:
@@ -124,7 +149,7 @@ def _can_open_window(options: Options) -> bool:
     written = " and ".join(str(path) for path in (options.output, options.log) if path is not None)
     if not written:
         raise ConfigError(f"{why_not}. Give --output FILE or --log FILE to have the results written.")
-    say(f"{why_not}; writing {written} only")
+    warn(f"{why_not}; writing {written} only")
     return False
 
 
@@ -142,7 +167,7 @@ def _recognition(recognizer: EmotionRecognizer, options: Options) -> Callable[[F
     """Follows faces through the frames of a stream; a still picture, or a cropped face, stands alone."""
     recognizer.uncertain_below = options.track.uncertain_below
     stream = recognizer.stream(StreamConfig(search=options.search, track=options.track))
-    whole = options.faces == "whole"
+    whole = options.faces == "cropped"
 
     def recognize(frame: Frame) -> FrameResult:
         if whole or frame.still:
@@ -155,9 +180,9 @@ def _recognition(recognizer: EmotionRecognizer, options: Options) -> Callable[[F
 def _play(player: Player, source: FrameSource, options: Options, with_window: bool) -> None:
     """Plays, with a line about how it goes where there is no window, and prints what it came to."""
     if with_window:
-        say(f"in the window, {KEYS}")
+        warn(f"in the window, {KEYS}")
     name = escape(options.title)
-    status = Console(stderr=True, quiet=with_window).status(name)
+    status = Console(stderr=True, quiet=with_window or error_console().quiet).status(name)
 
     def tell() -> None:
         status.update(f"{name}: {player.summary.frames:,} frames, {player.pulse.frames_per_second or 0:.0f}/s")
@@ -166,10 +191,14 @@ def _play(player: Player, source: FrameSource, options: Options, with_window: bo
         with status:
             player.play(source, options.max_frames, tell)
     finally:
-        print(player.summary)
+        if options.log == STANDARD_OUTPUT:
+            note(str(player.summary))
+        else:
+            print(player.summary)
 
 
 def main(argv: list[str]) -> int:
     """Runs `femo live`; returns the exit code."""
-    description = f"{Options.__doc__} In the window, {KEYS}; Ctrl-C ends it too, and what was written is kept."
-    return run(tyro.cli(Options, prog="femo live", description=description, args=argv))
+    description = f"{Options.__doc__}\nIn the window, {KEYS}. Ctrl-C ends it too, and what was written is kept."
+    arguments = replace_deprecated(argv, DEPRECATED_OPTIONS, DEPRECATED_VALUES)
+    return run(tyro.cli(Options, prog="femo live", description=description, args=arguments))

@@ -75,10 +75,26 @@ def test_a_clip_becomes_an_annotated_clip_and_a_log(clip, tmp_path, capsys):
     assert [line["index"] for line in lines] == list(range(12))
     assert lines[6]["time"] == pytest.approx(0.24, abs=0.01)
     assert [face["id"] for face in lines[6]["faces"]] == [1]
-    printed = capsys.readouterr().out
-    assert "frames     12 in" in printed
-    assert "faces      1\n" in printed
-    assert f"Written: {output}\nWritten: {log}\n" in printed
+    printed = capsys.readouterr()
+    assert "frames     12 in" in printed.out
+    assert "faces      1\n" in printed.out
+    assert f"wrote {output}\nfemo: wrote {log}\n" in printed.err
+
+
+def test_the_log_on_standard_output_is_alone_there(clip, capfd):
+    assert main(["live", str(clip), "--log", "-", "--no-window", "--max-frames", "3"]) == 0
+    printed = capfd.readouterr()
+    assert [json.loads(line)["index"] for line in printed.out.splitlines()] == [0, 1, 2]
+    assert "frames     3 in" in printed.err
+
+
+@pytest.mark.parametrize("link", ["hardlink_to", "symlink_to"])
+def test_a_link_to_the_source_is_not_written_over(clip, tmp_path, capsys, link):
+    before = clip.read_bytes()
+    getattr(tmp_path / "linked.jsonl", link)(clip)
+    assert main(["live", str(clip), "--log", str(tmp_path / "linked.jsonl"), "--no-window"]) == 2
+    assert "is also an input" in capsys.readouterr().err
+    assert clip.read_bytes() == before
 
 
 def test_it_ends_after_so_many_frames(clip, tmp_path):
@@ -113,7 +129,7 @@ def test_the_model_is_passed_on_as_it_was_named(clip, recognizer, monkeypatch, o
 
 def test_whole_frames_are_faces(clip, tmp_path):
     log = tmp_path / "live.jsonl"
-    assert main(["live", str(clip), "--log", str(log), "--faces", "whole"]) == 0
+    assert main(["live", str(clip), "--log", str(log), "--faces", "cropped"]) == 0
     assert {tuple(face["box"]) for line in records(log) for face in line["faces"]} == {(0, 0, 128, 96)}
 
 
@@ -262,8 +278,8 @@ def test_the_second_sighup_of_a_closed_terminal_does_not_break_off_the_end_of_th
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["{clip}", "--output", "{clip}"], "different files"),
-        (["{clip}", "--log", "{folder}/../{name}/x", "--output", "{folder}/x"], "different files"),
+        (["{clip}", "--output", "{clip}"], "is also an input"),
+        (["{clip}", "--log", "{folder}/../{name}/x", "--output", "{folder}/x"], "is named by --output and --log"),
         (["{clip}", "--max-frames", "0"], "--max-frames"),
         (["{clip}", "--output", "{folder}/live.txt"], "live.txt"),
         (["{folder}/nowhere.mp4", "--no-window"], "nowhere.mp4"),

@@ -1,6 +1,8 @@
 """The log of `femo live`: one JSON object a line and frame, written before the next frame is looked at."""
 
 import json
+import os
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,11 +17,19 @@ class FrameLog:
     def __init__(self, path: Path) -> None:
         """Begins the log, in place of an older one.
 
+        Args:
+          path: of the file; `-` is standard output.
+
         Raises:
-          FemoError: the file cannot be made.
+          FemoError: the file cannot be made, or is a named pipe that nothing reads.
         """
         self.path = path
+        if path == Path("-"):
+            self._file = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8", buffering=1)
+            return
         try:
+            if path.is_fifo():
+                os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))  # fails where opening it would wait for a reader
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = path.open("w", encoding="utf-8", buffering=1)
         except OSError as error:

@@ -13,6 +13,8 @@ from femo_jax.live.sources.frame import FrameSource
 from femo_jax.live.sources.images import ImageSource, find_images
 from femo_jax.live.sources.network import open_network
 
+_HIGHEST_CAMERA = 255  # the most that Linux has
+
 
 def open_source(
     spec: str | os.PathLike[str],
@@ -43,7 +45,9 @@ def open_source(
     _check(size, rate, give_up_after, timeout)
     word = os.fspath(spec)
     path = Path(word)
-    camera = int(word) if re.fullmatch(r"[0-9]+", word) else camera_number(path)
+    camera = int(word) if re.fullmatch(r"[0-9]{1,4000}", word) else camera_number(path)
+    if camera is not None and camera > _HIGHEST_CAMERA:
+        raise SourceError(f"camera {word}: no such camera; expected a number from 0 to {_HIGHEST_CAMERA}.")
     if camera is not None:
         return open_camera(camera, size, rate, give_up_after)
     if is_address(word):

@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -74,3 +75,9 @@ def test_a_place_where_nothing_can_be_written_is_told(tmp_path):
 def test_a_full_disk_is_told_once():
     with pytest.raises(FemoError, match="No space left"), FrameLog(Path("/dev/full")) as log:
         log.write(0, result())
+
+
+def test_a_named_pipe_that_nothing_reads_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(FemoError, match="pipe: cannot be written"):
+        FrameLog(tmp_path / "pipe")

@@ -97,3 +97,9 @@ def test_a_pattern_without_pictures(tmp_path):
 def test_numbers_that_make_no_sense(option, value):
     with pytest.raises(ConfigError, match=rf"{option} is "):
         open_source("0", **{option: value})
+
+
+@pytest.mark.parametrize("number", ["256", "1" + 20 * "0"])
+def test_a_camera_number_that_no_machine_has(number):
+    with pytest.raises(SourceError, match=f"camera {number}: no such camera; expected a number from 0 to 255"):
+        open_source(number)
