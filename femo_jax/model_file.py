@@ -1,4 +1,4 @@
-"""One portable file a model: safetensors weights, and in the header all that is needed to run them.
+"""One portable file a model: safetensors weights, with everything that is needed to run them in the header.
 
 The header holds a single metadata entry, `femo`, a JSON object with the fields of `LoadedModel` and a SHA-256 over
 them and the weights, so that a flipped bit is found before it becomes a wrong answer. One entry, since safetensors
@@ -30,7 +30,7 @@ from femo_jax.models import Limits, Outline, check_options, create_model, outlin
 from femo_jax.preprocess import FER2013_MEAN, FER2013_STD, IMAGE_SIZE, normalize
 
 FORMAT = 1
-"""Version of the header; raised when an older femo could no longer read it."""
+"""Version of the header, increased when older versions of femo cannot read it."""
 
 _KEY = "femo"
 _LENGTH_BYTES = 8  # a safetensors file begins with the header's length, little endian
@@ -44,14 +44,14 @@ class LoadedModel:
 
     Attributes:
       architecture: a name of `femo_jax.models.create_model`.
-      options: that model's options, as JSON has them.
+      options: its options, as JSON values.
       variables: `{"params": ..., "batch_stats": ...}`, nested dicts of float32 arrays.
-      mean: mean of the training pixels in 0..1, taken off a picture.
-      std: their standard deviation, by which it is then divided.
-      image_size: height and width of a picture, in pixels.
+      mean: mean of the training pixels in 0..1, subtracted from an image.
+      std: their standard deviation, by which the image is divided.
+      image_size: height and width of an image, in pixels.
       classes: labels in the order of the logits.
-      training: a summary of how it was made (data, epochs, accuracy, ...), as JSON has it.
-      temperature: by which the logits are divided, so that the softmax is calibrated.
+      training: a summary of its training (data, epochs, accuracy, ...), as JSON values.
+      temperature: divisor of the logits that calibrates the softmax.
     """
 
     architecture: str
@@ -66,7 +66,7 @@ class LoadedModel:
 
 
 def logits_function(loaded: LoadedModel) -> jax.tree_util.Partial:
-    """The network as a pure function, to be jitted by the caller.
+    """Return the network as a pure function, to be jitted by the caller.
 
     Returns:
       A function of images `[batch, image_size, image_size, 1]`, uint8 in 0..255 or float in 0..1, that gives

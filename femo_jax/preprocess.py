@@ -1,4 +1,4 @@
-"""From grey pictures to what a network takes, the same in training, evaluation and live recognition."""
+"""Normalisation of grey images, the same in training, evaluation and recognition."""
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,7 @@ FER2013_STD = 0.2550
 
 
 def normalize(images: jax.Array, mean: float = FER2013_MEAN, std: float = FER2013_STD) -> jax.Array:
-    """Standardises pictures: `[..., 48, 48, 1]` uint8 in 0..255, or float in 0..1, -> float32 of the same shape."""
+    """Standardise images: `[..., 48, 48, 1]` uint8 in 0..255, or float in 0..1, -> float32 of the same shape."""
     if images.dtype == jnp.uint8:
         images = images.astype(jnp.float32) / 255.0
     return (images - mean) / std

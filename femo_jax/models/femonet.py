@@ -18,14 +18,14 @@ _he_normal = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
 class FemoNet(nn.Module):
     """Residual stages of dense 3x3 convolutions behind a space-to-depth stem.
 
-    The stem folds 48x48x1 into 24x24x4 without losing a pixel, so that no layer works at 48x48, where
-    element-wise work outweighs the convolutions. Each stage is a 3x3 convolution to a new width and
+    The stem rearranges 48x48x1 to 24x24x4, so that no layer runs at 48x48, where element-wise operations
+    outweigh the convolutions. Each stage is a 3x3 convolution to a new width and
     `blocks` residual 3x3 convolutions (He et al. 2015, arXiv:1512.03385), every one with BatchNorm and
-    ReLU; stages are divided by 2x2 max pooling. Global average pooling, Dropout and one dense layer end it. In
-    training, `drop_path` leaves out residual branches at random; with `identity_start` they begin as nothing, their
-    last scale being 0 (Goyal et al. 2017, arXiv:1706.02677).
+    ReLU; stages are divided by 2x2 max pooling. Global average pooling, Dropout and one dense layer
+    follow. In training, `drop_path` drops residual branches at random; with `identity_start` their last scale is
+    initialised to 0 (Goyal et al. 2017, arXiv:1706.02677).
 
-    With the default widths: 2,640,775 parameters, 66.7 M multiply-adds for a 48x48 picture.
+    With the default widths: 2,640,775 parameters, 66.7 M multiply-adds for a 48x48 image.
     """
 
     num_classes: int = 7
@@ -39,7 +39,7 @@ class FemoNet(nn.Module):
 
     @nn.compact
     def __call__(self, images: jax.Array, *, train: bool) -> jax.Array:
-        """`[b, 48, 48, 1]` normalised float pictures -> `[b, num_classes] float32` logits."""
+        """`[b, 48, 48, 1]` normalised float images -> `[b, num_classes] float32` logits."""
         branch_scale = nn.initializers.zeros if self.identity_start else nn.initializers.ones
         x = space_to_depth2(images.astype(self.dtype))
         for stage, width in enumerate(self.widths):

@@ -1,4 +1,4 @@
-"""BatchNorm folded into the layers before it: the same network with less to compute.
+"""Folding of BatchNorm into the layers before it, for faster inference.
 
 At inference BatchNorm maps each channel by a fixed factor and a fixed shift. Behind a convolution or a dense layer the
 factor goes into the kernel, and the shift alone is left, which femo's convolutions add, and cut at 0 where BatchNorm
@@ -37,10 +37,10 @@ class _Pair(NamedTuple):
 def fold_batch_norm(
     model: nn.Module, variables: Mapping[str, Any], example: jax.Array | np.ndarray | jax.ShapeDtypeStruct
 ) -> Partial:
-    """The network at inference, with each BatchNorm folded that comes directly behind a linear layer.
+    """Fold each BatchNorm that directly follows a linear layer, for inference.
 
-    The network is traced once to see which they are; a BatchNorm behind anything else, or behind an output that
-    something else uses as well, stays as it is.
+    The network is traced once to find them. A BatchNorm after anything else, or after an output that something else
+    also uses, is kept.
 
     Args:
       model: a network as `femo_jax.models.register` describes it.
@@ -48,7 +48,7 @@ def fold_batch_norm(
       example: of the shape and dtype of its input, `[b, h, w, 1] float32`.
 
     Returns:
-      A function of normalised pictures `[b, h, w, 1] float32` that gives logits `[b, classes] float32`, equal to the
+      A function of normalised images `[b, h, w, 1] float32` that gives logits `[b, classes] float32`, equal to the
       network's up to rounding. It is a pytree with the folded weights as leaves, to be jitted by the caller.
     """
     weights: dict[str, Any] = flatten_dict(dict(variables), sep="/")  # pyright: ignore[reportAssignmentType]

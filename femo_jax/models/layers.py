@@ -39,7 +39,7 @@ class Conv(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, *, shift: jax.Array | None = None, relu: bool = False) -> jax.Array:
-        """`[b, h, w, c]` -> `[b, h', w', features]`; a `shift [features]` is added like a bias; cut at 0 if asked."""
+        """`[b, h, w, c]` -> `[b, h', w', features]`; a `shift [features]` is added like a bias; cut at 0 if `relu`."""
         shape = (self.size, self.size, x.shape[-1] // self.groups, self.features)
         kernel = self.param("kernel", self.kernel_init, shape)
         if self.use_bias:
@@ -58,7 +58,7 @@ class Conv(nn.Module):
 
 
 class BatchNorm(nn.Module):
-    """Batch normalisation with the parameters and running averages of `nn.BatchNorm`, and ReLU behind it if asked.
+    """Batch normalisation with the parameters and running averages of `nn.BatchNorm`, optionally followed by ReLU.
 
     Attributes:
       relu: cut the output at 0.
@@ -97,10 +97,10 @@ class BatchNorm(nn.Module):
 
 
 class DropPath(nn.Module):
-    """Stochastic depth (Huang et al. 2016, arXiv:1603.09382): drops a residual branch for some pictures in training.
+    """Stochastic depth (Huang et al. 2016, arXiv:1603.09382): drops a residual branch for some images in training.
 
     Attributes:
-      rate: share of the pictures whose branch is dropped; the others' are scaled up to keep the mean.
+      rate: share of the images whose branch is dropped; the others' are scaled up to keep the mean.
     """
 
     rate: float

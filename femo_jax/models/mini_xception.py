@@ -50,7 +50,7 @@ class MiniXception(nn.Module):
     padding, four residual modules of two separable convolutions and a pooling each, a convolution to the classes and
     global average pooling. The authors count the running statistics of BatchNorm too, and so come to 58,423.
 
-    With the default widths: 56,951 parameters, 5.5 M multiply-adds for a 48x48 picture.
+    With the default widths: 56,951 parameters, 5.5 M multiply-adds for a 48x48 image.
 
     Attributes:
       num_classes: length of the logits.
@@ -70,7 +70,7 @@ class MiniXception(nn.Module):
 
     @nn.compact
     def __call__(self, images: jax.Array, *, train: bool) -> jax.Array:
-        """`[b, h, w, 1]` normalised float pictures -> `[b, num_classes] float32` logits."""
+        """`[b, h, w, 1]` normalised float images -> `[b, num_classes] float32` logits."""
         x = images
         for _ in range(2):
             x = self._norm(self._conv(self.stem_width, 3, padding="VALID")(x), train, relu=True)

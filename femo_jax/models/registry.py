@@ -1,4 +1,4 @@
-"""The networks by name, as configurations, model files and the command line call them."""
+"""The networks by name, as used in configurations, model files and on the command line."""
 
 import dataclasses
 import math
@@ -18,11 +18,11 @@ _NETWORKS: dict[str, type[nn.Module]] = {}
 
 
 def register(name: str) -> Callable[[_Network], _Network]:
-    """Class decorator: makes a linen module available as `create_model(name)`.
+    """Class decorator that makes a linen module available as `create_model(name)`.
 
     The module's fields are its options, all with defaults, among them `num_classes`, `dropout` and `dtype`; a field
-    `ops`, which is no option, says how its layers are carried out (`femo_jax.ops.Implementation`). Its call
-    is `(images, *, train)`: `[b, h, w, 1] float32` normalised pictures -> `[b, num_classes] float32` logits. The first
+    `ops`, which is not an option, selects the kernel backend (`femo_jax.ops.Implementation`). Its call
+    is `(images, *, train)`: `[b, h, w, 1] float32` normalised images -> `[b, num_classes] float32` logits. The first
     line of its docstring is what `femo models` prints.
 
     Raises:
@@ -65,12 +65,11 @@ def model_options(name: str) -> dict[str, Any]:
 
 
 def create_model(name: str, /, *, ops: Implementation = "xla", **options: Any) -> nn.Module:
-    """A network by name; `options` replace the defaults of its fields.
+    """Create a network by name; `options` replace the defaults of its fields.
 
-    With any `ops` it has the same parameters and, up to rounding, gives the same; one without a field `ops` is carried
-    out by XLA.
+    Parameters and, up to rounding, results do not depend on `ops`; a network without a field `ops` uses XLA.
 
-    Options may come from JSON: a list does for a tuple, and `dtype="bfloat16"` for the type.
+    Options may come from JSON: a list for a tuple, and `dtype="bfloat16"` for the type.
 
     >>> create_model("simple_cnn", dropout=0.3).dropout
     0.3

@@ -19,7 +19,7 @@ class SimpleCNN(nn.Module):
     Each block is its convolutions with BatchNorm and ReLU, 2x2 max pooling and Dropout. Most of such networks begin
     with 64 channels; here they are 32, because at 48x48 pixels element-wise work outweighs the convolutions.
 
-    With the default widths: 980,455 parameters, 33.1 M multiply-adds for a 48x48 picture.
+    With the default widths: 980,455 parameters, 33.1 M multiply-adds for a 48x48 image.
 
     Attributes:
       num_classes: length of the logits.
@@ -42,7 +42,7 @@ class SimpleCNN(nn.Module):
 
     @nn.compact
     def __call__(self, images: jax.Array, *, train: bool) -> jax.Array:
-        """`[b, h, w, 1]` normalised float pictures -> `[b, num_classes] float32` logits; h and w as in `init`."""
+        """`[b, h, w, 1]` normalised float images -> `[b, num_classes] float32` logits; h and w as in `init`."""
         x = images
         for width, convolutions in zip(self.widths, self.convolutions, strict=True):
             for _ in range(convolutions):

@@ -1,4 +1,4 @@
-"""Convolution, BatchNorm and pooling: one signature each, carried out by XLA or, faster on a CPU, by oneDNN."""
+"""Convolution, BatchNorm and pooling: one signature each, computed by XLA or, faster on a CPU, by oneDNN."""
 
 from femo_jax.ops.batch_norm import batch_norm
 from femo_jax.ops.choice import Choice, Implementation, Ops, choose

@@ -20,7 +20,7 @@ def batch_norm(
     relu: bool = False,
     implementation: Implementation = "xla",
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Normalises each channel by its mean and variance over the batch, then scales and shifts it.
+    """Normalise each channel by its mean and variance over the batch, then scale and shift it.
 
     Source: Ioffe and Szegedy 2015, https://arxiv.org/abs/1502.03167. Moments are taken in float32; the variance is
     that of the batch itself (divided by n h w), as in Flax.
@@ -31,7 +31,7 @@ def batch_norm(
       bias: `[c] float32`.
       epsilon: added to the variance.
       relu: cut the output at 0.
-      implementation: of XLA or oneDNN; equal up to rounding.
+      implementation: XLA or oneDNN; equal up to rounding.
 
     Returns:
       The output, of the shape and dtype of `x`, and mean and variance, each `[c] float32`. No gradient flows through
@@ -44,8 +44,8 @@ def batch_norm(
     if not x.shape[-1:] == scale.shape == bias.shape:
         raise ValueError(f"scale {scale.shape} and bias {bias.shape} do not fit the channels of {x.shape}")
     if implementation == "onednn":
-        pictures = x if x.ndim == 4 else x.reshape(-1, 1, 1, x.shape[-1])
-        output, mean, variance = _onednn(float(epsilon), relu, pictures, scale, bias)  # pyright: ignore[reportGeneralTypeIssues]
+        images = x if x.ndim == 4 else x.reshape(-1, 1, 1, x.shape[-1])
+        output, mean, variance = _onednn(float(epsilon), relu, images, scale, bias)  # pyright: ignore[reportGeneralTypeIssues]
         return output.reshape(x.shape), lax.stop_gradient(mean), lax.stop_gradient(variance)
     return _xla(epsilon, relu, x, scale, bias)
 
@@ -72,7 +72,7 @@ def normalized(
     epsilon: float,
     relu: bool,
 ) -> jax.Array:
-    """`(x - mean) / sqrt(variance + epsilon) * scale + bias`, cut at 0 if asked; in float32, then of the dtype of x."""
+    """`(x - mean) / sqrt(variance + epsilon) * scale + bias`, cut at 0 if `relu`; computed in float32."""
     output = (x.astype(jnp.float32) - mean) * (lax.rsqrt(variance + epsilon) * scale) + bias
     return (jax.nn.relu(output) if relu else output).astype(x.dtype)
 

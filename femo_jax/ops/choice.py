@@ -1,4 +1,4 @@
-"""Which implementation a program takes: asked for by name, or chosen for the devices at hand."""
+"""The kernel backend of a program: requested by name, or chosen for the available devices."""
 
 from typing import Literal, NamedTuple
 
@@ -8,19 +8,19 @@ from femo_jax.errors import ConfigError
 from femo_jax.ops.native.library import NativeError, load, trains_in_bfloat16
 
 Implementation = Literal["xla", "onednn"]
-"""XLA, on every platform; or oneDNN, on a CPU where the extension can be built."""
+"""Kernel backend: XLA, on every platform; or oneDNN, on a CPU where the extension can be built."""
 
 Ops = Literal["auto", "xla", "onednn"]
-"""What a user asks for."""
+"""A user's request; `auto` chooses."""
 
 
 class Choice(NamedTuple):
-    """How the layers are carried out.
+    """The kernel backend of the layers.
 
     Attributes:
-      implementation: of XLA or oneDNN.
-      dtype: in which a training step's convolutions and activations are computed, float32 or bfloat16.
-      reason: why, in words for a log.
+      implementation: XLA or oneDNN.
+      dtype: compute dtype of convolutions and activations in training, float32 or bfloat16.
+      reason: why it was chosen, for a log.
     """
 
     implementation: Implementation
@@ -29,36 +29,36 @@ class Choice(NamedTuple):
 
 
 def choose(ops: Ops = "auto", dtype: str = "float32") -> Choice:
-    """The implementation to use with JAX's default backend; starts the backend, and builds the extension if need be.
+    """Choose the kernel backend for JAX's default device; starts JAX, and builds the extension if needed.
 
-    `auto` takes oneDNN where JAX runs on one CPU device and the extension is built or can be built; else XLA. A
-    processor without bfloat16 only imitates it, slower than it computes in float32, which loses nothing: there `auto`
-    has oneDNN train in float32.
+    `auto` takes oneDNN if JAX runs on one CPU device and the extension is built or can be built, otherwise XLA. A
+    processor without bfloat16 instructions emulates them more slowly than it computes in float32: there oneDNN trains
+    in float32.
 
     Args:
-      ops: what the user asks for.
-      dtype: in which a network is to be trained, float32 or bfloat16.
+      ops: the user's request.
+      dtype: requested compute dtype, float32 or bfloat16.
 
     Raises:
-      ConfigError: oneDNN was asked for and is not to be had here; the message says why and what to do.
+      ConfigError: oneDNN was requested and is not available; the message gives the reason and the remedy.
     """
     if ops == "xla":
-        return Choice("xla", dtype, "as asked")
+        return Choice("xla", dtype, "requested")
     obstacle = _obstacle()
     otherwise = Choice("xla", dtype, obstacle)
     if not obstacle:
-        why = f"version {load()}, {'as asked' if ops == 'onednn' else 'JAX runs on one CPU device'}"
+        why = f"version {load()}, {'requested' if ops == 'onednn' else 'JAX runs on one CPU device'}"
         if dtype == "float32" or trains_in_bfloat16():
             return Choice("onednn", dtype, why)
         obstacle = f"oneDNN has no {dtype} for this processor"
         otherwise = Choice("onednn", "float32", f"{why}; in float32, since {obstacle}")
     if ops == "onednn":
-        raise ConfigError(f"ops onednn: {obstacle}. Choose xla or auto, or mend this")
+        raise ConfigError(f"ops onednn: {obstacle}. Choose xla or auto, or fix this")
     return otherwise
 
 
 def _obstacle() -> str:
-    """What keeps oneDNN from being used here; empty where nothing does."""
+    """The reason why oneDNN cannot be used here; empty if it can."""
     if jax.default_backend() != "cpu":
         return f"JAX runs on {jax.default_backend()}, and oneDNN is for a CPU"
     if jax.device_count() > 1:

@@ -23,9 +23,9 @@ def conv2d(
     relu: bool = False,
     implementation: Implementation = "xla",
 ) -> jax.Array:
-    """Convolves pictures with a kernel, as a layer of a network does (a cross-correlation).
+    """Convolve images with a kernel, as a layer of a network does (a cross-correlation).
 
-    Computes in the dtype of `x`; oneDNN adds up in float32, and gives a float32 kernel a float32 gradient also where
+    Computes in the dtype of `x`; oneDNN accumulates in float32, and gives a float32 kernel a float32 gradient even if
     `x` is bfloat16.
 
     >>> conv2d(jnp.ones((1, 4, 4, 1)), jnp.ones((3, 3, 1, 2)), strides=2).shape
@@ -37,9 +37,9 @@ def conv2d(
       bias: `[o]`, added to the output.
       strides: steps along h and w.
       padding: SAME or VALID, see `femo_jax.ops.geometry.Padding`.
-      groups: so many convolutions side by side, each of its share of the channels; c makes it depthwise.
+      groups: number of convolutions side by side, each with its share of the channels; c makes it depthwise.
       relu: cut the output at 0.
-      implementation: of XLA or oneDNN; equal up to rounding.
+      implementation: XLA or oneDNN; equal up to rounding.
 
     Returns:
       `[n, output h, output w, o]` in the dtype of `x`.
@@ -49,7 +49,7 @@ def conv2d(
       TypeError: another dtype, with oneDNN.
     """
     if x.ndim != 4 or kernel.ndim != 4 or kernel.shape[2] * groups != x.shape[3] or kernel.shape[3] % groups:
-        raise ValueError(f"a kernel {kernel.shape} in {groups} groups does not fit pictures {x.shape}, channels last")
+        raise ValueError(f"a kernel {kernel.shape} in {groups} groups does not fit images {x.shape}, channels last")
     if bias is not None and bias.shape != kernel.shape[3:]:
         raise ValueError(f"expected a bias {kernel.shape[3:]}, got {bias.shape}")
     window = slide(f"a kernel {kernel.shape}", kernel.shape[:2], x.shape, strides, padding)
@@ -98,7 +98,7 @@ def _backward(window: Window, groups: int, relu: bool, saved: tuple, gradient: j
 
 
 def _attributes(window: Window, groups: int) -> dict:
-    """As the extension takes them."""
+    """Attributes in the form that the extension takes."""
     return {**window.attributes(), "groups": np.int64(groups)}
 
 

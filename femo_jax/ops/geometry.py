@@ -7,15 +7,15 @@ import numpy as np
 from jax import lax
 
 Padding = Literal["SAME", "VALID"]
-"""As in XLA: SAME gives `ceil(size / stride)` outputs with padding shared out evenly, the odd pixel behind; VALID has
+"""As in XLA: SAME gives `ceil(size / stride)` outputs with even padding, the odd pixel at the end; VALID has
 no padding."""
 
 
 class Window(NamedTuple):
-    """A window and the pictures it slides over; hashable, as a static argument must be.
+    """A window and the images it slides over; hashable, as a static argument must be.
 
     Attributes:
-      sizes: of the pictures, height and width, as in all that follows.
+      sizes: of the images, height and width, as in all fields.
       extent: of the window.
       strides: its steps.
       pads: pixels of padding, (above, below) and (left, right).
@@ -28,7 +28,7 @@ class Window(NamedTuple):
 
     @property
     def outputs(self) -> tuple[int, int]:
-        """Height and width of the output; below 1 where the window is larger than the padded picture."""
+        """Height and width of the output; below 1 where the window is larger than the padded image."""
         height, width = (
             (size + sum(pad) - extent) // stride + 1
             for size, extent, stride, pad in zip(self.sizes, self.extent, self.strides, self.pads, strict=True)
@@ -37,41 +37,41 @@ class Window(NamedTuple):
 
     @property
     def tiles(self) -> bool:
-        """Whether its places neither overlap nor leave the picture."""
+        """Whether its positions neither overlap nor leave the image."""
         return self.extent == self.strides and not any(map(any, self.pads))
 
     def attributes(self) -> dict[str, np.ndarray]:
-        """Steps and padding as the extension takes them."""
+        """Steps and padding in the form that the extension takes."""
         return {"strides": np.array(self.strides, np.int64), "padding": np.array(self.pads, np.int64).ravel()}
 
 
 def slide(
     what: str,
     extent: Sequence[int],
-    pictures: Sequence[int],
+    images: Sequence[int],
     strides: int | Sequence[int],
     padding: Padding,
 ) -> Window:
-    """The window of a layer.
+    """Compute the window of a layer.
 
     Args:
-      what: slides, in words for an error: "a kernel (3, 3, 1, 8)".
+      what: description of the window for error messages: "a kernel (3, 3, 1, 8)".
       extent: its height and width.
-      pictures: their shape, `[n, h, w, c]`.
+      images: their shape, `[n, h, w, c]`.
       strides: steps along h and w.
       padding: SAME or VALID.
 
     Raises:
-      ValueError: a step is below 1, the padding is neither of the two, or the window does not fit into the pictures.
+      ValueError: a step is below 1, the padding is neither of the two, or the window does not fit into the images.
     """
-    sizes, steps = (pictures[1], pictures[2]), pair(strides)
+    sizes, steps = (images[1], images[2]), pair(strides)
     if padding not in ("SAME", "VALID"):
         raise ValueError(f"expected padding SAME or VALID, got {padding!r}")
     height, width = lax.padtype_to_pads(sizes, extent, steps, padding)
     pads = (int(height[0]), int(height[1])), (int(width[0]), int(width[1]))
     window = Window(sizes, (extent[0], extent[1]), steps, pads)
     if min(window.outputs) < 1:
-        raise ValueError(f"{what} does not fit into pictures {pictures} with padding {padding}")
+        raise ValueError(f"{what} does not fit into images {images} with padding {padding}")
     return window
 
 

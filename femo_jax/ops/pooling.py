@@ -21,9 +21,9 @@ def max_pool(
     padding: Padding = "VALID",
     implementation: Implementation = "xla",
 ) -> jax.Array:
-    """The largest pixel of each window.
+    """Take the maximum of each window.
 
-    Where several pixels of a window are largest, XLA shares the gradient among them and oneDNN gives it to the first.
+    If several pixels of a window equal the maximum, XLA divides the gradient among them; oneDNN gives it to the first.
 
     >>> max_pool(jnp.arange(16.0).reshape(1, 4, 4, 1))[0, :, :, 0].tolist()
     [[5.0, 7.0], [13.0, 15.0]]
@@ -32,14 +32,14 @@ def max_pool(
       x: `[n, h, w, c]`, float32 or bfloat16.
       window: its height and width.
       strides: steps along h and w; those of the window by default.
-      padding: SAME or VALID, see `femo_jax.ops.geometry.Padding`; padded pixels are never the largest.
-      implementation: of XLA or oneDNN.
+      padding: SAME or VALID, see `femo_jax.ops.geometry.Padding`; padded pixels are never the maximum.
+      implementation: XLA or oneDNN.
 
     Returns:
       `[n, output h, output w, c]` in the dtype of `x`.
 
     Raises:
-      ValueError: the window does not fit into the picture.
+      ValueError: the window does not fit into the image.
       TypeError: another dtype, with oneDNN.
     """
     return _pool(x, window, strides, padding, True, implementation)
@@ -53,7 +53,7 @@ def avg_pool(
     padding: Padding = "VALID",
     implementation: Implementation = "xla",
 ) -> jax.Array:
-    """The mean of each window, over those of its pixels that lie in the picture; else like `max_pool`.
+    """Take the mean of each window over its pixels inside the image; otherwise like `max_pool`.
 
     >>> avg_pool(jnp.arange(16.0).reshape(1, 4, 4, 1))[0, :, :, 0].tolist()
     [[2.5, 4.5], [10.5, 12.5]]
@@ -70,7 +70,7 @@ def _pool(
     implementation: Implementation,
 ) -> jax.Array:
     if x.ndim != 4:
-        raise ValueError(f"expected pictures [n, h, w, c], got {x.shape}")
+        raise ValueError(f"expected images [n, h, w, c], got {x.shape}")
     extent = pair(extent)
     window = slide(f"a window {extent}", extent, x.shape, extent if strides is None else strides, padding)
     if maximum and np.prod(extent) > 255:
@@ -136,7 +136,7 @@ def _backward(window: Window, maximum: bool, places: jax.Array, gradient: jax.Ar
 
 
 def _attributes(window: Window, maximum: bool) -> dict:
-    """As the extension takes them."""
+    """Attributes in the form that the extension takes."""
     return {**window.attributes(), "window": np.array(window.extent, np.int64), "maximum": maximum}
 
 

@@ -24,7 +24,7 @@ def unavailable(monkeypatch):
 
 def test_onednn_where_it_is_to_be_had(onednn):
     assert choose("auto") == Choice("onednn", "float32", f"version {library.load()}, JAX runs on one CPU device")
-    assert choose("onednn") == Choice("onednn", "float32", f"version {library.load()}, as asked")
+    assert choose("onednn") == Choice("onednn", "float32", f"version {library.load()}, requested")
 
 
 def test_bfloat16_where_the_processor_has_it(onednn, monkeypatch):
@@ -52,11 +52,11 @@ def test_float32_where_the_processor_has_no_bfloat16(onednn, monkeypatch):
     assert choice.reason.endswith("in float32, since oneDNN has no bfloat16 for this processor")
     with pytest.raises(ConfigError, match="ops onednn: oneDNN has no bfloat16 for this processor"):
         choose("onednn", "bfloat16")
-    assert choose("xla", "bfloat16") == Choice("xla", "bfloat16", "as asked")
+    assert choose("xla", "bfloat16") == Choice("xla", "bfloat16", "requested")
 
 
 def test_xla_as_asked_asks_for_no_extension(unavailable):
-    assert choose("xla") == Choice("xla", "float32", "as asked")
+    assert choose("xla") == Choice("xla", "float32", "requested")
 
 
 def test_auto_takes_xla_where_the_extension_is_not_to_be_had(unavailable):

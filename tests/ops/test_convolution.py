@@ -177,16 +177,16 @@ def test_float16_is_xlas_alone(onednn):
 @pytest.mark.parametrize(
     ("shapes", "options", "said"),
     [
-        (((4, 4, 3), (3, 3, 3, 8)), {}, "does not fit pictures (4, 4, 3)"),
+        (((4, 4, 3), (3, 3, 3, 8)), {}, "does not fit images (4, 4, 3)"),
         (((1, 4, 4, 3), (3, 3, 8)), {}, "a kernel (3, 3, 8)"),
-        (((1, 4, 4, 3), (3, 3, 4, 8)), {}, "a kernel (3, 3, 4, 8) in 1 groups does not fit pictures (1, 4, 4, 3)"),
+        (((1, 4, 4, 3), (3, 3, 4, 8)), {}, "a kernel (3, 3, 4, 8) in 1 groups does not fit images (1, 4, 4, 3)"),
         (((1, 4, 4, 6), (3, 3, 2, 8)), {"groups": 3}, "a kernel (3, 3, 2, 8) in 3 groups"),
         (((1, 4, 4, 3), (3, 3, 3, 8), (3,)), {}, "expected a bias (8,), got (3,)"),
         (((1, 4, 4, 3), (3, 3, 3, 8)), {"padding": "CIRCULAR"}, "expected padding SAME or VALID, got 'CIRCULAR'"),
         (((1, 4, 4, 3), (3, 3, 3, 8)), {"strides": 0}, "got 0"),
         (((1, 4, 4, 3), (3, 3, 3, 8)), {"strides": (1, 2, 3)}, "got (1, 2, 3)"),
-        (((1, 4, 2, 3), (3, 3, 3, 8)), {"padding": "VALID"}, "a kernel (3, 3, 3, 8) does not fit into pictures"),
-        (((1, 0, 4, 3), (3, 3, 3, 8)), {}, "does not fit into pictures (1, 0, 4, 3)"),
+        (((1, 4, 2, 3), (3, 3, 3, 8)), {"padding": "VALID"}, "a kernel (3, 3, 3, 8) does not fit into images"),
+        (((1, 0, 4, 3), (3, 3, 3, 8)), {}, "does not fit into images (1, 0, 4, 3)"),
     ],
 )
 def test_what_does_not_fit_is_refused(shapes, options, said, implementation):

@@ -144,8 +144,8 @@ def test_float16_is_xlas_alone(pool, onednn):
 @pytest.mark.parametrize(
     ("shape", "options", "said"),
     [
-        ((4, 4, 3), {}, "expected pictures [n, h, w, c], got (4, 4, 3)"),
-        ((1, 4, 2, 3), {"window": 3}, "a window (3, 3) does not fit into pictures (1, 4, 2, 3)"),
+        ((4, 4, 3), {}, "expected images [n, h, w, c], got (4, 4, 3)"),
+        ((1, 4, 2, 3), {"window": 3}, "a window (3, 3) does not fit into images (1, 4, 2, 3)"),
         ((1, 4, 4, 3), {"padding": "FULL"}, "expected padding SAME or VALID, got 'FULL'"),
         ((1, 4, 4, 3), {"window": 0}, "got 0"),
         ((1, 4, 4, 3), {"strides": (2, -1)}, "got (2, -1)"),

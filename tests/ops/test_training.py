@@ -103,7 +103,7 @@ def test_a_run_of_one_goes_on_with_the_other(onednn, train_tiles, validation_til
 
     config = dataclasses.replace(CONFIG, epochs=2)
     train(config, tmp_path, train_tiles, validation_tiles, Listens(), ops="xla")
-    assert said[0] == "layers by xla (as asked)"
+    assert said[0] == "kernel backend: xla (requested)"
     assert "going on at step 3 of 6" in said[1]
     loaded = load_for_inference(tmp_path)
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(loaded.variables))
@@ -138,7 +138,7 @@ def test_without_the_extension_training_takes_xla_and_says_so(tmp_path):
     )
     assert result.returncode == 0, result.stderr
     said = " ".join((result.stdout + result.stderr).split())
-    assert re.search(r"layers by xla \((the C\+\+ compiler 'false' cannot|oneDNN is not installed)", said)
+    assert re.search(r"kernel backend: xla \((the C\+\+ compiler 'false' cannot|oneDNN is not installed)", said)
     assert (workdir / "metrics.jsonl").exists()
     assert json.loads((workdir / "config.json").read_text())["environment"]["ops"] == "xla"
 

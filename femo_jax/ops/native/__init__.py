@@ -1,1 +1,1 @@
-"""oneDNN's primitives as functions of JAX: C++ sources, their build, and the library that it gives."""
+"""oneDNN's primitives as JAX functions: C++ sources, their build, and the loaded library."""

@@ -1,6 +1,6 @@
-"""`python -m femo_jax.ops.native`: builds the extension now, and says what there is."""
+"""`python -m femo_jax.ops.native`: build the extension now, and print the kernel backend."""
 
 from femo_jax.ops.choice import choose
 
 choice = choose("auto")
-print(f"layers by {choice.implementation} ({choice.reason})")
+print(f"kernel backend: {choice.implementation} ({choice.reason})")

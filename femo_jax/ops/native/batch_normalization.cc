@@ -1,7 +1,7 @@
-// Batch normalisation over n, h and w in training, forward and backward, with ReLU fused where asked for.
+// Batch normalisation over n, h and w in training, forward and backward, optionally with a fused ReLU.
 //
 // Activations are `[n, h, w, c]` float32 or bfloat16; scale, shift, mean and variance are `[c]` float32. With ReLU,
-// oneDNN keeps in a workspace which outputs were above zero.
+// oneDNN stores in a workspace which outputs are above zero.
 #include <cstring>
 
 #include "common.h"
@@ -97,7 +97,7 @@ ffi::Error backward(ffi::AnyBuffer src, ffi::AnyBuffer mean, ffi::AnyBuffer vari
 
 }  // namespace
 
-// Bytes of the workspace of an activation `[n, h, w, c]`; -1 where oneDNN cannot say.
+// Bytes of the workspace of an activation `[n, h, w, c]`; -1 if oneDNN reports an error.
 extern "C" int64_t BatchNormalizationWorkspace(int64_t n, int64_t h, int64_t w, int64_t c, bool bfloat16, bool relu) {
   try {
     const auto type = bfloat16 ? dnnl::memory::data_type::bf16 : dnnl::memory::data_type::f32;

@@ -10,14 +10,14 @@ using Desc = dnnl::memory::desc;
 using dnnl::matmul;
 using dnnl::reorder;
 
-constexpr int64_t kSmallPicture = 4 * 4;
+constexpr int64_t kSmallImage = 4 * 4;
 constexpr int64_t kManyChannels = 64;
 
 }  // namespace
 
 bool faster_by_columns(const Convolution& conv) {
   return conv.type == dnnl::memory::data_type::bf16 && conv.weights[0] == 1 && conv.src[1] >= kManyChannels &&
-         conv.dst[2] * conv.dst[3] <= kSmallPicture;
+         conv.dst[2] * conv.dst[3] <= kSmallImage;
 }
 
 ColumnsWeightGradient::ColumnsWeightGradient(const Convolution& conv) {

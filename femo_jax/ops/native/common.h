@@ -1,8 +1,8 @@
-// What the primitives share: oneDNN's engine, conversions from XLA's buffers, scratch memory, and a cache.
+// Shared by the primitives: oneDNN's engine, conversions from XLA's buffers, scratch memory, and a cache.
 //
-// XLA calls the handlers from several of its own threads, also at the same time. The handlers therefore share nothing
-// that is written after it was made, but for the cache, which has a lock. The work itself is spread over the cores by
-// oneDNN through TBB, which has one pool for the whole process.
+// XLA calls the handlers from several of its own threads at the same time. The handlers therefore share no mutable
+// state except the cache, which has a lock. oneDNN spreads the work over the cores through TBB, which has one thread
+// pool for the process.
 #pragma once
 
 #include <cstddef>
@@ -22,7 +22,7 @@ namespace ffi = xla::ffi;
 using Dims = dnnl::memory::dims;
 using Numbers = ffi::Span<const int64_t>;
 
-// The CPU as oneDNN's engine, and the calling thread's queue of work on it.
+// oneDNN's engine for the CPU, and the calling thread's stream on it.
 const dnnl::engine& cpu();
 dnnl::stream& queue();
 
@@ -38,19 +38,19 @@ dnnl::memory::desc channels_last(const Dims& dims, dnnl::memory::data_type type)
 // A vector of `length` float32.
 dnnl::memory::desc vector_desc(int64_t length);
 
-// Attributes common to all primitives: scratch memory comes from the caller, so that threads can share a primitive.
+// Attributes common to all primitives: the caller provides scratch memory, so that threads can share a primitive.
 dnnl::primitive_attr caller_scratch();
 
-// oneDNN's view of a buffer.
+// A buffer as oneDNN memory.
 dnnl::memory view(const dnnl::memory::desc& desc, const ffi::AnyBuffer& buffer);
 
-// Memory of the calling thread that lasts until the same thread asks for the same use again. It only grows, up to the
-// largest primitive, so that a step allocates nothing.
+// Scratch memory of the calling thread, valid until the same thread requests the same use again. It only grows, up to
+// the largest primitive, so that a step allocates nothing.
 enum class Use { kScratchpad, kPackedWeights, kPadded, kColumns, kKernelPlaces, kInputPlaces, kOutputPlaces, kCount };
 dnnl::memory scratch(Use use, const dnnl::memory::desc& desc);
 
-// One primitive and everything made with it, by the numbers that decide what it is. Making one takes milliseconds and
-// compiles code: each is made once, by whichever thread comes first.
+// Cache of primitives and their buffers, by the numbers that define a primitive. Creating one takes milliseconds and
+// compiles code: each is created once, by the first thread that needs it.
 template <typename Value>
 class Cache {
  public:
@@ -70,7 +70,7 @@ class Cache {
 // Appends numbers to the key of a cache.
 void append(std::vector<int64_t>& key, const Dims& dims);
 
-// Runs `work`, waits for it, and turns oneDNN's errors into XLA's.
+// Runs `work`, waits for it, and converts oneDNN's errors to XLA's.
 template <typename Work>
 ffi::Error run(const char* what, Work work) {
   try {

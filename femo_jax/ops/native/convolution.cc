@@ -1,8 +1,9 @@
-// Two-dimensional convolution: forward (with bias and ReLU, where asked for) and both gradients.
+// Two-dimensional convolution: forward (optionally with bias and ReLU) and both gradients.
 //
-// Activations are `[n, h, w, c]`, weights `[kernel h, kernel w, c / groups, o]`. oneDNN wants weights in blocks that
-// depend on the shapes; they are packed at each call, which is little beside the convolution, and changes their dtype
-// on the way: float32 weights serve bfloat16 activations, and get a gradient in float32.
+// Activations are `[n, h, w, c]`, weights `[kernel h, kernel w, c / groups, o]`. oneDNN needs a blocked layout of
+// weights, which depends on the shapes. Weights are reordered at each call, which costs little compared with the
+// convolution, and converted on the way: float32 weights are used with bfloat16 activations, and get a gradient in
+// float32.
 #include "columns.h"
 #include "winograd.h"
 
@@ -24,7 +25,7 @@ std::vector<int64_t> key_of(const Convolution& conv) {
   return numbers;
 }
 
-// In an order that oneDNN chooses.
+// In a memory layout that oneDNN chooses.
 Desc packed_weights(const Convolution& conv, Type type) { return {conv.weights, type, dnnl::memory::format_tag::any}; }
 
 Convolution describe(const ffi::AnyBuffer& src, const ffi::AnyBuffer& weights, const ffi::AnyBuffer& dst,
@@ -60,7 +61,7 @@ convolution_forward::primitive_desc forward_desc(const Convolution& conv, dnnl::
           attributes};
 }
 
-// A primitive with the reorder of its weights: from JAX's order before it, or back to it behind the weight gradient.
+// A primitive with the reorder of its weights: from JAX's layout before it, or back to it after the weight gradient.
 struct Compiled {
   dnnl::primitive primitive;
   Desc src, plain, packed, dst, scratchpad;
@@ -69,7 +70,7 @@ struct Compiled {
 
 template <typename PrimitiveDesc>
 Compiled compile(const PrimitiveDesc& desc, const Convolution& conv, const Desc& packed, bool unpack) {
-  // As JAX has them: hwio, with the groups as the slower part of o.
+  // JAX's layout: hwio, with the groups as the slower part of o.
   const Desc plain(conv.weights, conv.weights_type, dnnl::memory::format_tag::hwigo);
   const dnnl::reorder::primitive_desc reorder(cpu(), unpack ? packed : plain, cpu(), unpack ? plain : packed);
   return {dnnl::primitive(desc.get()), channels_last(conv.src, conv.type), plain, packed, channels_last(conv.dst, conv.type), desc.scratchpad_desc(),
@@ -171,7 +172,7 @@ ffi::Error backward_weights(ffi::AnyBuffer src, ffi::AnyBuffer diff_dst, ffi::Re
   });
 }
 
-// What either gradient takes and gives.
+// Arguments and results of either gradient.
 auto gradient_binding() {
   return ffi::Ffi::Bind()
       .Arg<ffi::AnyBuffer>()
@@ -184,8 +185,8 @@ auto gradient_binding() {
 
 }  // namespace
 
-// Whether this processor can train in bfloat16 with oneDNN, and has instructions for it: with AVX-512 alone oneDNN
-// computes in float32 and rounds, which takes several times as long as float32.
+// Whether oneDNN trains in bfloat16 on this processor with instructions for it. With AVX-512 alone it emulates bfloat16
+// by float32 and rounding, which takes several times as long as float32.
 extern "C" bool TrainsInBfloat16() {
   const int instructions = static_cast<int>(dnnl::get_effective_cpu_isa());
   const int wanted = static_cast<int>(dnnl::cpu_isa::avx512_core_bf16);

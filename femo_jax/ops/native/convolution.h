@@ -1,11 +1,11 @@
-// What a convolution is, for the ways in which one can be carried out.
+// The parameters of a convolution, for all algorithms.
 #pragma once
 
 #include "common.h"
 
 namespace femo {
 
-// Everything that decides what a convolution is.
+// The parameters that define a convolution.
 struct Convolution {
   Dims src, dst;                 // n, c, h, w
   Dims weights;                  // groups, o / groups, c / groups, h, w

@@ -24,10 +24,10 @@ __all__ = ["NativeError", "batch_norm_workspace", "call", "load", "trains_in_bfl
 
 
 def load() -> str:
-    """Builds the extension if need be, loads it, and makes its functions known to JAX; gives oneDNN's version.
+    """Build the extension if needed, load it, and register its functions with JAX; return oneDNN's version.
 
     Raises:
-      NativeError: see `femo_jax.ops.native.build`; or the libraries do not load here.
+      NativeError: see `femo_jax.ops.native.build`; or the libraries cannot be loaded.
     """
     return _library()[1]
 
@@ -62,13 +62,13 @@ def _target(name: str) -> str:
 
 
 def call(name: str, output: Any, *arrays: jax.Array, **attributes: Any) -> Any:
-    """Calls a function of the extension inside JAX.
+    """Call a function of the extension inside JAX.
 
     Args:
       name: of the handler.
       output: anything with the output's shape and dtype, or a tuple of such things.
-      *arrays: its inputs, of which the first decides the dtype of the work: float32 or bfloat16.
-      **attributes: numbers, in numpy's types, that the C++ side expects.
+      *arrays: its inputs; the dtype of the first, float32 or bfloat16, is the compute dtype.
+      **attributes: numbers, as NumPy scalars or arrays, that the C++ side expects.
 
     Raises:
       NativeError: the extension cannot be built or loaded.
@@ -86,7 +86,7 @@ def call(name: str, output: Any, *arrays: jax.Array, **attributes: Any) -> Any:
 
 
 def batch_norm_workspace(x: jax.Array, *, relu: bool) -> int:
-    """Bytes that the forward pass of batch normalisation of `x [n, h, w, c]` hands to the backward pass."""
+    """Size in bytes of the workspace that batch normalisation of `x [n, h, w, c]` passes to its backward pass."""
     size = _library()[0].BatchNormalizationWorkspace(*x.shape, x.dtype == jnp.bfloat16, relu)
     if size < 0:
         raise NativeError(f"oneDNN has no batch normalisation of {x.shape} {x.dtype}")

@@ -1,6 +1,6 @@
-// Pooling over windows of h and w, forward and backward: the maximum, or the mean of the pixels that lie in the picture.
+// Pooling over windows of h and w, forward and backward: the maximum, or the mean over the pixels inside the image.
 //
-// Activations are `[n, h, w, c]`. The maximum keeps in a workspace where it was found.
+// Activations are `[n, h, w, c]`. For the maximum, a workspace stores its position.
 #include "common.h"
 
 namespace femo {

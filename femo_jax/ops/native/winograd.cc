@@ -18,7 +18,7 @@ constexpr int64_t kBlockBytes = 4 << 20;
 
 int64_t parts(int64_t whole, int64_t part) { return (whole + part - 1) / part; }
 
-// What lies at the places of a block: of the kernel `[c, o]`, of the input's tiles `[tiles, c]` and the output's.
+// Transformed data of a block, per place: kernel `[c, o]`, input tiles `[tiles, c]`, output tiles `[tiles, o]`.
 struct Places {
   Places(const Tiling& tiling, int64_t c, int64_t o)
       : kernel_size(tiling.places * place_stride(1, c * o)),
@@ -34,14 +34,14 @@ struct Places {
   float *kernel, *in, *out;
 };
 
-// Tiles of pictures (n, c, h, w) that begin `top` and `left` of the first pixel.
-Tiles tiles_of(float* pictures, const Dims& dims, const Tiling& tiling, int64_t images, int64_t top, int64_t left) {
+// Tiles of images (n, c, h, w); the first one starts `top` rows above and `left` columns left of the first pixel.
+Tiles tiles_of(float* data, const Dims& dims, const Tiling& tiling, int64_t images, int64_t top, int64_t left) {
   const int64_t c = dims[1], h = dims[2], w = dims[3];
-  return {pictures,       h,           w,   c,    h * w * c,           w * c, c, tiling.rows,
+  return {data,           h,           w,   c,    h * w * c,           w * c, c, tiling.rows,
           tiling.columns, tiling.size, top, left, tiling.tiles(images)};
 }
 
-// A kernel `[3, 3, c, o]` as a single tile with c * o channels; turned by half a circle where so asked.
+// A kernel `[3, 3, c, o]` as a single tile with c * o channels, optionally rotated by 180 degrees.
 Tiles kernel_tile(float* weights, int64_t channels, bool turned) {
   const int64_t sign = turned ? -1 : 1;
   return {
@@ -50,7 +50,7 @@ Tiles kernel_tile(float* weights, int64_t channels, bool turned) {
 
 Dims turned_padding(const Dims& before) { return {2 - before[0], 2 - before[1]}; }
 
-// Calls `work(first picture, pictures, whether these are a whole block)` for one block after the other.
+// Calls `work(first image, number of images, is_whole_block)` for each block in order.
 template <typename Work>
 void each_block(int64_t images, int64_t block, Work work) {
   for (int64_t first = 0; first < images; first += block) {

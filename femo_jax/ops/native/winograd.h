@@ -1,38 +1,38 @@
 // 3x3 convolutions with Winograd's minimal filtering (Lavin and Gray 2015, arXiv:1509.09308).
 //
-// A picture is cut into overlapping tiles. Each tile and the kernel are transformed, so that a convolution becomes a
-// product at each of a tile's places; over all tiles and channels that is one matrix product a place. 3x3 results a
-// tile take 25 multiplications for each pair of channels instead of 81, 4x4 results 36 instead of 144. Both gradients
-// work alike: the data gradient is a convolution with the turned kernel; the weight gradient is the transpose of the
-// whole. The transforms are exact but for rounding, which is a little larger than that of the plain sum: hence float32
-// alone.
+// An image is cut into overlapping tiles. Each tile and the kernel are transformed, so that a convolution becomes an
+// element-wise product of transformed tiles; over all tiles and channels that is one matrix product per place (an
+// element of a transformed tile). A tile of 3x3 outputs takes 25 multiplications per pair of channels instead of 81,
+// one of 4x4 outputs 36 instead of 144. Both gradients use the same transforms: the data gradient is a convolution with
+// the kernel rotated by 180 degrees; the weight gradient is the transpose of the whole. The result is exact up to
+// rounding, which is slightly larger than that of the direct sum: hence float32 only.
 #pragma once
 
 #include "convolution.h"
 
 namespace femo {
 
-// Whether a convolution is one for Winograd's way: float32, 3x3, stride 1, and enough channels on both sides to pay for
-// the transforms. benchmarks/convolution.py measures it from 48 channels on. FEMO_WINOGRAD=0 in the
-// environment forbids it.
+// Whether Winograd's algorithm is used for a convolution: float32, 3x3, stride 1, and enough channels on both sides to
+// outweigh the transforms. benchmarks/convolution.py measures it from 48 channels on. The environment variable
+// FEMO_WINOGRAD=0 disables it.
 bool faster_by_winograd(const Convolution& conv);
 
-// How pictures are cut into tiles, and how many pictures are worked on at a time.
+// The tiles of an image, and the number of images per block.
 struct Tiling {
   Tiling(int64_t images, int64_t height, int64_t width, int64_t channels);
 
   int64_t tiles(int64_t images) const { return images * rows * columns; }
 
-  int64_t size;           // results a tile along each axis: 3 or 4
-  int64_t places;         // of a transformed tile
-  int64_t rows, columns;  // tiles of a picture
-  int64_t block;          // pictures at a time, so that what is transformed stays in the cache
+  int64_t size;           // outputs per tile along each axis: 3 or 4
+  int64_t places;         // elements of a transformed tile
+  int64_t rows, columns;  // tiles of an image
+  int64_t block;          // images per block, so that the transformed tiles stay in the cache
 };
 
-// A product at each place: `[places, m, k]` with `[places, k, n]`, compiled.
+// One matrix product per place: `[places, m, k]` with `[places, k, n]`, compiled.
 class Products {
  public:
-  enum class Transposed { kNone, kFirst, kSecond };  // a factor that lies in memory as `[k, m]` or `[n, k]`
+  enum class Transposed { kNone, kFirst, kSecond };  // a factor stored as `[k, m]` or `[n, k]`
   Products(int64_t places, int64_t m, int64_t k, int64_t n, Transposed transposed, bool add);
   void execute(float* first, float* second, float* result) const;
 
@@ -46,7 +46,7 @@ class WinogradConvolution {
  public:
   enum class Pass { kForward, kBackwardData };
   WinogradConvolution(const Convolution& conv, Pass pass);
-  // `src` is the gradient of the output, and `dst` that of the input, in the data gradient.
+  // In the data gradient, `src` is the gradient of the output and `dst` that of the input.
   void execute(const float* src, const float* weights, float* dst) const;
 
  private:

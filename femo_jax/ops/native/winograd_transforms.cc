@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cstring>
 
-// AVX2 and FMA are asked for by each function rather than for the whole extension, which runs without them, too.
+// AVX2 and FMA are enabled per function, not for the whole extension, which also runs without them.
 #define FEMO_INLINE inline __attribute__((always_inline))
 #define FEMO_AVX2 __attribute__((target("avx2,fma")))
 
@@ -17,7 +17,7 @@ namespace {
 constexpr int kLanes = 8;
 typedef float Vector __attribute__((vector_size(kLanes * sizeof(float))));
 
-// Channels of a tile that one task works on, so that a kernel, which is a single tile, is divided, too.
+// Channels per task, so that a kernel, which is a single tile, is also divided among tasks.
 constexpr int64_t kTaskChannels = 512;
 constexpr int64_t kTilesATask = 16;
 
@@ -76,7 +76,7 @@ struct Plain {
   static constexpr float at(int row, int column) { return Matrix::kAt[row][column]; }
 };
 
-// One entry of a matrix times one element, added to `sum`: nothing at all where the entry is 0.
+// Adds a matrix entry times an element to `sum`; no instruction if the entry is 0.
 template <typename Matrix, int row, int column>
 FEMO_INLINE void add_entry(Vector& sum, const Vector* in, int stride) {
   constexpr float factor = Matrix::at(row, column);
@@ -121,15 +121,15 @@ FEMO_INLINE void store(const Vector& vector, float* to, int64_t lanes) {
   std::memcpy(to, &vector, lanes == kLanes ? sizeof(vector) : lanes * sizeof(float));
 }
 
-// One tile, of its channels those from `from` to `to`.
+// One tile, channels `from` to `to`.
 template <typename Matrix, bool to_places>
 FEMO_AVX2 void transform_one(const Tiles& tiles, float* places, int64_t tile, int64_t from, int64_t to) {
-  constexpr int side = to_places ? Matrix::kColumns : Matrix::kRows;  // of a tile in the pictures
+  constexpr int side = to_places ? Matrix::kColumns : Matrix::kRows;  // of a tile in the images
   constexpr int places_side = to_places ? Matrix::kRows : Matrix::kColumns;
   const int64_t stride = place_stride(tiles.count, tiles.channels);
   const int64_t column = tile % tiles.columns, row = tile / tiles.columns % tiles.rows;
   const int64_t y = tiles.top + row * tiles.step, x = tiles.left + column * tiles.step;
-  float* const picture = tiles.pictures + tile / (tiles.columns * tiles.rows) * tiles.image_stride;
+  float* const image = tiles.data + tile / (tiles.columns * tiles.rows) * tiles.image_stride;
   float* const own = places + tile * tiles.channels;
   const int64_t y_first = std::max<int64_t>(0, -y), y_last = std::min<int64_t>(side, tiles.height - y);
   const int64_t x_first = std::max<int64_t>(0, -x), x_last = std::min<int64_t>(side, tiles.width - x);
@@ -140,7 +140,7 @@ FEMO_AVX2 void transform_one(const Tiles& tiles, float* places, int64_t tile, in
       if (y_last - y_first != side || x_last - x_first != side) std::memset(in, 0, sizeof(in));
       for (int64_t i = y_first; i < y_last; ++i) {
         for (int64_t j = x_first; j < x_last; ++j) {
-          load(in[i * side + j], picture + (y + i) * tiles.row_stride + (x + j) * tiles.column_stride + channel, lanes);
+          load(in[i * side + j], image + (y + i) * tiles.row_stride + (x + j) * tiles.column_stride + channel, lanes);
         }
       }
       sandwich<Matrix>(in, out);
@@ -150,7 +150,7 @@ FEMO_AVX2 void transform_one(const Tiles& tiles, float* places, int64_t tile, in
       sandwich<Matrix>(in, out);
       for (int64_t i = y_first; i < y_last; ++i) {
         for (int64_t j = x_first; j < x_last; ++j) {
-          store(out[i * side + j], picture + (y + i) * tiles.row_stride + (x + j) * tiles.column_stride + channel,
+          store(out[i * side + j], image + (y + i) * tiles.row_stride + (x + j) * tiles.column_stride + channel,
                 lanes);
         }
       }

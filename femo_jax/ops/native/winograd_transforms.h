@@ -1,40 +1,40 @@
-// Winograd's transforms of tiles, over channels that lie side by side in memory.
+// Winograd's transforms of tiles, with channels contiguous in memory.
 #pragma once
 
 #include <cstdint>
 
 namespace femo {
 
-// Pictures in memory, and the tiles that are read from them or written to them. Pixels outside of a picture are 0 when
-// read, and left out when written.
+// Images in memory, and the tiles that are read from or written to them. Pixels outside an image are 0 when read, and
+// skipped when written.
 struct Tiles {
-  float* pictures;
+  float* data;
   int64_t height, width, channels;
-  int64_t image_stride, row_stride, column_stride;  // in numbers; negative for a kernel that is turned
-  int64_t rows, columns;                            // tiles of a picture
-  int64_t step;                                     // pixels from a tile to the next
+  int64_t image_stride, row_stride, column_stride;  // in elements; negative for a rotated kernel
+  int64_t rows, columns;                            // tiles of an image
+  int64_t step;                                     // pixels from one tile to the next
   int64_t top, left;                                // of the first tile; negative within the padding
-  int64_t count;                                    // over all pictures
+  int64_t count;                                    // over all images
 };
 
-// What is done with each tile, by the number of results a tile has along an axis: 3 or 4.
+// The transform of each tile; it depends on the number of outputs of a tile along an axis, 3 or 4.
 enum class Transform {
-  kInput,           // a tile of a picture -> places
+  kInput,           // a tile of an image -> places
   kKernel,          // a kernel -> places
-  kOutput,          // places -> results
-  kOutputGradient,  // the gradient of results -> places: the transpose of kOutput
+  kOutput,          // places -> outputs
+  kOutputGradient,  // the gradient of the outputs -> places: the transpose of kOutput
   kKernelGradient,  // places -> gradient of a kernel: the transpose of kKernel
 };
 
-// Numbers from a place to the next: a little more than the tiles need, so that the places of a tile do not all fall
-// into the same lines of a cache.
+// Elements from one place to the next: slightly more than the tiles need, so that the places of a tile do not all map
+// to the same cache lines.
 inline int64_t place_stride(int64_t tiles, int64_t channels) { return tiles * channels + 16; }
 
-// Reads tiles and writes them, transformed, to `[places, count, channels]`; or the other way for kOutput and
-// kKernelGradient. Spread over the cores.
+// Reads tiles and writes them, transformed, to `[places, count, channels]`; the reverse for kOutput and
+// kKernelGradient. Runs on all cores.
 void transform_tiles(Transform transform, int64_t size, const Tiles& tiles, float* places);
 
-// Whether this processor has the instructions that the transforms are compiled for.
+// Whether this processor has the instructions that the transforms need.
 bool has_winograd_instructions();
 
 }  // namespace femo
