@@ -23,9 +23,9 @@ KAGGLE_DATASET = "msambare/fer2013"
 
 
 def prepare(
-    path: tyro.conf.Positional[Path],
-    data_dir: Path | None = None,
-    ferplus: Path | None = None,
+    path: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="PATH")],
+    data_dir: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None,
+    ferplus: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None,
     overwrite: Flag = False,
     limits: Limits = Limits(),  # noqa: B008 (frozen)
 ) -> None:
@@ -53,7 +53,7 @@ def prepare(
     print_result(f"Prepared: {prepared} ({total:,} {_plural(total, 'image')}{_left_out(left_out_files(prepared))})")
 
 
-def download(output: Path | None = None) -> None:
+def download(output: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None) -> None:
     """Download FER-2013 from Kaggle (msambare/fer2013) through kagglehub, which keeps it in its cache.
 
     Example: femo data download --output fer2013
