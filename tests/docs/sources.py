@@ -232,6 +232,9 @@ CLAIMS: dict[str, list[Claim]] = {
         ),
     ],
     "docs/robot.md": [
+        Claim("Python 3.10 to 3.13 and a C++ compiler (1.2 GB", [PYTHON, PYTHON, RECORDED]),
+        Claim("that of version 0.1:", [fact("CHANGELOG.rst of femo_ros")]),
+        Claim("(version 0.1, which drew images", [fact("CHANGELOG.rst of femo_ros")]),
         Claim("180, 2 ms", [RECORDED]),
         Claim("180, 14 ms", [RECORDED]),
         Claim("180, 11 ms", [RECORDED]),
