@@ -155,5 +155,5 @@ class _Escaped:
             yield segment if segment.control else Segment(escape_control(segment.text), segment.style)
 
 
-say, say_written = warn, wrote
-"""The names that these functions had."""
+say = warn
+"""The former name of `warn`."""
