@@ -4,7 +4,7 @@ import re
 from typing import NamedTuple
 
 _LEFT_OUT = re.compile(
-    r"<!-- table: .*?<!-- end -->"  # filled in from committed files
+    r"<!-- (?:table|parameters): .*?<!-- end -->"  # filled in from committed files
     r"|```.*?```|(?:(?<=\n\n)|(?<=\A))(?: {4}[^\n]*\n)+"  # code
     r"|`[^`\n]*`|<!--.*?-->"
     r"|\]\([^)]*\)|https?://\S+"  # addresses

@@ -27,7 +27,7 @@ def test_every_launch_argument_is_explained():
 )
 def test_the_tables_of_parameters_are_written_from_the_parameters(node, table):
     """Names, defaults and notes stand in one place."""
-    written = re.search(rf"<!-- table: {node} -->\n(.*?)<!-- end -->", PAGE, re.DOTALL)[1]
+    written = re.search(rf"<!-- parameters: {node} -->\n(.*?)<!-- end -->", PAGE, re.DOTALL)[1]
     assert written == "\n" + markdown(table) + "\n", "run: python -m femo_ros.parameters markdown"
 
 
