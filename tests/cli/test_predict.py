@@ -105,7 +105,7 @@ def test_a_name_that_looks_like_a_pattern_or_like_markup(folder, capsys):
 
 
 def test_whole_pictures_are_faces(folder, capsys):
-    assert main(["predict", "dark.png", "--faces", "whole", "--json", "-"]) == 0
+    assert main(["predict", "dark.png", "--faces", "cropped", "--json", "-"]) == 0
     (record,) = json.loads(capsys.readouterr().out)
     assert [face["box"] for face in record["faces"]] == [[0, 0, 80, 60]]
 
@@ -121,7 +121,7 @@ def test_many_pictures_are_recognised_as_one_by_one(folder, capsys, monkeypatch,
         cv2.imwrite(f"more/{index}.png", image)
         expected.append(recognizer.whole(image).probabilities)
     Path("more/bright.png").unlink()
-    assert main(["predict", "more", "--faces", "whole", "--json", "-"]) == 0
+    assert main(["predict", "more", "--faces", "cropped", "--json", "-"]) == 0
     records = json.loads(capsys.readouterr().out)
     assert [record["path"] for record in records] == [f"more/{index}.png" for index in range(7)]
     found = [list(record["faces"][0]["probabilities"].values()) for record in records]

@@ -81,7 +81,7 @@ def test_an_unreadable_picture_among_good_ones(femo, astronaut, tmp_path):
 def test_crops_are_recognised_as_a_whole(femo, astronaut, tmp_path):
     crop = cv2.imread(str(astronaut / "astronaut.png"))[60:170, 172:282]
     cv2.imwrite(str(tmp_path / "crop.png"), cv2.resize(crop, (48, 48), interpolation=cv2.INTER_AREA))
-    output, _ = femo.run("predict", tmp_path, "--faces", "whole", "--json", "-")
+    output, _ = femo.run("predict", tmp_path, "--faces", "cropped", "--json", "-")
     (record,) = json.loads(output)
     assert [(face["box"], face["label"]) for face in record["faces"]] == [([0, 0, 48, 48], "happy")]
 

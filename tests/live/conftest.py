@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -81,8 +82,6 @@ def write_clip(tmp_path):
         aspect: Fraction | None = None,
         turn: int = 0,
     ) -> Path:
-        import av
-
         path = tmp_path / name
         with av.open(f"file:{path}", "w") as clip:
             stream = clip.add_stream(codec, Fraction(rate).limit_denominator(1001))

@@ -16,8 +16,9 @@ CODECS = {".mp4": "libx264", ".mkv": "libx264", ".avi": "mjpeg"}
 """Codec by suffix: H.264, which browsers play, and Motion JPEG for old programs."""
 
 _OPTIONS = {
-    # The work of half a face's detection a frame of 640x480; slower presets make files smaller, not better.
-    "libx264": {"preset": "superfast", "crf": "20"},
+    # The work of half a face's detection a frame of 640x480; slower presets make files smaller, not better. B-frames
+    # would delay the first frame by two others, and an mp4 would begin with that delay.
+    "libx264": {"preset": "superfast", "crf": "20", "bf": "0"},
     "mjpeg": {"qmin": "2", "qmax": "4"},
 }
 # Until it is finished, an mp4 is one of fragments, of which a player shows those that were written.

@@ -2,6 +2,7 @@ import re
 import subprocess
 import sys
 
+import av
 import numpy as np
 import pytest
 
@@ -117,6 +118,9 @@ def test_every_frame_has_its_time(tmp_path, suffix):
             video.write(np.full((48, 64, 3), 40 * len(times), np.uint8), time)
     with open_clip(tmp_path / f"a{suffix}") as source:
         np.testing.assert_allclose([frame.time for frame in source], np.array(times) - 5, atol=1e-3)
+    with av.open(str(tmp_path / f"a{suffix}")) as clip:  # as players see it, which do not subtract the first one's time
+        seconds = [frame.time for frame in clip.decode(video=0)]
+    np.testing.assert_allclose(seconds, np.array(times) - 5, atol=1e-3)
 
 
 def test_frames_of_one_time_are_all_written(tmp_path):

@@ -1,6 +1,7 @@
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -12,8 +13,6 @@ from femo_jax.live.sources.clips import ClipSource, open_clip
 
 def damage(path: Path, index: int) -> None:
     """Overwrites most of a frame of a clip in the middle of its file."""
-    import av
-
     with av.open(str(path)) as clip:
         packet = [packet for packet in clip.demux() if packet.size][index]
         place, size = packet.pos, packet.size
@@ -24,8 +23,6 @@ def damage(path: Path, index: int) -> None:
 
 def copied(source: Path, target: Path, start: float = 0.0, shift: float = 0.0) -> Path:
     """Copies the packets of a clip from a time on, with their times shifted, without decoding them."""
-    import av
-
     with av.open(str(source)) as read, av.open(str(target), "w") as written:
         stream = written.add_stream_from_template(read.streams.video[0])
         for packet in read.demux(read.streams.video[0]):
@@ -170,8 +167,6 @@ class _Decoder:
         self._times = times
 
     def frames(self):
-        import av
-
         for time in self._times:
             if isinstance(time, Exception):
                 raise time
