@@ -26,10 +26,11 @@ ADDRESS = re.compile(r"https://(raw\.githubusercontent\.com/OWNER/femo/main|gith
 
 
 def commands(page: Path) -> list[list[str]]:
-    """The words of each command of a page: indented or fenced lines, and code in a sentence."""
+    """The words of each command of a page: lines of its blocks in bash, and code in a sentence."""
     text = page.read_text("utf-8").replace("\\\n", " ")
-    text = re.sub(r"```python.*?```", "", text, flags=re.DOTALL)
-    lines = re.findall(r"^ {4}(.+)$", text, re.MULTILINE) + re.findall(r"`((?:femo|python) [^`]+)`", text)
+    blocks = re.findall(r"^```bash\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines()]
+    lines += re.findall(r"(?<!`)`((?:femo|python) [^`]+)`", text)
     lines = [part for line in lines for part in line.split(" && ")]
     return [
         shlex.split(" ".join(line.split()), comments=True) for line in lines if line.startswith(("femo ", "python "))
