@@ -42,7 +42,7 @@ def test_an_error_keeps_the_old_contents_and_leaves_nothing_beside(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_full_disk_is_told_with_the_path(tmp_path, monkeypatch):
+def test_a_full_disk_is_reported_with_the_path(tmp_path, monkeypatch):
     path = tmp_path / "a.txt"
     write_text(path, "old")
 

@@ -15,7 +15,7 @@ import numpy as np
 from scipy.interpolate import PchipInterpolator
 from skimage.data import astronaut
 
-from femo_jax.live.output.picture_file import write_picture
+from femo_jax.live.output.records import write_image
 from femo_jax.live.output.video import VideoWriter
 
 SIZE = (640, 480)
@@ -55,7 +55,7 @@ def main() -> None:
     parser.add_argument("clip", type=Path, help="for example astronaut.mp4")
     arguments = parser.parse_args()
     photograph = cv2.cvtColor(astronaut(), cv2.COLOR_RGB2BGR)
-    write_picture(arguments.picture, photograph)
+    write_image(arguments.picture, photograph)
     with VideoWriter(arguments.clip, FRAMES_PER_SECOND) as clip:
         for frame in frames(photograph):
             clip.write(frame)

@@ -66,7 +66,7 @@ def run(options: Options) -> int:
     from femo_jax.figures import explanation as figure
     from femo_jax.figures.style import check_format
     from femo_jax.live.image import WHOLE_IMAGE, crop_faces
-    from femo_jax.live.output.predictions import Prediction
+    from femo_jax.live.output.records import Prediction
     from femo_jax.live.recognizer import EmotionRecognizer, recognize_stills
 
     check_format(options.output)

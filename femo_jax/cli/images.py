@@ -12,8 +12,7 @@ from femo_jax.cli.console import warn
 from femo_jax.errors import SourceError
 from femo_jax.live.image import InputImage
 from femo_jax.live.sources.addresses import is_address, redacted
-from femo_jax.live.sources.content import content_kind
-from femo_jax.live.sources.images import find_images, read_image
+from femo_jax.live.sources.images import content_kind, find_images, read_image
 
 
 def find_named(places: Sequence[str], unreadable: list[str], left_out: list[Path] | None = None) -> list[Path]:

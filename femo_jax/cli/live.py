@@ -1,4 +1,4 @@
-"""`femo live`: emotions on the faces of a camera, a clip or pictures, as they come."""
+"""`femo live`: emotions on the faces of a camera, a clip or images, as they come."""
 
 from collections.abc import Callable
 from contextlib import ExitStack, closing
@@ -15,11 +15,10 @@ from femo_jax.cli.console import STANDARD_OUTPUT, error_console, note, warn, wro
 from femo_jax.errors import ConfigError, SourceError
 from femo_jax.live.config import DetectorConfig, DrawConfig, SearchConfig, StreamConfig, TrackConfig
 from femo_jax.live.image import InputImage
-from femo_jax.live.output.frame_log import FrameLog
+from femo_jax.live.output.records import FrameLog
 from femo_jax.live.output.video import VideoWriter
-from femo_jax.live.playing.display import why_no_window
 from femo_jax.live.playing.player import Player
-from femo_jax.live.playing.window import KEYS, PreviewWindow
+from femo_jax.live.playing.window import KEYS, PreviewWindow, why_no_window
 from femo_jax.live.recognizer import EmotionRecognizer, recognize_stills
 from femo_jax.live.results import FrameResult
 from femo_jax.live.sources import open_source
@@ -46,7 +45,7 @@ _CAMERA_RATES = (1.0, 120.0)  # frames a second that can be true; network stream
 _USUAL_RATE = 25.0
 _HIGHEST_CLIP_RATE = 240.0  # of a clip that is written from another
 _LONGEST_PAUSE, _LONGEST_STILL = 1.0, 60.0  # seconds without a frame that are kept of a camera, and of a clip
-_SLIDE_RATE = 1.0  # of pictures that stand alone
+_SLIDE_RATE = 1.0  # of images that stand alone
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,7 @@ class Options:
     size: Annotated[tuple[int, int] | None, tyro.conf.arg(metavar="WIDTH HEIGHT")] = None
     """Pixels to ask a camera for."""
     rate: Annotated[float | None, tyro.conf.arg(metavar="FPS")] = None
-    """Frames a second to ask a camera for; pictures with a rate are taken for the frames of a clip."""
+    """Frames a second to ask a camera for; images with a rate are taken for the frames of a clip."""
     give_up_after: Annotated[float, tyro.conf.arg(metavar="SECONDS")] = 30.0
     """A camera or stream without a frame for so long is given up; inf never is."""
     model: Annotated[str | None, tyro.conf.arg(metavar="MODEL")] = None
@@ -142,7 +141,7 @@ def _files(source: str) -> list[Path]:
 
 
 def _can_open_window(options: Options) -> bool:
-    """Whether there is a display; says so where there is none, and fails where nothing is left to do then."""
+    """Whether there is a display; without one, prints so, and fails if no output was asked for either."""
     why_not = why_no_window()
     if why_not is None:
         return True
@@ -164,7 +163,7 @@ def _clip_rate(source: FrameSource) -> float:
 
 
 def _recognition(recognizer: EmotionRecognizer, options: Options) -> Callable[[Frame], FrameResult]:
-    """Follows faces through the frames of a stream; a still picture, or a cropped face, stands alone."""
+    """Follows faces through the frames of a stream; a still image, or a cropped face, stands alone."""
     recognizer.uncertain_below = options.track.uncertain_below
     stream = recognizer.stream(StreamConfig(search=options.search, track=options.track))
     whole = options.faces == "cropped"
@@ -184,12 +183,12 @@ def _play(player: Player, source: FrameSource, options: Options, with_window: bo
     name = escape(options.title)
     status = Console(stderr=True, quiet=with_window or error_console().quiet).status(name)
 
-    def tell() -> None:
-        status.update(f"{name}: {player.summary.frames:,} frames, {player.pulse.frames_per_second or 0:.0f}/s")
+    def show_progress() -> None:
+        status.update(f"{name}: {player.summary.frames:,} frames, {player.fps_meter.frames_per_second or 0:.0f}/s")
 
     try:
         with status:
-            player.play(source, options.max_frames, tell)
+            player.play(source, options.max_frames, show_progress)
     finally:
         if options.log == STANDARD_OUTPUT:
             note(str(player.summary))

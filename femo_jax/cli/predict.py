@@ -18,7 +18,7 @@ from femo_jax.errors import ConfigError, FemoError
 from femo_jax.files import printable, write_text
 from femo_jax.live.config import DetectorConfig, DrawConfig
 from femo_jax.live.image import InputImage
-from femo_jax.live.output.predictions import AnnotatedFolder, Prediction, csv_text
+from femo_jax.live.output.records import AnnotatedFolder, Prediction, csv_text
 from femo_jax.live.recognizer import EmotionRecognizer, recognize_stills
 from femo_jax.live.sources.addresses import is_address
 

@@ -25,10 +25,10 @@ class OneFace:
     geometry = CropGeometry(scale=1.0, shift=0.0)
     box = Box(20, 10, 40, 40)
 
-    def detect(self, picture, *, still=True):
+    def detect(self, image, *, still=True):
         return [self.box]
 
-    def detect_near(self, picture, boxes, window, scales):
+    def detect_near(self, image, boxes, window, scales):
         return list(boxes)
 
 
@@ -110,7 +110,7 @@ def test_without_a_display_it_writes(clip, tmp_path, capsys):
     assert len(records(log)) == 12
 
 
-def test_without_a_display_and_nothing_to_write_it_says_what_to_do(clip, capsys):
+def test_without_a_display_and_nothing_to_write_the_message_names_the_options(clip, capsys):
     assert main(["live", str(clip)]) == 2
     assert capsys.readouterr().err == (
         "femo: no display. Give --output FILE or --log FILE to have the results written.\n"
@@ -133,7 +133,7 @@ def test_whole_frames_are_faces(clip, tmp_path):
     assert {tuple(face["box"]) for line in records(log) for face in line["faces"]} == {(0, 0, 128, 96)}
 
 
-def test_pictures_stand_alone(tmp_path):
+def test_images_stand_alone(tmp_path):
     for name in ("a.png", "b.png"):
         cv2.imwrite(str(tmp_path / name), np.full((90, 120, 3), 99, np.uint8))
     log = tmp_path / "live.jsonl"
@@ -144,24 +144,24 @@ def test_pictures_stand_alone(tmp_path):
 
 
 @pytest.mark.parametrize(("limit", "uncertain"), [("0", False), ("1", True)])
-def test_faces_of_pictures_are_uncertain_below_the_same_limit(tmp_path, limit, uncertain):
+def test_faces_of_images_are_uncertain_below_the_same_limit(tmp_path, limit, uncertain):
     cv2.imwrite(str(tmp_path / "a.png"), np.full((90, 120, 3), 99, np.uint8))
     log = tmp_path / "live.jsonl"
     assert main(["live", str(tmp_path / "a.png"), "--log", str(log), "--track.uncertain-below", limit]) == 0
     assert [face["uncertain"] for face in records(log)[0]["faces"]] == [uncertain]
 
 
-def test_without_a_window_a_line_tells_how_it_goes(clip, monkeypatch):
-    told = []
+def test_without_a_window_a_line_shows_the_progress(clip, monkeypatch):
+    shown = []
 
     class Line(nullcontext):
         def update(self, text):
-            told.append(text)
+            shown.append(text)
 
     monkeypatch.setattr(command.Console, "status", lambda *_: Line())
     assert main(["live", str(clip), "--no-window"]) == 0
-    assert len(told) == 12
-    assert re.fullmatch(rf"{clip}: 12 frames, [0-9]+/s", told[-1])
+    assert len(shown) == 12
+    assert re.fullmatch(rf"{clip}: 12 frames, [0-9]+/s", shown[-1])
 
 
 def test_a_mirrored_clip_has_mirrored_frames(clip, tmp_path):
@@ -207,7 +207,7 @@ def test_a_window_shows_the_frames_until_it_is_closed(clip, monkeypatch, capsys)
     windows = []
 
     class FakeWindow:
-        def __init__(self, title, say, stopped):
+        def __init__(self, title, report, stopped):
             self.title, self.ended, self.shown = title, False, 0
             windows.append(self)
 
@@ -242,11 +242,11 @@ def test_a_signal_ends_it_after_the_frame_at_hand(clip, tmp_path, monkeypatch, r
     class Interrupted(OneFace):
         scans = 0
 
-        def detect(self, picture, *, still=True):
+        def detect(self, image, *, still=True):
             self.scans += 1
             if self.scans == 4:
                 signal.raise_signal(kind)
-            return super().detect(picture)
+            return super().detect(image)
 
     monkeypatch.setattr(recognizer, "detector", Interrupted())
     output, log = tmp_path / "live.mp4", tmp_path / "live.jsonl"
@@ -260,9 +260,9 @@ def test_the_second_sighup_of_a_closed_terminal_does_not_break_off_the_end_of_th
     clip, tmp_path, monkeypatch, recognizer
 ):
     class HungUp(OneFace):
-        def detect(self, picture, *, still=True):
+        def detect(self, image, *, still=True):
             signal.raise_signal(signal.SIGHUP)
-            return super().detect(picture)
+            return super().detect(image)
 
     def close(writer, really=VideoWriter.close):
         signal.raise_signal(signal.SIGHUP)
@@ -286,7 +286,7 @@ def test_the_second_sighup_of_a_closed_terminal_does_not_break_off_the_end_of_th
         (["{clip}", "--detector.min-size", "-1", "--no-window"], "min_size"),
     ],
 )
-def test_what_cannot_be_done_is_told_before_anything_is_written(clip, tmp_path, capsys, arguments, said):
+def test_what_cannot_be_done_is_refused_before_anything_is_written(clip, tmp_path, capsys, arguments, said):
     before = clip.read_bytes()
     names = {"clip": clip, "folder": tmp_path, "name": tmp_path.name}
     assert main(["live", *(word.format(**names) for word in arguments)]) == 2

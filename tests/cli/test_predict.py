@@ -16,12 +16,12 @@ from femo_jax.live.recognizer import EmotionRecognizer
 
 
 class BrightFaces:
-    """A detector that finds a face in bright pictures and none in dark ones."""
+    """A detector that finds a face in bright images and none in dark ones."""
 
     geometry = CropGeometry(scale=1.0, shift=0.0)
 
-    def detect(self, picture, *, still=True):
-        return [Box(20, 10, 40, 40)] if picture.grey[0, 0] > 100 else []
+    def detect(self, image, *, still=True):
+        return [Box(20, 10, 40, 40)] if image.grey[0, 0] > 100 else []
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +93,7 @@ def test_what_cannot_be_read_is_reported_and_counted(folder, capsys):
     assert "femo: images: 2, faces: 1, unreadable: 3\n" in errors
 
 
-def test_a_picture_that_is_named_twice_is_recognised_once(folder, capsys):
+def test_an_image_that_is_named_twice_is_recognised_once(folder, capsys):
     assert main(["predict", "bright.png", "*right.png", "--json", "-"]) == 0
     assert len(json.loads(capsys.readouterr().out)) == 1
 
@@ -104,15 +104,15 @@ def test_a_name_that_looks_like_a_pattern_or_like_markup(folder, capsys):
     assert "[red]bright.png" in capsys.readouterr().out
 
 
-def test_whole_pictures_are_faces(folder, capsys):
+def test_whole_images_are_faces(folder, capsys):
     assert main(["predict", "dark.png", "--faces", "cropped", "--json", "-"]) == 0
     (record,) = json.loads(capsys.readouterr().out)
     assert [face["box"] for face in record["faces"]] == [[0, 0, 80, 60]]
 
 
-@pytest.mark.parametrize(("pictures", "pixels"), [(64, 2**24), (3, 2**24), (64, 80 * 60)])
-def test_many_pictures_are_recognised_as_one_by_one(folder, capsys, monkeypatch, recognizer, pictures, pixels):
-    monkeypatch.setattr(command, "_BATCH_IMAGES", pictures)
+@pytest.mark.parametrize(("images", "pixels"), [(64, 2**24), (3, 2**24), (64, 80 * 60)])
+def test_many_images_are_recognised_as_one_by_one(folder, capsys, monkeypatch, recognizer, images, pixels):
+    monkeypatch.setattr(command, "_BATCH_IMAGES", images)
     monkeypatch.setattr(command, "_BATCH_PIXELS", pixels)
     rng = np.random.default_rng(0)
     expected = []
@@ -128,10 +128,10 @@ def test_many_pictures_are_recognised_as_one_by_one(folder, capsys, monkeypatch,
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
-def test_copies_never_replace_the_pictures(folder, capsys):
+def test_copies_never_replace_the_images(folder, capsys):
     before = Path("bright.png").read_bytes()
     assert main(["predict", "bright.png", "--output", "."]) == 2
-    assert "bright.png is one of the pictures itself" in capsys.readouterr().err
+    assert "bright.png is one of the images itself" in capsys.readouterr().err
     assert Path("bright.png").read_bytes() == before
 
 
@@ -145,7 +145,7 @@ def test_copies_never_replace_the_pictures(folder, capsys):
         (["--json", "out", "--output", "out"], "out: is named by --json and --output"),
     ],
 )
-def test_nothing_is_written_over_the_pictures_or_twice(folder, capsys, monkeypatch, arguments, said):
+def test_nothing_is_written_over_the_images_or_twice(folder, capsys, monkeypatch, arguments, said):
     monkeypatch.setattr(command.EmotionRecognizer, "load", lambda *_: pytest.fail("began to work"))
     Path("link").symlink_to("bright.png")
     before = {path: path.read_bytes() for path in folder.glob("*.png")}
@@ -206,7 +206,7 @@ def test_the_model_is_passed_on_as_it_was_named(folder, recognizer, monkeypatch,
     assert models == [asked]
 
 
-def test_no_picture_at_all(capsys):
+def test_no_image_at_all(capsys):
     assert main(["predict"]) == 2
     assert "femo predict IMAGE" in capsys.readouterr().err
 

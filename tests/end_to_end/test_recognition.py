@@ -1,4 +1,4 @@
-"""What the README promises whoever wants to recognise emotions: pictures and clips from the command line."""
+"""What the README promises whoever wants to recognise emotions: images and clips from the command line."""
 
 import json
 import signal
@@ -15,7 +15,7 @@ DEMO_CLIP = Path(__file__).parents[2] / "tools" / "demo_clip.py"
 
 @pytest.fixture(scope="module")
 def astronaut(tmp_path_factory):
-    """The folder of the demo's picture and clip, in which a woman smiles."""
+    """The folder of the demo's image and clip, in which a woman smiles."""
     pytest.importorskip("skimage")
     folder = tmp_path_factory.mktemp("demo")
     subprocess.run([sys.executable, DEMO_CLIP, folder / "astronaut.png", folder / "astronaut.mp4"], check=True)
@@ -45,7 +45,7 @@ def covers(box, x, y):
     return box[0] <= x <= box[0] + box[2] and box[1] <= y <= box[1] + box[3]
 
 
-def test_a_picture_as_json_csv_and_annotated_copy(femo, astronaut, tmp_path):
+def test_an_image_as_json_csv_and_annotated_copy(femo, astronaut, tmp_path):
     outputs = ["--json", tmp_path / "faces.json", "--csv", tmp_path / "faces.csv", "--output", tmp_path / "copies"]
     femo.run("predict", astronaut / "astronaut.png", *outputs)
     (record,) = json.loads((tmp_path / "faces.json").read_text())
@@ -69,10 +69,10 @@ def test_a_table_is_what_a_person_gets(femo, astronaut):
     assert "%" in output
 
 
-def test_an_unreadable_picture_among_good_ones(femo, astronaut, tmp_path):
+def test_an_unreadable_image_among_good_ones(femo, astronaut, tmp_path):
     (tmp_path / "broken.png").write_bytes((astronaut / "astronaut.png").read_bytes()[:1000])
-    pictures = [tmp_path / "broken.png", astronaut / "astronaut.png"]
-    output, errors = femo.run("predict", *pictures, "--json", "-", expect=1)
+    images = [tmp_path / "broken.png", astronaut / "astronaut.png"]
+    output, errors = femo.run("predict", *images, "--json", "-", expect=1)
     assert [len(record["faces"]) for record in json.loads(output)] == [1]
     assert "broken.png" in errors
     assert "Traceback" not in errors
@@ -95,7 +95,7 @@ def test_a_clip_becomes_an_annotated_clip_and_a_log(femo, astronaut, tmp_path):
     assert len(frames_of(output)) == 200
     labels = {face["label"] for line in lines for face in line["faces"]}
     assert labels == {"happy"}
-    # The face is in the picture, leaves it, and comes back as somebody new.
+    # The face is in the image, leaves it, and comes back as somebody new.
     ids = [[face["id"] for face in line["faces"]] for line in lines]
     assert ids[25] == ids[70] == [1]
     assert ids[120] == []
@@ -138,11 +138,11 @@ def test_a_signal_leaves_a_clip_that_plays_and_a_whole_log(femo, astronaut, tmp_
         (["live", "4242", "--no-window"], "camera 4242"),
         (["live", "{clip}", "--no-window", "--model", "nowhere.safetensors"], "nowhere.safetensors"),
         (["live", "{clip}", "--no-window", "--detector.kind", "yunet"], "yunet"),
-        (["predict", "{picture}", "--detector.model", "nowhere.xml"], "nowhere.xml"),
+        (["predict", "{image}", "--detector.model", "nowhere.xml"], "nowhere.xml"),
     ],
 )
 def test_bad_input_ends_with_code_2_and_one_clear_line(femo, astronaut, arguments, said):
-    names = {"clip": astronaut / "astronaut.mp4", "picture": astronaut / "astronaut.png"}
+    names = {"clip": astronaut / "astronaut.mp4", "image": astronaut / "astronaut.png"}
     _, errors = femo.run(*(word.format(**names) for word in arguments), expect=2)
     assert said in errors
     assert errors.count("\n") == 1, errors

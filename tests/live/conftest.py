@@ -1,4 +1,4 @@
-"""What the tests of sources share: a capture that gives what a test tells it."""
+"""What the tests of sources share: a capture that gives what a test gives it."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
@@ -58,13 +58,13 @@ class FakeCapture:
 
 @pytest.fixture
 def fake_capture():
-    """The class of captures that give what a test tells them."""
+    """The class of captures that give what a test gives them."""
     return FakeCapture
 
 
 @pytest.fixture
 def plain():
-    """Makes a small image of one grey value, to be told apart from others."""
+    """Makes a small image of one grey value, which differs from that of others."""
     return lambda value, height=4, width=6: np.full((height, width, 3), value, np.uint8)
 
 

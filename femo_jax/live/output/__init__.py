@@ -1,1 +1,1 @@
-"""What recognition leaves behind: clips, logs, annotated pictures, JSON and csv."""
+"""What recognition leaves behind: clips, logs, annotated images, JSON and csv."""

@@ -214,7 +214,7 @@ class VideoWriter:
 
 def _playable_frames(path: Path) -> int:
     """Frames of a clip that was not finished which a player shows."""
-    from femo_jax.live.sources.decoder import Decoder
+    from femo_jax.live.sources.clips import Decoder
 
     count = 0
     try:
@@ -236,7 +236,7 @@ def _as_bgr(image: np.ndarray) -> np.ndarray:
 
 
 def _letterboxed(image: np.ndarray, width: int, height: int) -> np.ndarray:
-    """A picture scaled to fit into a frame, in its middle, on black."""
+    """An image scaled to fit into a frame, in its middle, on black."""
     h, w = image.shape[:2]
     if (w, h) == (width, height):
         return image
@@ -255,7 +255,7 @@ def _padded_size(width: int, height: int) -> tuple[int, int]:
 
 
 def _padded(image: np.ndarray) -> np.ndarray:
-    """A picture with its last row and column repeated up to `_padded_size`."""
+    """An image with its last row and column repeated up to `_padded_size`."""
     height, width = image.shape[:2]
     right, bottom = _padded_size(width, height)
     if (right, bottom) == (width, height):

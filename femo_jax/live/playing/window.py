@@ -1,7 +1,10 @@
-"""The preview window: shows frames, answers keys, and can be held still."""
+"""The preview window, which shows frames and answers keys; and whether one can be opened."""
 
+import ctypes
 import itertools
 import math
+import os
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,9 +14,9 @@ import cv2
 import numpy as np
 
 from femo_jax.errors import FemoError
-from femo_jax.live.output.picture_file import write_picture
+from femo_jax.live.output.records import write_image
 
-KEYS = "q or Esc quits, space pauses or shows the next picture, s saves the frame"
+KEYS = "q or Esc quits, space pauses or shows the next image, s saves the frame"
 """What the window answers to, for a person to read."""
 
 _QUIT = (ord("q"), ord("Q"), 27)
@@ -26,7 +29,7 @@ _LOOK_EVERY = 0.05  # seconds between two looks at whether the window was closed
 class PreviewWindow:
     """A window that shows one frame after the other; a context manager.
 
-    Ask `femo_jax.live.playing.display.why_no_window` first.
+    Ask `why_no_window` first.
 
     Attributes:
       ended: whether it was closed, by key or by mouse.
@@ -35,7 +38,7 @@ class PreviewWindow:
     def __init__(
         self,
         title: str,
-        say: Callable[[str], None],
+        report: Callable[[str], None],
         stopped: Callable[[], bool] = lambda: False,
         folder: Path = Path(),
         gui: Any = cv2,
@@ -44,7 +47,7 @@ class PreviewWindow:
 
         Args:
           title: of the window.
-          say: takes a line for the person at the window.
+          report: takes a line for the person at the window.
           stopped: whether all waiting is to end; asked many times a second.
           folder: where the key s saves frames.
           gui: the functions of `cv2` that open windows.
@@ -54,7 +57,7 @@ class PreviewWindow:
         self._visible = False
         self._image: np.ndarray | None = None
         self._title = title
-        self._say = say
+        self._report = report
         self._stopped = stopped
         self._folder = folder
         self._gui = gui
@@ -78,7 +81,7 @@ class PreviewWindow:
                 return
 
     def hold(self, image: np.ndarray) -> None:
-        """Puts up a picture and keeps it until any key is pressed but s, which saves it."""
+        """Puts up an image and keeps it until any key is pressed but s, which saves it."""
         if self.ended:
             return
         self._put_up(image)
@@ -139,8 +142,40 @@ class PreviewWindow:
             path for number in itertools.count(1) if not (path := self._folder / f"femo-{number:03}.png").exists()
         )
         try:
-            write_picture(path, cast(np.ndarray, self._image))
+            write_image(path, cast(np.ndarray, self._image))
         except FemoError as error:
-            self._say(str(error))
+            self._report(str(error))
         else:
-            self._say(f"saved {path}")
+            self._report(f"saved {path}")
+
+
+def why_no_window() -> str | None:
+    """What is missing for windows, in a few words; None where they can be opened.
+
+    OpenCV's own answer may be to abort the whole process.
+    """
+    toolkit = cv2.currentUIFramework()
+    if not toolkit:
+        return "this OpenCV opens no windows"
+    if not sys.platform.startswith("linux"):
+        return None
+    # All toolkits but one draw through X, which Wayland desktops offer too.
+    answers = bool(os.environ.get("WAYLAND_DISPLAY")) if toolkit == "WAYLAND" else _x_server_answers()
+    return None if answers else "no display"
+
+
+def _x_server_answers() -> bool:
+    """Connects as the toolkit will, which aborts where that fails."""
+    if not os.environ.get("DISPLAY"):
+        return False
+    try:
+        x11 = ctypes.CDLL("libX11.so.6")
+    except OSError:
+        return False
+    x11.XOpenDisplay.restype = ctypes.c_void_p
+    x11.XCloseDisplay.argtypes = [ctypes.c_void_p]
+    connection = x11.XOpenDisplay(None)
+    if not connection:
+        return False
+    x11.XCloseDisplay(connection)
+    return True

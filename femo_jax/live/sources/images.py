@@ -1,4 +1,4 @@
-"""Images: one, those of a folder, or those of a pattern."""
+"""Image files: what a file holds, reading one, finding those of a folder or pattern, and a source of them."""
 
 import glob
 import io
@@ -10,23 +10,25 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
 
 from femo_jax.errors import SourceError
-from femo_jax.files import printable
-from femo_jax.live.sources.capture import quiet
-from femo_jax.live.sources.content import jpeg_end, on_white
-from femo_jax.live.sources.frame import Frame
+from femo_jax.files import library_path, printable
+from femo_jax.live.sources.frame import Frame, on_white, quiet
 
 logger = logging.getLogger(__name__)
+
+Kind = Literal["image", "animation", "animated webp", "raw mjpeg", "other"]
+"""What a file holds: an `animation` is decoded by FFmpeg like a clip; `other` may be a clip, or anything."""
 
 SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".jp2", ".png", ".webp", ".avif", ".gif", ".bmp", ".dib"),
     *(".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm"),
 )
-"""Of files in a folder that femo takes for images unseen; others are, if their first bytes say so."""
+"""Files of a folder with one of these suffixes are images; others are if their first bytes are those of an image."""
 
 _SIGNATURE = re.compile(
     rb"\xff\xd8\xff|\x89PNG\r\n|GIF8[79]a|"
@@ -70,20 +72,20 @@ def decode_image(contents: bytes, name: str) -> np.ndarray:
     Raises:
       SourceError: it is not a whole image of a format that OpenCV reads.
     """
-    image, words = None, []
+    image, messages = None, []
     if contents and not (contents.startswith(b"\xff\xd8") and jpeg_end(contents) == 0):
-        with quiet, _decoder_messages() as words:
+        with quiet, _decoder_messages() as messages:
             try:
                 image = _decoded(np.frombuffer(contents, np.uint8))
             except cv2.error as error:
-                words.append(str(error.err or error))
+                messages.append(str(error.err or error))
     if image is None:
-        why = f"; {'; '.join(words)}" if words else ""
+        why = f"; {'; '.join(messages)}" if messages else ""
         raise SourceError(
             f"{name}: not an image that OpenCV can read, or damaged ({len(contents):,} bytes{why}). Save it again as"
             " .jpg or .png with 8 or 16 bits."
         )
-    for line in words:
+    for line in messages:
         logger.warning("%s: %s", name, line)
     return image
 
@@ -103,7 +105,7 @@ def _decoded(contents: np.ndarray) -> np.ndarray | None:
 
 def _decoded_by_ffmpeg(contents: bytes) -> np.ndarray | None:
     """The first frame of a GIF, which not every OpenCV decodes, or of an AVIF, which OpenCV does not turn upright."""
-    from femo_jax.live.sources.decoder import Decoder
+    from femo_jax.live.sources.clips import Decoder
 
     try:
         decoder = Decoder(io.BytesIO(contents), threads=False)
@@ -116,22 +118,22 @@ def _decoded_by_ffmpeg(contents: bytes) -> np.ndarray | None:
 @contextmanager
 def _decoder_messages() -> Iterator[list[str]]:
     """Collects the lines that libjpeg, libpng and others write to the standard error while the block runs."""
-    words: list[str] = []
+    messages: list[str] = []
     with _stderr, tempfile.TemporaryFile() as taken:
         try:
             kept = os.dup(2)
         except OSError:  # closed: there is nothing to keep clean
-            yield words
+            yield messages
             return
         try:
             os.dup2(taken.fileno(), 2)
-            yield words
+            yield messages
         finally:
             os.dup2(kept, 2)
             os.close(kept)
             taken.seek(0)
             lines = taken.read().decode("utf-8", "replace").splitlines()
-            words.extend(dict.fromkeys(line.strip() for line in lines if line.strip()))
+            messages.extend(dict.fromkeys(line.strip() for line in lines if line.strip()))
 
 
 def find_images(place: str, left_out: list[Path] | None = None) -> list[Path]:
@@ -161,7 +163,7 @@ def find_images(place: str, left_out: list[Path] | None = None) -> list[Path]:
 
 
 class ImageSource:
-    """Images one after the other; see `femo_jax.live.sources.frame.FrameSource`.
+    """Images one after the other; see `femo_jax.live.sources.FrameSource`.
 
     An image that cannot be read is left out, with a warning in the log.
 
@@ -238,3 +240,93 @@ def _natural(path: Path) -> tuple:
     """Sorts `9.png` before `10.png`."""
     parts = re.split(r"(\d+)", str(path))
     return tuple(int(part) if part.isdecimal() else part.casefold() for part in parts), str(path)
+
+
+def content_kind(path: Path) -> Kind:
+    """What a file holds; its suffix does not matter.
+
+    Raises:
+      SourceError: it cannot be read, or is no regular file.
+    """
+    try:
+        if not path.is_file():
+            raise SourceError(f"{printable(path)}: not a regular file. Expected a clip or an image.")
+        with path.open("rb") as file:
+            head = file.read(64)
+        if kind := _kind_by_signature(path, head):
+            return kind
+        with quiet, library_path(path) as name:
+            return "image" if cv2.haveImageReader(name) else "other"
+    except OSError as error:
+        raise SourceError(f"{printable(path)}: cannot be read ({error.strerror}). Check the path.") from error
+
+
+def _kind_by_signature(path: Path, head: bytes) -> Kind | None:
+    if head.startswith(b"\xff\xd8"):
+        return "raw mjpeg" if _is_raw_mjpeg(path.read_bytes()) else "image"
+    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "animation" if b"acTL" in _png_chunks(path.read_bytes()) else "image"
+    if head.startswith((b"GIF87a", b"GIF89a")):
+        return "animation" if _gif_images(path.read_bytes()) > 1 else "image"
+    if head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X":
+        return "animated webp" if head[20] & 2 else "image"
+    if head[4:8] == b"ftyp":
+        brand = head[8:12]
+        return "image" if brand == b"avif" else "animation" if brand == b"avis" else "other"
+    return None
+
+
+def jpeg_end(contents: bytes) -> int:
+    """Index behind the end marker of the first JPEG image in `contents`; 0 where it lacks its end."""
+    place = _jpeg_scan(contents)
+    end = contents.find(b"\xff\xd9", place)
+    return end + 2 if end >= 0 else 0
+
+
+def _jpeg_scan(contents: bytes) -> int:
+    """Index of a JPEG's scan; segments before it may hold a thumbnail with an end marker of its own."""
+    place = 2
+    # Before a marker there may be any number of fill bytes (ITU T.81, B.1.1.2).
+    while contents[place : place + 1] == b"\xff" and contents[place + 1 : place + 2] != b"\xda":
+        filled = contents[place + 1 : place + 2] == b"\xff"
+        place += 1 if filled else 2 + int.from_bytes(contents[place + 2 : place + 4], "big")
+    return place
+
+
+def _is_raw_mjpeg(contents: bytes) -> bool:
+    """Whether one JPEG follows another; not so the parts of one photograph (CIPA DC-007, multi-picture format)."""
+    end = jpeg_end(contents)
+    return end > 0 and contents[end : end + 3] == b"\xff\xd8\xff" and b"MPF\x00" not in contents[: _jpeg_scan(contents)]
+
+
+def _png_chunks(contents: bytes) -> Iterator[bytes]:
+    """Types of the chunks before the image data."""
+    place = 8
+    while (kind := contents[place + 4 : place + 8]) not in (b"", b"IDAT"):
+        yield kind
+        place += 12 + int.from_bytes(contents[place : place + 4], "big")
+
+
+def _gif_images(contents: bytes) -> int:
+    """Images in a GIF (GIF89a specification, section 12), counted up to 2."""
+
+    def behind_table(place: int, flags: int) -> int:
+        return place + (3 << ((flags & 7) + 1) if flags & 0x80 else 0)
+
+    def behind_blocks(place: int) -> int:
+        while place < len(contents) and contents[place]:
+            place += 1 + contents[place]
+        return place + 1
+
+    images = 0
+    try:
+        place = behind_table(13, contents[10])
+        while images < 2 and contents[place] in (0x21, 0x2C):
+            if contents[place] == 0x21:
+                place = behind_blocks(place + 2)
+            else:
+                images += 1
+                place = behind_blocks(behind_table(place + 10, contents[place + 9]) + 1)
+    except IndexError:  # cut off: what there is counts
+        return images
+    return images

@@ -14,11 +14,10 @@ import numpy as np
 
 from femo_jax.errors import SourceError
 from femo_jax.live.sources.addresses import SCHEMES, host_of, redacted
-from femo_jax.live.sources.clips import ClipSource
-from femo_jax.live.sources.live_source import LiveSource
+from femo_jax.live.sources.live import LiveSource
 
 if TYPE_CHECKING:
-    from femo_jax.live.sources.decoder import Decoder
+    from femo_jax.live.sources.clips import ClipSource, Decoder
 
 _OPTIONS = {"rtsp_flags": "prefer_tcp"}
 _REMEDY = "Check the address, and user and password if it needs them."
@@ -69,7 +68,7 @@ def open_network(
     timeout: float = 10.0,
     *,
     decode: "Callable[..., Decoder] | None" = None,
-) -> LiveSource | ClipSource:
+) -> "LiveSource | ClipSource":
     """Opens a stream by its address; a file of known size or duration over HTTP is read whole, as a clip.
 
     Args:
@@ -89,6 +88,8 @@ def open_network(
 
     decoder = _open(address, name, timeout, decode)
     if address.lower().startswith("http") and decoder.is_finite:
+        from femo_jax.live.sources.clips import ClipSource
+
         return ClipSource(decoder, name)
     return LiveSource(StreamCapture(decoder), name, connect, give_up_after=give_up_after)
 
@@ -136,7 +137,7 @@ def _check(address: str) -> None:
 def _open(address: str, name: str, timeout: float, decode: "Callable[..., Decoder] | None") -> "Decoder":
     """Opens a decoder, or raises SourceError with the reason."""
     if decode is None:
-        from femo_jax.live.sources.decoder import Decoder
+        from femo_jax.live.sources.clips import Decoder
 
         decode = Decoder
     began = time.monotonic()

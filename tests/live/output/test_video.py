@@ -138,7 +138,7 @@ def test_a_long_pause_becomes_a_second(tmp_path):
         assert video.frames == 13
 
 
-def test_how_long_a_pause_may_be_can_be_told(tmp_path):
+def test_the_longest_gap_is_an_option(tmp_path):
     with VideoWriter(tmp_path / "a.avi", 10, longest_gap=60.0) as video:
         for time in (0.0, 5.0, 200.0):
             video.write(np.zeros((48, 64, 3), np.uint8), time)
@@ -207,13 +207,13 @@ def test_other_arrays_are_refused(tmp_path, image):
         VideoWriter(tmp_path / "a.mp4", 25).write(image)
 
 
-def test_a_frame_too_large_for_the_codec_is_told(tmp_path):
+def test_a_frame_too_large_for_the_codec_is_an_error(tmp_path):
     with pytest.raises(FemoError, match=r"a\.mp4: a clip of 17000 x 16 pixels cannot be encoded as \.mp4 .* Try \.avi"):
         VideoWriter(tmp_path / "a.mp4", 25).write(np.zeros((16, 17000, 3), np.uint8))
     assert not [*tmp_path.iterdir()]
 
 
-def test_a_folder_that_cannot_be_made_is_told(tmp_path):
+def test_a_folder_that_cannot_be_made_is_an_error(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(FemoError, match=r"a\.mp4: cannot be written"):
         VideoWriter(tmp_path / "file" / "a.mp4", 25).write(_gradient(64, 48))

@@ -13,7 +13,7 @@ from femo_jax.live.playing import player as module
 from femo_jax.live.playing.player import Player
 from femo_jax.live.results import FaceEmotion, FrameResult
 from femo_jax.live.sources.frame import Frame
-from femo_jax.live.sources.live_source import LiveSource
+from femo_jax.live.sources.live import LiveSource
 from femo_jax.signals import StopRequest, stop_request
 
 HAPPY = np.eye(7, dtype=np.float32)[3]
@@ -108,7 +108,7 @@ def test_every_frame_of_a_clip_is_written_with_its_time_and_logged_once(undrawn)
     assert player.summary.seconds > 0
 
 
-def test_pictures_are_written_one_after_the_other(undrawn):
+def test_images_are_written_one_after_the_other(undrawn):
     video = FakeOutput()
     Player(recognize, StopRequest(), video=video).play(FakeSource(3, still=True))
     assert [seconds for _, seconds in video.written] == [None] * 3
@@ -146,7 +146,7 @@ def test_latency_counts_from_the_capture_of_a_live_frame_and_from_the_reading_of
 
     player = Player(slow, StopRequest())
     player.play(Late(3, live=live))
-    assert player.pulse.latency_ms == pytest.approx(latency_ms)
+    assert player.fps_meter.latency_ms == pytest.approx(latency_ms)
 
 
 def test_it_ends_after_so_many_frames(undrawn):
@@ -208,7 +208,7 @@ def test_without_a_window_a_clip_runs_as_fast_as_it_can(undrawn):
     assert player.summary.seconds < 1
 
 
-def test_pictures_wait_for_a_key_each_and_have_no_status(undrawn):
+def test_images_wait_for_a_key_each_and_have_no_status(undrawn):
     window = FakeWindow()
     player = Player(recognize, StopRequest(), window=window)
     player.play(FakeSource(3, still=True, rate=1.0))
@@ -218,7 +218,7 @@ def test_pictures_wait_for_a_key_each_and_have_no_status(undrawn):
     assert player.summary.faces == 3
 
 
-def test_the_status_tells_measured_figures(undrawn, clock):
+def test_the_status_shows_measured_numbers(undrawn, clock):
     def slow(frame):
         clock.now += 0.02
         return recognize(frame)
@@ -283,13 +283,13 @@ def test_what_came_before_a_source_broke_down_counts(undrawn):
 def test_somebody_may_follow_it_frame_by_frame(undrawn):
     player = Player(recognize, StopRequest())
     counts = []
-    player.play(FakeSource(3), on_frame=lambda: counts.append(player.summary.frames))
+    player.play(FakeSource(3), on_progress=lambda: counts.append(player.summary.frames))
     assert counts == [1, 2, 3]
 
 
 @pytest.fixture
 def unplugged(fake_capture, plain, request):
-    """A camera that gives one frame, and never comes back; a parameter tells the seconds until it is given up."""
+    """A camera that gives one frame, and never comes back; a parameter states the seconds until it is given up."""
 
     def connect():
         raise SourceError("not there")

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from femo_jax.live.playing.window import PreviewWindow
+from femo_jax.live.playing.window import PreviewWindow, why_no_window
 
 FRAME = np.full((48, 64, 3), 80, np.uint8)
 
@@ -128,7 +128,7 @@ def test_a_frame_that_cannot_be_saved_is_no_end(gui, said, tmp_path):
     assert not window.ended
 
 
-def test_a_picture_stays_until_a_key(gui, window, tmp_path):
+def test_an_image_stays_until_a_key(gui, window, tmp_path):
     gui.person = [*["nothing"] * 20, "s", "nothing", " ", "n"]
     window.hold(FRAME)
     assert gui.person == ["n"]
@@ -139,7 +139,7 @@ def test_a_picture_stays_until_a_key(gui, window, tmp_path):
     assert window.ended
 
 
-def test_a_space_pressed_before_a_picture_is_there_passes_it(gui, window):
+def test_a_space_pressed_before_an_image_is_there_passes_it(gui, window):
     """It is no pause, of which a further key would have to be the end."""
     gui.person = [" ", "nothing"]
     window.hold(FRAME)
@@ -153,7 +153,7 @@ def test_arrows_are_not_the_letters_whose_codes_theirs_end_with(gui, window, tmp
     assert list(tmp_path.iterdir()) == []
     gui.person = ["right", "nothing"]
     window.hold(FRAME)
-    assert gui.person == ["nothing"]  # any key is for the next picture
+    assert gui.person == ["nothing"]  # any key is for the next image
 
 
 def test_a_stop_ends_pause_and_waiting(gui, said, tmp_path):
@@ -188,7 +188,7 @@ def test_it_goes_away_with_its_block(gui, said):
 SCRIPT = """
 import sys
 import numpy as np
-from femo_jax.live.playing.display import why_no_window
+from femo_jax.live.playing.window import why_no_window
 from femo_jax.live.playing.window import PreviewWindow
 
 assert why_no_window() is None
@@ -208,3 +208,36 @@ def test_a_real_window():
     environment = {name: value for name, value in os.environ.items() if name != "DISPLAY"}
     result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
     assert result.stdout == "shown\n", result.stderr
+
+
+@pytest.fixture(autouse=True)
+def bare_linux(monkeypatch):
+    """A Linux whose OpenCV has windows, without a display."""
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(cv2, "currentUIFramework", lambda: "QT")
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.parametrize("display", [None, "", ":4242"])
+def test_a_display_that_does_not_answer_is_none(monkeypatch, display):
+    if display is not None:
+        monkeypatch.setenv("DISPLAY", display)
+    assert why_no_window() == "no display"
+
+
+def test_what_draws_through_x_does_not_draw_through_wayland(monkeypatch):
+    monkeypatch.setenv("WAYLAND_DISPLAY", "wayland-0")
+    assert why_no_window() == "no display"
+    monkeypatch.setattr(cv2, "currentUIFramework", lambda: "WAYLAND")
+    assert why_no_window() is None
+
+
+def test_an_opencv_without_windows(monkeypatch):
+    monkeypatch.setattr(cv2, "currentUIFramework", lambda: "")
+    assert why_no_window() == "this OpenCV opens no windows"
+
+
+def test_other_systems_always_have_a_display(monkeypatch):
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert why_no_window() is None

@@ -157,7 +157,7 @@ def test_a_clip_whose_name_is_not_utf8_is_read(write_clip, tmp_path):
 
 
 class _Decoder:
-    """Stands in for `Decoder`: frames with the times that a test tells it; an exception is raised."""
+    """Stands in for `Decoder`: frames with the times that a test gives it; an exception is raised."""
 
     duration, damaged = None, 0
 

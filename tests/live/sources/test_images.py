@@ -35,7 +35,7 @@ def test_sixteen_bits_alpha_and_grey_become_eight_bit_colours(tmp_path):
     assert wide.dtype == alpha.dtype == grey.dtype == np.uint8
 
 
-def test_a_picture_is_turned_as_its_exif_data_say(tmp_path):
+def test_an_image_is_turned_as_its_exif_data_state(tmp_path):
     jpg = cv2.imencode(".jpg", _IMAGE)[1].tobytes()
     # Tag 0x0112, orientation, of type short: 6, a quarter turn.
     exif = b"Exif\0\0MM\0*\0\0\0\x08" + b"\0\x01" + b"\x01\x12\0\x03\0\0\0\x01\0\x06\0\0" + b"\0\0\0\0"
@@ -50,7 +50,7 @@ def test_any_path_can_be_read(tmp_path):
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".tif"])
 @pytest.mark.parametrize("part", [0.0, 0.1, 0.5, 0.95])
-def test_a_picture_that_is_cut_off_is_an_error(tmp_path, suffix, part):
+def test_an_image_that_is_cut_off_is_an_error(tmp_path, suffix, part):
     path = _save(tmp_path / f"half{suffix}")
     contents = path.read_bytes()
     path.write_bytes(contents[: int(part * len(contents))])
@@ -89,7 +89,7 @@ def test_a_missing_file_or_a_folder_is_an_error(tmp_path):
 
 @pytest.fixture
 def folder(tmp_path):
-    """Pictures 1, 2 and 10, one in a subfolder, and files that are none."""
+    """Images 1, 2 and 10, one in a subfolder, and files that are none."""
     (tmp_path / "sub").mkdir()
     for name, value in (("b10.png", 10), ("b2.png", 2), ("B1.PNG", 1), ("sub/c.png", 3), (".hidden.png", 4)):
         (tmp_path / name).write_bytes(cv2.imencode(".png", np.full((4, 4, 3), value, np.uint8))[1].tobytes())
@@ -102,7 +102,7 @@ def _names(paths):
     return [path.name for path in paths]
 
 
-def test_a_folder_gives_its_own_pictures_in_natural_order(folder):
+def test_a_folder_gives_its_own_images_in_natural_order(folder):
     assert _names(find_images(str(folder))) == ["B1.PNG", "b2.png", "b10.png"]
 
 
@@ -111,7 +111,7 @@ def test_a_pattern_gives_what_it_names(folder):
     assert _names(find_images(str(folder / "**" / "*.png"))) == ["b2.png", "b10.png", "c.png"]
 
 
-def test_no_picture_is_an_error_that_helps(folder, tmp_path):
+def test_no_image_is_an_error_that_helps(folder, tmp_path):
     (tmp_path / "empty" / "sub").mkdir(parents=True)
     with pytest.raises(SourceError, match=r"empty: there is no image \(\.jpg .*subfolders are '.*empty/\*\*/\*\.jpg'"):
         find_images(str(tmp_path / "empty"))
@@ -119,7 +119,7 @@ def test_no_picture_is_an_error_that_helps(folder, tmp_path):
         find_images(str(folder / "z*.png"))
 
 
-def test_single_pictures_stand_alone(folder):
+def test_single_images_stand_alone(folder):
     with ImageSource(find_images(str(folder))) as source:
         frames = list(source)
         assert not source.live
@@ -129,13 +129,13 @@ def test_single_pictures_stand_alone(folder):
     assert frames[2].name == str(folder / "b10.png")
 
 
-def test_pictures_with_a_rate_are_the_frames_of_a_clip(folder):
+def test_images_with_a_rate_are_the_frames_of_a_clip(folder):
     source = ImageSource(find_images(str(folder)), rate=10)
     assert source.frames_per_second == 10
     assert [(frame.time, frame.still) for frame in source] == [(0, False), (0.1, False), (0.2, False)]
 
 
-def test_unreadable_pictures_are_left_out_and_counted(folder, caplog):
+def test_unreadable_images_are_left_out_and_counted(folder, caplog):
     (folder / "b2.png").write_bytes(b"none")
     source = ImageSource(find_images(str(folder)), rate=10)
     assert [(frame.index, frame.time) for frame in source] == [(0, 0), (2, 0.2)]

@@ -39,7 +39,7 @@ class _Camera:
                     self.close_connection = True
 
             def log_message(self, *_):
-                """Says nothing."""
+                """Prints nothing."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self._server.daemon_threads = True
@@ -129,7 +129,7 @@ def test_nothing_there():
 
 
 @pytest.mark.parametrize("scheme", ["http", "rtsp"])
-def test_a_server_that_says_nothing_is_not_waited_for(scheme):
+def test_a_server_that_sends_nothing_is_not_waited_for(scheme):
     with (
         socket.create_server(("127.0.0.1", 0)) as mute,
         pytest.raises(SourceError, match=r"nothing answered within 0\.3 s"),
@@ -155,7 +155,7 @@ class _Files(BaseHTTPRequestHandler):
             self.wfile.write(self.contents)
 
     def log_message(self, *_):
-        """Says nothing."""
+        """Prints nothing."""
 
 
 @pytest.fixture

@@ -11,21 +11,21 @@ from femo_jax.live.sources.images import ImageSource
 
 
 @pytest.fixture
-def picture(tmp_path):
+def image(tmp_path):
     path = tmp_path / "face.png"
     path.write_bytes(cv2.imencode(".png", np.full((8, 9, 3), 5, np.uint8))[1].tobytes())
     return path
 
 
-def test_a_picture_a_folder_and_a_pattern(picture):
-    for spec in (picture, str(picture), str(picture.parent), str(picture.parent / "*.p?g")):
+def test_an_image_a_folder_and_a_pattern(image):
+    for spec in (image, str(image), str(image.parent), str(image.parent / "*.p?g")):
         with open_source(spec) as source:
             assert isinstance(source, ImageSource)
             assert [frame.image.shape for frame in source] == [(8, 9, 3)]
 
 
-def test_a_rate_makes_pictures_a_clip(picture):
-    with open_source(picture.parent, rate=5) as source:
+def test_a_rate_makes_images_a_clip(image):
+    with open_source(image.parent, rate=5) as source:
         assert source.frames_per_second == 5
         assert not next(iter(source)).still
 
@@ -36,8 +36,8 @@ def test_a_clip(write_clip):
         assert len(list(source)) == 3
 
 
-def test_contents_tell_what_the_suffix_does_not(picture, write_clip):
-    assert isinstance(open_source(picture.rename(picture.with_name("face"))), ImageSource)
+def test_contents_decide_and_not_the_suffix(image, write_clip):
+    assert isinstance(open_source(image.rename(image.with_name("face"))), ImageSource)
     clip = write_clip([1, 2])
     with open_source(clip.rename(clip.with_name("clip"))) as source:
         assert isinstance(source, ClipSource)
@@ -54,8 +54,8 @@ def test_a_gif_is_a_clip(tmp_path):
         assert len(list(source)) == 2
 
 
-def test_brackets_in_the_name_of_a_file_are_no_pattern(picture):
-    path = picture.rename(picture.with_name("face [1].png"))
+def test_brackets_in_the_name_of_a_file_are_no_pattern(image):
+    path = image.rename(image.with_name("face [1].png"))
     assert len(list(open_source(str(path)))) == 1
 
 
@@ -76,7 +76,7 @@ def test_other_addresses_are_refused():
         open_source("ftp://host/clip.mp4")
 
 
-def test_a_pattern_without_pictures(tmp_path):
+def test_a_pattern_without_images(tmp_path):
     with pytest.raises(SourceError, match=r"\*\.jpg: there is no image"):
         open_source(str(tmp_path / "*.jpg"))
 

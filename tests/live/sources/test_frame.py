@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from femo_jax.live.sources.capture import announced_rate, quiet
+from femo_jax.live.sources.frame import quiet, usable_rate
 
 _log = getattr(cv2.utils, "logging", cv2)
 _level = _log.getLogLevel
@@ -82,11 +82,9 @@ def test_what_cannot_be_opened_prints_nothing(tmp_path, talkative):
     assert bool(said) == talkative
 
 
-@pytest.mark.parametrize(("rate", "usable"), [(29.97, 29.97), (0.2, 0.2), (0, None), (-1, None), (90000, None)])
-def test_a_rate_that_cannot_be_is_none(fake_capture, rate, usable):
-    assert announced_rate(fake_capture([], {cv2.CAP_PROP_FPS: rate})) == usable
-
-
-@pytest.mark.parametrize("rate", [float("nan"), float("inf")])
-def test_a_rate_that_is_no_number_is_none(fake_capture, rate):
-    assert announced_rate(fake_capture([], {cv2.CAP_PROP_FPS: rate})) is None
+@pytest.mark.parametrize(
+    ("rate", "usable"),
+    [(29.97, 29.97), (0.2, 0.2), (0, None), (-1, None), (90000, None), (float("nan"), None), (float("inf"), None)],
+)
+def test_an_impossible_rate_is_none(rate, usable):
+    assert usable_rate(rate) == usable

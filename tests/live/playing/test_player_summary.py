@@ -1,8 +1,51 @@
 import numpy as np
+import pytest
 
 from femo_jax.live.image import Box
-from femo_jax.live.playing.summary import Summary
+from femo_jax.live.playing.player import FpsMeter, Summary
 from femo_jax.live.results import FaceEmotion, FrameResult
+
+
+def test_nothing_is_known_before_the_first_frames():
+    meter = FpsMeter()
+    assert (meter.frames_per_second, meter.latency_ms) == (None, None)
+    meter.update(5.0, 30.0)
+    assert (meter.frames_per_second, meter.latency_ms) == (None, 30.0)
+
+
+def test_rate_and_latency_are_those_of_the_last_second():
+    meter = FpsMeter()
+    for frame in range(100):
+        meter.update(frame / 10, 80.0)
+    for frame in range(60):
+        meter.update(10 + frame / 30, 20.0)
+    assert meter.frames_per_second == pytest.approx(30)
+    assert meter.latency_ms == pytest.approx(20)
+
+
+def test_unsteady_frames_give_a_steady_rate():
+    meter = FpsMeter()
+    rates = []
+    for frame in range(120):
+        meter.update(frame / 30 + (0.012 if frame % 2 else 0.0), 20.0)
+        rates.append(meter.frames_per_second)
+    assert max(rates[60:]) - min(rates[60:]) < 1.0
+
+
+def test_frames_slower_than_a_second():
+    meter = FpsMeter()
+    for frame in range(5):
+        meter.update(4.0 * frame, 20.0)
+    assert meter.frames_per_second == pytest.approx(0.25)
+
+
+def test_a_pause_is_forgotten_with_the_next_frames():
+    meter = FpsMeter()
+    for frame in range(10):
+        meter.update(frame / 10, 20.0)
+    for frame in range(5):
+        meter.update(60 + frame / 10, 20.0)
+    assert meter.frames_per_second == pytest.approx(10)
 
 
 def frame(*track_ids, detection_ms=10.0, inference_ms=1.0):
@@ -21,7 +64,7 @@ def test_tracked_faces_count_once():
     assert (summary.frames, summary.faces) == (5, 3)
 
 
-def test_faces_of_single_pictures_all_count():
+def test_faces_of_single_images_all_count():
     summary = Summary()
     for result in (frame(None, None), frame(None)):
         summary.add(result)
