@@ -10,6 +10,7 @@ from tyro.conf import Positional, UseAppendAction, arg
 
 from femo_jax.cli.console import error_console, note, warn, wrote
 from femo_jax.cli.train import RunOptions
+from femo_jax.configs import resolve_config
 from femo_jax.signals import Stopped, StopRequest, stop_request
 from femo_jax.train.config import load_config
 from femo_jax.train.sweep import Run, expand, parse_grid
@@ -49,7 +50,7 @@ def main(argv: list[str]) -> int:
     """
     options = tyro.cli(Options, prog="femo sweep", args=argv)
     grid = parse_grid(item for items in options.grid for item in items)
-    runs = expand([(path.stem, load_config(path)) for path in options.configs], grid, options.seeds)
+    runs = expand([(resolve_config(path).stem, load_config(path)) for path in options.configs], grid, options.seeds)
 
     from femo_jax.train.devices import prepare_devices
 

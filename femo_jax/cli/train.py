@@ -9,7 +9,8 @@ from typing import Annotated, Any, NamedTuple, get_origin
 import tyro
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
-from femo_jax.cli.console import note
+from femo_jax.cli.console import error_console, note
+from femo_jax.configs import resolve_config
 from femo_jax.errors import ConfigError
 from femo_jax.ops import Ops
 from femo_jax.train.config import TrainConfig, load_config
@@ -88,7 +89,8 @@ def main(argv: list[str]) -> int:
     if not words.configs:
         raise ConfigError("no configuration: expected `femo train CONFIG ...`, such as `femo train femonet-small`")
     options = _parse(TrainOptions, words.options)
-    return _run(override(config, words.changes), options, options.workdir or Path("runs") / Path(words.configs[0]).stem)
+    workdir = options.workdir or Path("runs") / resolve_config(words.configs[0]).stem
+    return _run(override(config, words.changes), options, workdir)
 
 
 def split_words(argv: list[str]) -> _Words:
@@ -192,6 +194,7 @@ def _run(config: TrainConfig, options: TrainOptions, workdir: Path) -> int:
             ops=options.ops,
             tensorboard=options.tensorboard,
             restart=options.restart,
+            console=error_console(),
         )
     except Interrupted as interrupted:
         note(str(interrupted))

@@ -16,7 +16,8 @@ def resolve_config(config: str | os.PathLike[str]) -> Path:
     """Path of a configuration file.
 
     Args:
-      config: path of a Python file, or the name of a packaged configuration. A file of that name takes precedence.
+      config: path of a Python file, or the name of a packaged configuration, in which hyphens and underscores are
+        the same. A file of that name takes precedence.
 
     Raises:
       ConfigError: it is neither.
@@ -24,11 +25,15 @@ def resolve_config(config: str | os.PathLike[str]) -> Path:
     path = Path(config)
     if path.is_file():
         return path
-    name = os.fspath(config)
-    if name in config_names():
-        return Path(__file__).parent / f"{name}.py"
+    for name in config_names():
+        if _hyphenated(name) == _hyphenated(os.fspath(config)):
+            return Path(__file__).parent / f"{name}.py"
     close = get_close_matches(path.stem, config_names(), n=1)
     hint = f" Did you mean {close[0]}?" if close else ""
     raise ConfigError(
         f"{config}: no such configuration.{hint} Expected a Python file or one of {', '.join(config_names())}"
     )
+
+
+def _hyphenated(name: str) -> str:
+    return name.replace("_", "-")

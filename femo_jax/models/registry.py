@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import reprlib
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -15,6 +16,7 @@ from femo_jax.ops import Implementation
 _Network = TypeVar("_Network", bound=type[nn.Module])
 
 _NETWORKS: dict[str, type[nn.Module]] = {}
+_ORIGINS: dict[str, tuple[str, str | None]] = {}
 
 
 def register(name: str) -> Callable[[_Network], _Network]:
@@ -25,12 +27,15 @@ def register(name: str) -> Callable[[_Network], _Network]:
     is `(images, *, train)`: `[b, h, w, 1] float32` normalised images -> `[b, num_classes] float32` logits. The first
     line of its docstring is what `femo models` prints.
 
+    A file that is run again, such as a configuration that two others share, replaces its own network.
+
     Raises:
-      ValueError: the name is taken.
+      ValueError: the name is taken by another class.
     """
 
     def add(network: _Network) -> _Network:
-        if name in _NETWORKS:
+        origin = network.__qualname__, getattr(sys.modules.get(network.__module__), "__file__", None)
+        if _ORIGINS.setdefault(name, origin) != origin:
             raise ValueError(f"a network named {name!r} is registered already: {_NETWORKS[name].__qualname__}")
         _NETWORKS[name] = network
         return network

@@ -262,7 +262,15 @@ def _restore(folder: Path, step: int, template: Any) -> _Saved:
     tree = jax.tree.map(np.asarray, restored["state"])
     if _digest(tree) != restored["check"]["sha256"]:
         raise ValueError("the arrays do not have the digest that was saved with them")
+    if template is not None and _shapes(tree) != _shapes(template):
+        raise ValueError("the arrays are those of another network or optimiser")
     return _Saved(step, tree, restored["check"].get("seconds", 0.0), restored["check"].get("records", []))
+
+
+def _shapes(tree: Any) -> list[tuple[str, tuple[int, ...]]]:
+    """Names and shapes of all arrays."""
+    leaves = jax.tree_util.tree_leaves_with_path(tree)
+    return sorted((jax.tree_util.keystr(path), np.shape(leaf)) for path, leaf in leaves)
 
 
 def _digest(tree: Any) -> str:

@@ -119,7 +119,7 @@ def test_a_stopped_sweep_goes_on_and_leaves_finished_runs_alone(small, monkeypat
         (["--grid", "label_smooth=0"], "label_smoothing"),
         (["--grid", "epochs=1,many"], "whole number"),
         (["--grid", "model_options.wings=1"], "model_options.widths"),
-        (["--grid", "model_options.widths=[4,6],[4,0]"], "cannot be built"),
+        (["--grid", "model_options.widths=[4,6],[4,0]"], "widths of model 'femonet' is (4, 0)"),
         (["--grid", "seed=1"], "--seeds"),
         (["--grid", "batch_size=16", "clip_norm=1", "--grid", "clip_norm=2"], "clip_norm: given twice"),
         (["nowhere.py"], "nowhere.py"),

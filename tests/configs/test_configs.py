@@ -49,3 +49,8 @@ def test_an_unknown_name_is_refused_with_the_closest_one():
 def test_names_are_listed_without_importing_what_training_needs():
     code = "import sys, femo_jax.configs as c; assert c.config_names(); assert not {'jax', 'optax'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_hyphens_and_underscores_in_names_are_the_same():
+    assert resolve_config("femonet_small") == resolve_config("femonet-small")
+    assert resolve_config("labels-only").stem == "labels_only"

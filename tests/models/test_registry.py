@@ -5,6 +5,7 @@ import pytest
 
 from femo_jax.errors import ConfigError
 from femo_jax.models import create_model, model_names, model_options, register
+from femo_jax.train.config import load_config
 
 
 def test_the_promised_networks_exist():
@@ -46,3 +47,29 @@ def test_parent_and_name_are_not_options():
 def test_a_name_is_given_once():
     with pytest.raises(ValueError, match="'simple_cnn' is registered already"):
         register("simple_cnn")(nn.Dense)
+
+
+def test_a_file_that_runs_again_replaces_its_own_network_and_no_other(tmp_path):
+    """As a configuration does that two others share."""
+    text = """
+from flax import linen as nn
+from femo_jax.models import register
+from femo_jax.train.config import TrainConfig
+
+@register("of_a_shared_file")
+class Net(nn.Module):
+    num_classes: int = 7
+
+    @nn.compact
+    def __call__(self, images, *, train):
+        return nn.Dense(self.num_classes)(images.mean((1, 2)))
+
+config = TrainConfig(model="of_a_shared_file")
+"""
+    for folder in ("mine", "yours"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "base.py").write_text(text)
+    for _ in range(2):
+        assert load_config(tmp_path / "mine" / "base.py").model == "of_a_shared_file"
+    with pytest.raises(ConfigError, match="'of_a_shared_file' is registered already"):
+        load_config(tmp_path / "yours" / "base.py")

@@ -1,6 +1,8 @@
 import dataclasses
 import errno
+import gc
 import json
+import resource
 import shutil
 
 import jax
@@ -122,6 +124,29 @@ def test_a_full_disk_keeps_the_checkpoint_before(tmp_path, state, monkeypatch):
         checkpoints.save_newest(tmp_path, state.replace(step=np.int32(12)))
     assert_equal(checkpoints.restore_newest(tmp_path, state).state, state)
     assert steps_in(tmp_path / checkpoints.NEWEST) == [6]
+
+
+def test_a_disk_that_fills_up_while_saving_is_reported_without_tracebacks(tmp_path, state, capfd):
+    """The limit on the size of a file stands for the full disk: TensorStore's own writes fail."""
+    checkpoints.save_newest(tmp_path, state)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (512, hard))  # Python ignores SIGXFSZ
+    try:
+        with pytest.raises(CheckpointError, match="could not be saved.*Make room and start the same command again"):
+            checkpoints.save_newest(tmp_path, state.replace(step=np.int32(12)))
+        gc.collect()  # of the tasks that Orbax gave up
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert capfd.readouterr() == ("", "")
+    assert_equal(checkpoints.restore_newest(tmp_path, state).state, state)
+    assert steps_in(tmp_path / checkpoints.NEWEST) == [6]
+
+
+def test_checkpoints_of_another_run_are_refused(tmp_path, state, tiny_config, new_state):
+    checkpoints.save_newest(tmp_path, state)
+    other = new_state(dataclasses.replace(tiny_config, model_options={"widths": (4, 6)}))
+    with pytest.raises(CheckpointError, match=r"every checkpoint is damaged, or of another run.*--restart"):
+        checkpoints.restore_newest(tmp_path, other)
 
 
 def test_the_best_weights_become_a_model(tmp_path, state, tiny_config):

@@ -1,8 +1,9 @@
-"""Hypothesis: soft labels of one larger network for half of each target teach more than the labels alone.
+r"""Hypothesis: soft labels of one larger network for half of each target teach more than the labels alone.
 
-The soft labels are made first, from a run of `ferplus_self_distill`, into the folder in which the sweep is started:
+The soft labels are made first, from a run of `ferplus_self_distill`, and written beside this file:
 
-femo soft-labels runs/ferplus_self_distill/seed0 --data fer2013 -o femonet-soft-labels.safetensors
+femo soft-labels runs/ferplus_self_distill/seed0 --data fer2013 \
+    -o experiments/configs/ablations/femonet-soft-labels.safetensors
 """
 
 import dataclasses
