@@ -37,7 +37,7 @@ def test_words_are_sorted_into_options_of_the_run_and_fields(words, expected):
 
 @pytest.mark.parametrize("words", [["--epochs"], ["--epochs", "3", "--epochs", "4"]])
 def test_a_field_has_one_value(words):
-    with pytest.raises(ConfigError, match="--epochs: (expected a value|given twice)"):
+    with pytest.raises(ConfigError, match=r"--epochs: (expected a value|given twice)"):
         split_words(words)
 
 

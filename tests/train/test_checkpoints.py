@@ -132,7 +132,7 @@ def test_a_disk_that_fills_up_while_saving_is_reported_without_tracebacks(tmp_pa
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (512, hard))  # Python ignores SIGXFSZ
     try:
-        with pytest.raises(CheckpointError, match="could not be saved.*Make room and start the same command again"):
+        with pytest.raises(CheckpointError, match=r"could not be saved.*Make room and start the same command again"):
             checkpoints.save_newest(tmp_path, state.replace(step=np.int32(12)))
         gc.collect()  # of the tasks that Orbax gave up
     finally:
