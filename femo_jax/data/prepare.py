@@ -1,13 +1,11 @@
 """From any form of FER-2013 to a data set that TensorFlow Datasets (TFDS) writes once and reads from then on."""
 
-import fcntl
 import io
 import os
 import shutil
-import tempfile
 import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, redirect_stdout, suppress
+from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +14,7 @@ from femo_jax.data.identity import RECORD_FILE, Record, digest_of_file, fingerpr
 from femo_jax.data.reading import Limits, existing
 from femo_jax.errors import DataError
 from femo_jax.files import cache_folder
+from femo_jax.scratch import remove_abandoned, scratch_folder
 
 if TYPE_CHECKING:
     from femo_jax.data.fer2013.fer2013_dataset_builder import OnProgress
@@ -72,7 +71,8 @@ def prepare(
 
     config = "ferplus" if ferplus else "default"
     target = root / _DATASET / config / str(Fer2013.VERSION)
-    remove_abandoned(root if data_dir else cache_folder())
+    places = root if data_dir else cache_folder()
+    remove_abandoned((*places.glob(f"{_SCRATCH}*"), *places.glob(f"*/{_SCRATCH}*")))
     others = [folder for folder in prepared_folders(root) if folder != target]
     if not overwrite:
         for folder in others:
@@ -103,20 +103,6 @@ def prepared_folders(root: Path) -> list[Path]:
     """The folders of TFDS' records in a data_dir, the one with votes first."""
     files = [path for name in _DESCRIPTIONS for path in root.glob(f"{_DATASET}/*/*/{name}")]
     return sorted({path.parent for path in files}, reverse=True)
-
-
-def remove_abandoned(root: Path) -> None:
-    """Removes what a killed process left behind in a data_dir, or in the data_dirs of a cache.
-
-    Only folders of the same user go, and only those whose process is gone: it holds a lock while it lives.
-    """
-    for scratch in (*root.glob(f"{_SCRATCH}*"), *root.glob(f"*/{_SCRATCH}*")):
-        with suppress(OSError):  # gone, of another user, or on a file system without locks: left as it is
-            if scratch.is_symlink() or scratch.stat().st_uid != os.geteuid():
-                continue
-            lock = _lock(scratch, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(scratch, ignore_errors=True)
-            os.close(lock)
 
 
 def _check_place(root: Path, source: Path) -> None:
@@ -160,49 +146,22 @@ def _check_origin(prepared: Path, origin: Record, votes: bool = True) -> None:
 
 @contextmanager
 def _scratch_folder(root: Path) -> Iterator[Path]:
-    """A temporary folder inside `root`, so that renaming out of it is atomic; leaves no `root` behind on failure."""
+    """A temporary folder inside `root`; leaves no `root` behind on failure."""
     made = [folder for folder in (root, *root.parents) if not folder.exists()]
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        scratch, lock = _new_scratch(root)
-    except OSError as error:
-        raise DataError(f"{root}: cannot be written ({error.strerror}). Choose another --data-dir.") from error
-    try:
-        yield scratch
-    except BaseException:
-        shutil.rmtree(scratch, ignore_errors=True)
-        for folder in made:
-            with suppress(OSError):  # not empty: somebody else has written there meanwhile
-                folder.rmdir()
-        raise
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-        os.close(lock)
-
-
-def _new_scratch(root: Path) -> tuple[Path, int]:
-    """A new folder, and the handle that holds its lock."""
-    while True:
-        scratch = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=root))
-        lock = _lock(scratch, fcntl.LOCK_EX)
-        # Another process may have taken it for abandoned before it was locked.
-        if scratch.exists():
-            return scratch, lock
-        os.close(lock)
-
-
-def _lock(folder: Path, operation: int) -> int:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(handle, operation)
-    except BlockingIOError:
-        os.close(handle)
-        raise
-    except OSError:  # no locks on this file system, so that nobody else can take it for abandoned either
-        if operation & fcntl.LOCK_NB:
-            os.close(handle)
+    with ExitStack() as stack:
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+            scratch = stack.enter_context(scratch_folder(root, _SCRATCH))
+        except OSError as error:
+            raise DataError(f"{root}: cannot be written ({error.strerror}). Choose another --data-dir.") from error
+        try:
+            yield scratch
+        except BaseException:
+            stack.close()
+            for folder in made:
+                with suppress(OSError):  # not empty: somebody else has written there meanwhile
+                    folder.rmdir()
             raise
-    return handle
 
 
 @contextmanager

@@ -383,7 +383,7 @@ def test_what_a_killed_process_left_is_removed_and_what_a_living_one_holds_is_ke
 def test_what_another_user_left_is_kept(forms, monkeypatch):
     left = forms.folder / "prepared" / ".preparing-other"
     left.mkdir(parents=True)
-    monkeypatch.setattr("femo_jax.data.prepare.os.geteuid", lambda: 12345)
+    monkeypatch.setattr("femo_jax.scratch.os.geteuid", lambda: 12345)
     prepare(forms.zip(), forms.folder / "prepared")
     assert left.exists()
 

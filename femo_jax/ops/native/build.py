@@ -13,7 +13,6 @@ import shutil
 import signal
 import stat
 import subprocess
-import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -23,6 +22,7 @@ import jaxlib
 
 from femo_jax.errors import FemoError
 from femo_jax.files import cache_folder
+from femo_jax.scratch import remove_abandoned, scratch_folder
 
 SOURCES = tuple(sorted(Path(__file__).parent.glob("*.cc")))
 HEADERS = tuple(sorted(Path(__file__).parent.glob("*.h")))
@@ -32,6 +32,7 @@ COMPILER_TIMEOUT = "FEMO_COMPILER_TIMEOUT"
 
 _LIBRARY = "libfemo_ops.so"
 _DIGEST = "libfemo_ops.so.sha256"
+_SCRATCH = ".build-"
 _INSTALL = 'install femo with the extra "onednn" (pip install "femo-jax[onednn]"), on x86-64 Linux'
 
 
@@ -121,10 +122,11 @@ def build(onednn: OneDnn, extra_flags: tuple[str, ...] = ()) -> Path:
     try:
         cache.mkdir(mode=0o755, parents=True, exist_ok=True)
         _check_private([cache])
-        with tempfile.TemporaryDirectory(dir=cache, prefix=".build-") as folder:
-            made = Path(folder) / library.parent.name / _LIBRARY
+        remove_abandoned(cache.glob(f"{_SCRATCH}*"))
+        with scratch_folder(cache, _SCRATCH) as folder:
+            made = folder / library.parent.name / _LIBRARY
             made.parent.mkdir(mode=0o755)
-            _compile([*command, *flags, *sources, "-o", str(made)], Path(folder) / "errors")
+            _compile([*command, *flags, *sources, "-o", str(made)], folder / "errors")
             made.chmod(0o644)  # whatever the umask is
             made.parent.chmod(0o755)
             made.with_name(_DIGEST).write_text(_digest_of_file(made))

@@ -1,3 +1,4 @@
+import fcntl
 import importlib.metadata
 import itertools
 import os
@@ -292,6 +293,29 @@ def installed(tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.metadata, "files", packages.list)
     monkeypatch.setattr(importlib.metadata, "version", lambda distribution: f"version of {distribution}")
     return packages
+
+
+def test_what_a_killed_build_left_is_removed_and_what_a_running_one_holds_is_kept(elsewhere, compiler, wheels):
+    """The first process is killed while its compiler runs."""
+    code = "import pathlib, sys; from femo_jax.ops.native.build import OneDnn, build;" + f" build({wheels!r})".replace(
+        "PosixPath", "pathlib.Path"
+    )
+    with subprocess.Popen([sys.executable, "-c", code]) as process:
+        while not compiler.exists():
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.kill()
+    left = list((elsewhere / "native").glob(".build-*"))
+    assert left, "the killed process had begun"
+    held = elsewhere / "native" / ".build-held"
+    held.mkdir()
+    handle = os.open(held, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        library = build(wheels)
+    finally:
+        os.close(handle)
+    assert sorted((elsewhere / "native").iterdir()) == sorted([held, library.parent])
 
 
 def test_wheels_are_found_wherever_they_lie(installed):
