@@ -171,6 +171,7 @@ CLAIMS: dict[str, list[Claim]] = {
             [FER2013, INTERVAL, 100 * BINOMIAL],
         ),
     ],
+    "docs/faq.md": [Claim("older than 3.10 or newer than 3.13", [PYTHON, PYTHON])],
     "docs/limitations.md": [
         Claim("people agree with them in about 65 %", [PEOPLE]),
         Claim("the ten votes of FER+ agree in 67 %", [FERPLUS]),
