@@ -115,3 +115,26 @@ def test_messages_that_are_wanted_but_not_installed_are_an_error(start_recognize
         waiting.process.wait_for_log(f"ERROR.*{parameter} is true, but package {package} cannot be used")
         assert waiting.set(**{parameter: "auto"}) == []
     assert waiting.change_state("configure")
+
+
+def test_the_active_node_bonds_with_its_manager(interfaces, start_recognizer, quick):
+    """Heartbeats under the node's name while it is active, and a farewell."""
+    from bond.msg import Status
+
+    waiting = start_recognizer({**quick, "autostart": False, "bond_timeout": 2.0})
+    beats = waiting.client.collect(Status, "/bond", 100)
+    assert waiting.change_state("configure")
+    assert waiting.client.node.count_publishers("/bond") == 0
+    assert waiting.change_state("activate")
+    waiting.client.spin_until(lambda: len(beats) > 3, "heartbeats")
+    assert {(each.id, each.active, each.heartbeat_timeout) for each in beats} == {("emotion_recognizer", True, 2.0)}
+    assert len({each.instance_id for each in beats}) == 1
+    assert waiting.change_state("deactivate")
+    waiting.client.spin_until(lambda: not beats[-1].active, "the farewell")
+    assert waiting.client.node.count_publishers("/bond") == 0
+
+    assert waiting.change_state("activate")
+    waiting.client.spin_until(lambda: beats[-1].active, "a new bond")
+    assert len({each.instance_id for each in beats}) == 2
+    assert waiting.process.stop() == 0
+    waiting.client.spin_until(lambda: not beats[-1].active, "the farewell at the end")

@@ -1,10 +1,12 @@
-"""What rclpy leaves to a lifecycle node: reporting errors of transitions, and refusing impossible requests."""
+"""What rclpy leaves to a lifecycle node: errors of transitions, impossible requests, a bond with its manager."""
 
 import traceback
+import uuid
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 
 from femo_jax.errors import FemoError
@@ -54,3 +56,46 @@ def refuse_invalid_transitions(node: LifecycleNode) -> None:
             return response
 
     service.callback = change_state_or_refuse
+
+
+BOND_TOPIC = "/bond"
+BOND_PERIOD_SECONDS = 0.1
+
+
+class Bond:
+    """The node's side of a bond with a lifecycle manager, which breaks when the process dies.
+
+    Messages of package `bond`, as bondcpp exchanges them: both sides publish heartbeats under the same id, which for
+    nav2's lifecycle manager is the node's name.
+    """
+
+    def __init__(self, node: Any, bond_msgs: Any, timeout: float) -> None:
+        """Begin to publish heartbeats; for the executor's thread, as `close`.
+
+        Args:
+          node: that is bonded.
+          bond_msgs: the module `bond.msg`.
+          timeout: seconds without a heartbeat after which the other side takes the bond for broken.
+        """
+        self._node = node
+        self._status = bond_msgs.Status(
+            id=node.get_name(),
+            instance_id=str(uuid.uuid4()),
+            active=True,
+            heartbeat_timeout=timeout,
+            heartbeat_period=BOND_PERIOD_SECONDS,
+        )
+        self._publisher = node.create_publisher(bond_msgs.Status, BOND_TOPIC, 10)
+        self._timer = node.create_timer(BOND_PERIOD_SECONDS, self._beat, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self._beat()
+
+    def close(self) -> None:
+        """Tell the other side that the bond ends on purpose."""
+        self._node.destroy_timer(self._timer)
+        self._status.active = False
+        self._beat()
+        self._node.destroy_publisher(self._publisher)
+
+    def _beat(self) -> None:
+        self._status.header.stamp = self._node.get_clock().now().to_msg()
+        self._publisher.publish(self._status)

@@ -42,6 +42,9 @@ class NodeConfig:
     """Reliability of the image subscription. auto: as the publishers offer it; sensor_data: best effort."""
     autostart: bool = True
     """Configure and activate at once; false waits for a lifecycle manager."""
+    bond_timeout: float = 4.0
+    """Seconds without a heartbeat of the active node after which a lifecycle manager takes it for dead, where package
+    bond is installed; 0: no heartbeat. A manager without bond support needs its own bond_timeout 0.0."""
     publish_vision_msgs: Offered = "auto"
     """Publish `~/detections` (vision_msgs/Detection2DArray); auto: where vision_msgs is installed."""
     publish_hri: Offered = "auto"
@@ -101,6 +104,7 @@ CHANGES: Mapping[str, Change] = {
     "image_transport": "unconfigured",
     "publish_vision_msgs": "unconfigured",
     "publish_hri": "unconfigured",
+    "bond_timeout": "unconfigured",
     "faces_from": "unconfigured",
     "hri_crop": "unconfigured",
     "hri_face_width": "unconfigured",
@@ -110,6 +114,7 @@ CHANGES: Mapping[str, Change] = {
 
 _MILLISECONDS = (0.0, 60_000.0)
 RANGES: Mapping[str, tuple[float, float]] = {
+    "bond_timeout": (0.0, 3600.0),
     "hri_face_width": (16, 1024),
     "hri_face_height": (16, 1024),
     "jpeg_quality": (1, 100),

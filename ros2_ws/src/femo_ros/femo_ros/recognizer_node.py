@@ -24,7 +24,8 @@ from femo_ros import parameters
 from femo_ros.camera_topic import ImageSubscription
 from femo_ros.diagnostics import Condition, diagnostics
 from femo_ros.hri_expressions import ExpressionPipeline, HriFaces
-from femo_ros.lifecycle import refuse_invalid_transitions, report_errors
+from femo_ros.lifecycle import Bond, refuse_invalid_transitions, report_errors
+from femo_ros.messages import messages_of
 from femo_ros.parameter_table import declare
 from femo_ros.pipeline import Pipeline, Received, TrackNumbers
 from femo_ros.statistics import Statistics
@@ -57,6 +58,7 @@ class EmotionRecognizerNode(LifecycleNode):
         self._pipeline: Pipeline | ExpressionPipeline | None = None  # while configured
         self._worker: NewestWins[Received] | None = None  # while active and enabled
         self._subscription: ImageSubscription | HriFaces | None = None  # while active and enabled
+        self._bond: Bond | None = None  # while active
         self._statistics = Statistics(time.monotonic())
         self._numbers = TrackNumbers()
 
@@ -108,6 +110,9 @@ class EmotionRecognizerNode(LifecycleNode):
         enabled = super().on_activate(state)  # the publishers
         if self._enabled:
             self._listen()
+        timeout = self._settings().node.bond_timeout
+        bond_msgs = messages_of("bond", "bond_timeout", "auto") if timeout else None
+        self._bond = Bond(self, bond_msgs, timeout) if bond_msgs else None
         return enabled
 
     @report_errors
@@ -150,6 +155,9 @@ class EmotionRecognizerNode(LifecycleNode):
 
     def _rest(self) -> None:
         self._stop_listening()
+        if self._bond:
+            self._bond.close()
+            self._bond = None
         self._state = "inactive"
 
     def _release(self) -> None:

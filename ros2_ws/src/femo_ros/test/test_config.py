@@ -60,6 +60,40 @@ def test_the_perspective_shows_the_annotated_images():
     assert ast.literal_eval(topic["repr"]) == "/emotion_recognizer/image_annotated"
 
 
+def test_rviz_shows_the_annotated_images():
+    """In a display of its own plugin."""
+    manager = yaml.safe_load((FOLDER / "femo.rviz").read_text())["Visualization Manager"]
+    (display,) = manager["Displays"]
+    assert display["Class"] == "rviz_default_plugins/Image"
+    assert display["Topic"]["Value"] == "/emotion_recognizer/image_annotated"
+
+
+def test_foxglove_shows_what_the_node_publishes():
+    """Every panel of the layout is configured, and the names are those of topics, fields and hardware id."""
+    layout = json.loads((FOLDER / "femo.foxglove.json").read_text())
+    panels = set()
+
+    def walk(part):
+        if isinstance(part, str):
+            panels.add(part)
+        else:
+            walk(part["first"])
+            walk(part["second"])
+
+    walk(layout["layout"])
+    assert panels == layout["configById"].keys()
+    image = layout["configById"]["Image!femo"]["imageMode"]["imageTopic"]
+    assert image == "/emotion_recognizer/image_annotated/compressed"
+    definition = (FOLDER.parent.parent / "femo_msgs" / "msg" / "FaceEmotion.msg").read_text()
+    for path in layout["configById"]["Plot!femo"]["paths"]:
+        assert path["value"].startswith("/emotion_recognizer/faces.faces[0].")
+        field = path["value"].rpartition(".")[2].removesuffix("[:]")
+        assert f" {field}\n" in definition
+    diagnostics = (FOLDER.parent / "femo_ros" / "diagnostics.py").read_text()
+    hardware_id = layout["configById"]["DiagnosticSummary!femo"]["hardwareIdFilter"]
+    assert f'HARDWARE_ID = "{hardware_id}"' in diagnostics
+
+
 def test_fast_dds_has_room_for_images():
     """Shared memory for several of the largest messages, beside UDP for other machines."""
     name = "{http://www.eprosima.com/XMLSchemas/fastRTPS_Profiles}"
