@@ -16,7 +16,7 @@ import tyro
 from harness import machine
 
 from femo_jax.models import create_model
-from femo_jax.train.muon import ITERATIONS, scale_by_muon
+from femo_jax.train.optimizer import MUON_ITERATIONS, scale_by_muon
 
 MOMENTUM = 0.9
 
@@ -37,7 +37,7 @@ def main(arguments: Arguments) -> None:
     sides = {
         "femo": scale_by_muon(MOMENTUM),
         "optax": optax.contrib.scale_by_muon(
-            ns_steps=ITERATIONS, beta=MOMENTUM, weight_dimension_numbers=[matrix for _ in kernels]
+            ns_steps=MUON_ITERATIONS, beta=MOMENTUM, weight_dimension_numbers=[matrix for _ in kernels]
         ),
     }
     updates = {name: _prepared(side, kernels) for name, side in sides.items()}
@@ -46,7 +46,9 @@ def main(arguments: Arguments) -> None:
         for name, update in updates.items():
             milliseconds[name].append(update())
     medians = {name: float(np.median(times)) for name, times in milliseconds.items()}
-    print(f"{machine()['cores']} cores of {machine()['processor']}, {ITERATIONS} iterations, {len(kernels)} kernels")
+    print(
+        f"{machine()['cores']} cores of {machine()['processor']}, {MUON_ITERATIONS} iterations, {len(kernels)} kernels"
+    )
     print(" · ".join(f"{name} {value:.1f} ms" for name, value in medians.items()))
     print(f"femo is {medians['optax'] / medians['femo']:.2f} times as fast")
 

@@ -31,8 +31,9 @@ from femo_jax.models.layers import BatchNorm, Conv, global_mean, space_to_depth2
 from femo_jax.ops import Implementation, choose, max_pool
 from femo_jax.train.config import TrainConfig
 from femo_jax.train.devices import keep_freed_memory
-from femo_jax.train.losses import cross_entropy, smooth_targets
 from femo_jax.train.optimizer import create_optimizer
+from femo_jax.train.steps import cross_entropy
+from femo_jax.train.targets import smooth_targets
 
 _he_normal = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
 

@@ -14,10 +14,10 @@ from femo_jax.ops import Ops, choose, conv2d
 from femo_jax.train.augment import Augmentation, augment
 from femo_jax.train.config import TrainConfig
 from femo_jax.train.devices import keep_freed_memory
-from femo_jax.train.losses import smooth_targets
 from femo_jax.train.optimizer import create_optimizer, create_schedule
 from femo_jax.train.state import create_train_state
 from femo_jax.train.steps import train_step
+from femo_jax.train.targets import smooth_targets
 
 TRAINING_PICTURES = 28_709  # of FER-2013
 

@@ -17,9 +17,8 @@ from femo_jax.files import write_json, write_text
 from femo_jax.ops import Ops
 from femo_jax.train.config import TrainConfig
 from femo_jax.train.loop import train
-from femo_jax.train.progress import ConsoleReporter, Reporter, SilentReporter
+from femo_jax.train.progress import ConsoleReporter, Reporter, SilentReporter, record_writer
 from femo_jax.train.sweep import Run, check_run
-from femo_jax.train.tensorboard import record_writer
 from femo_jax.train.workdir import check_workdir, describe_data, read_run_record
 
 SUMMARY_FILES = ("sweep.md", "sweep.json", "sweep.png")

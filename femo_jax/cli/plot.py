@@ -7,7 +7,7 @@ import tyro
 
 from femo_jax.cli.arguments import Runs, check_outputs
 from femo_jax.cli.console import wrote
-from femo_jax.train.metric_log import METRICS_FILE
+from femo_jax.train.workdir import METRICS_FILE
 
 
 def run(

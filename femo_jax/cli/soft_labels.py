@@ -11,7 +11,7 @@ from femo_jax.cli.console import wrote
 from femo_jax.errors import ConfigError
 from femo_jax.evaluate.tta import TTA
 from femo_jax.model_file import logits_function
-from femo_jax.train.soft_labels import save_soft_labels
+from femo_jax.train.targets import save_soft_labels
 from femo_jax.weights import load_model
 
 

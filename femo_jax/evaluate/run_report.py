@@ -13,7 +13,7 @@ from femo_jax.evaluate.metrics import report
 from femo_jax.evaluate.predict import predict_probabilities
 from femo_jax.files import write_json
 from femo_jax.model_file import LoadedModel, logits_function
-from femo_jax.train.metric_log import METRICS_FILE, read_records
+from femo_jax.train.workdir import METRICS_FILE, read_records
 from femo_jax.weights import load_model
 
 REPORT_FILE, FLIP_FILE = "report.json", "flip.json"

@@ -15,8 +15,7 @@ from femo_jax.evaluate.run_report import FLIP_FILE, REPORT_FILE, read_report
 from femo_jax.models import create_model
 from femo_jax.models.cost import Cost, model_cost
 from femo_jax.train.config import differences
-from femo_jax.train.metric_log import METRICS_FILE, read_records
-from femo_jax.train.workdir import CONFIG_FILE, read_run_record
+from femo_jax.train.workdir import CONFIG_FILE, METRICS_FILE, read_records, read_run_record
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from femo_jax.errors import CheckpointError, FemoError
 from femo_jax.figures.style import BLUE, GREY, LIGHT_BLUE, ORANGE, check_format, percent_axis, save_figure
-from femo_jax.train.metric_log import METRICS_FILE, read_records
+from femo_jax.train.workdir import METRICS_FILE, read_records
 
 # The same palette without its yellow, which is faint as a line on white.
 _RUN_COLOURS = (BLUE, ORANGE, "#009E73", "#CC79A7", LIGHT_BLUE, "#E69F00", "#000000")

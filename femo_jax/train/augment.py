@@ -1,6 +1,6 @@
 """Augmentation as pure functions of a key and a batch, run inside the jitted training step.
 
-Pictures are `[batch, 48, 48, 1] float32` in 0..1; every picture of the batch draws its own parameters.
+Images are `[batch, 48, 48, 1] float32` in 0..1; every image of the batch draws its own parameters.
 """
 
 import math
@@ -21,7 +21,7 @@ class Augmentation:
     """Strengths of the augmentation; 0 turns a part off."""
 
     flip: bool = True
-    """Mirror half of the pictures left to right."""
+    """Mirror half of the images left to right."""
     rotation: float = 10.0
     """Largest rotation to either side, in degrees."""
     scale: float = 0.1
@@ -31,15 +31,15 @@ class Augmentation:
     brightness: float = 0.1
     """Largest brightness offset, as a share of the full range."""
     contrast: float = 0.2
-    """Largest relative change of contrast about the picture's mean."""
+    """Largest relative change of contrast about the image's mean."""
     blur: float = 0.0
     """Largest standard deviation of a Gaussian blur, in pixels."""
     noise: float = 0.0
     """Largest standard deviation of Gaussian noise, as a share of the full range."""
     erasing: float = 0.0
-    """Probability that a rectangle of the picture is replaced by a random grey (arXiv:1708.04896)."""
+    """Probability that a rectangle of the image is replaced by a random grey (arXiv:1708.04896)."""
     erasing_area: tuple[float, float] = (0.02, 0.2)
-    """Smallest and largest share of the picture that is erased."""
+    """Smallest and largest share of the image that is erased."""
     mixup: float = 0.0
     """Alpha of mixup's Beta(alpha, alpha) distribution (arXiv:1710.09412)."""
     cutmix: float = 0.0
@@ -74,13 +74,13 @@ def augment(key: jax.Array, images: jax.Array, config: Augmentation) -> jax.Arra
 
 
 def random_flip(key: jax.Array, images: jax.Array) -> jax.Array:
-    """Mirrors each picture left to right with probability 1/2."""
+    """Mirrors each image left to right with probability 1/2."""
     mirrored = jax.random.bernoulli(key, shape=(images.shape[0], 1, 1, 1))
     return jnp.where(mirrored, images[:, :, ::-1], images)
 
 
 def random_affine(key: jax.Array, images: jax.Array, rotation: float, scale: float, translation: float) -> jax.Array:
-    """Rotates, zooms and shifts about the picture's centre, bilinear, with the border pixels continued outwards.
+    """Rotates, zooms and shifts about the image's centre, bilinear, with the border pixels continued outwards.
 
     Args:
       key: a key for the whole batch.
@@ -124,7 +124,7 @@ def _bilinear(images: jax.Array, y: jax.Array, x: jax.Array) -> jax.Array:
 
 
 def random_light(key: jax.Array, images: jax.Array, brightness: float, contrast: float) -> jax.Array:
-    """Scales contrast about each picture's mean by up to 1 +- contrast, adds up to +- brightness, clips to 0..1."""
+    """Scales contrast about each image's mean by up to 1 +- contrast, adds up to +- brightness, clips to 0..1."""
     brightness_key, contrast_key = jax.random.split(key)
     shape = (images.shape[0], 1, 1, 1)
     offset = jax.random.uniform(brightness_key, shape, minval=-brightness, maxval=brightness)
@@ -138,7 +138,7 @@ BLUR_REACH = 4
 
 
 def random_blur(key: jax.Array, images: jax.Array, blur: float) -> jax.Array:
-    """Blurs each picture by a Gaussian whose standard deviation is uniform in 0 .. `blur` pixels, edges continued."""
+    """Blurs each image by a Gaussian whose standard deviation is uniform in 0 .. `blur` pixels, edges continued."""
     sigma = jax.random.uniform(key, (images.shape[0], 1, 1, 1), minval=1e-3, maxval=blur)
     offsets = jnp.arange(-BLUR_REACH, BLUR_REACH + 1)
     weights = jax.nn.softmax(-(offsets**2) / (2 * sigma**2))[..., None]  # [b, 1, 1, offsets, 1]
@@ -152,20 +152,20 @@ def random_blur(key: jax.Array, images: jax.Array, blur: float) -> jax.Array:
 
 
 def random_noise(key: jax.Array, images: jax.Array, noise: float) -> jax.Array:
-    """Adds Gaussian noise whose standard deviation is uniform in 0 .. `noise` for each picture; clips to 0..1."""
+    """Adds Gaussian noise whose standard deviation is uniform in 0 .. `noise` for each image; clips to 0..1."""
     deviation_key, noise_key = jax.random.split(key)
     deviation = jax.random.uniform(deviation_key, (images.shape[0], 1, 1, 1), maxval=noise)
     return jnp.clip(images + deviation * jax.random.normal(noise_key, images.shape), 0.0, 1.0)
 
 
 def random_erasing(key: jax.Array, images: jax.Array, probability: float, area: tuple[float, float]) -> jax.Array:
-    """Replaces one rectangle of a picture by a random grey (Zhong et al. 2017, arXiv:1708.04896).
+    """Replaces one rectangle of an image by a random grey (Zhong et al. 2017, arXiv:1708.04896).
 
     Args:
       key: a key for the whole batch.
       images: `[b, h, w, 1] float32`.
-      probability: share of the pictures that are touched.
-      area: smallest and largest share of the picture's area; aspect ratios are log-uniform in 1/3 .. 3.
+      probability: share of the images that are touched.
+      area: smallest and largest share of the image's area; aspect ratios are log-uniform in 1/3 .. 3.
 
     Returns:
       `[b, h, w, 1] float32`.
@@ -187,12 +187,12 @@ def random_erasing(key: jax.Array, images: jax.Array, probability: float, area: 
 
 
 def mix(key: jax.Array, images: jax.Array, config: Augmentation) -> tuple[jax.Array, jax.Array]:
-    """Mixes each picture with another of the batch, by mixup or CutMix as configured.
+    """Mixes each image with another of the batch, by mixup or CutMix as configured.
 
     The batch is shuffled already: its reverse is as good a partner as a permutation.
 
     Returns:
-      The mixed pictures, and the share `[] float32` of each that is its own; the rest is its partner's, the one at its
+      The mixed images, and the share `[] float32` of each that is its own; the rest is its partner's, the one at its
       place in the reversed batch.
     """
     which_key, key = jax.random.split(key)
@@ -208,7 +208,7 @@ def mix(key: jax.Array, images: jax.Array, config: Augmentation) -> tuple[jax.Ar
 
 
 def mixup(key: jax.Array, images: jax.Array, alpha: float) -> tuple[jax.Array, jax.Array]:
-    """Blends each picture with its partner (Zhang et al. 2017, arXiv:1710.09412).
+    """Blends each image with its partner (Zhang et al. 2017, arXiv:1710.09412).
 
     Args:
       key: a key for the whole batch, which draws one share.
@@ -216,22 +216,22 @@ def mixup(key: jax.Array, images: jax.Array, alpha: float) -> tuple[jax.Array, j
       alpha: both parameters of the Beta distribution of the share.
 
     Returns:
-      Blended pictures of the same shape, and the share of each that is its own.
+      Blended images of the same shape, and the share of each that is its own.
     """
     share = jax.random.beta(key, alpha, alpha)
     return share * images + (1 - share) * images[::-1], share
 
 
 def cutmix(key: jax.Array, images: jax.Array, alpha: float) -> tuple[jax.Array, jax.Array]:
-    """Puts a rectangle of its partner into each picture (Yun et al. 2019, arXiv:1905.04899).
+    """Puts a rectangle of its partner into each image (Yun et al. 2019, arXiv:1905.04899).
 
     Args:
-      key: a key for the whole batch, which draws one rectangle of the picture's proportions.
+      key: a key for the whole batch, which draws one rectangle of the image's proportions.
       images: `[b, h, w, 1] float32`.
       alpha: both parameters of the Beta distribution of the rectangle's area.
 
     Returns:
-      Pictures of the same shape, and the share of each that is its own, counted in pixels.
+      Images of the same shape, and the share of each that is its own, counted in pixels.
     """
     _, height, width, _ = images.shape
     area_key, place_key = jax.random.split(key)

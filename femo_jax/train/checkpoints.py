@@ -19,9 +19,8 @@ from femo_jax.errors import CheckpointError
 from femo_jax.model_file import LoadedModel
 from femo_jax.models import model_options
 from femo_jax.preprocess import FER2013_MEAN, FER2013_STD, IMAGE_SIZE
-from femo_jax.train.metric_log import METRICS_FILE, read_records
 from femo_jax.train.state import TrainState
-from femo_jax.train.workdir import BEST, NEWEST, finished_steps, read_run_record
+from femo_jax.train.workdir import BEST, METRICS_FILE, NEWEST, finished_steps, read_records, read_run_record
 
 logger = logging.getLogger(__name__)
 

@@ -26,17 +26,23 @@ from femo_jax.signals import StopRequest, stop_request
 from femo_jax.train.checkpoints import reconcile_best, restore_newest, save_best, save_newest
 from femo_jax.train.config import TrainConfig
 from femo_jax.train.devices import check_divides, data_mesh, process_rows, replicate, settle, shard_batch
-from femo_jax.train.losses import balanced_class_weights
-from femo_jax.train.metric_log import METRICS_FILE, append_record, keep_records_until
-from femo_jax.train.metrics import NEVER, Metrics
 from femo_jax.train.optimizer import create_optimizer, create_schedule
 from femo_jax.train.preflight import check_network
 from femo_jax.train.progress import Reporter
-from femo_jax.train.state import TrainState, create_train_state
+from femo_jax.train.state import NEVER, Metrics, TrainState, create_train_state, whiten_first_layer
 from femo_jax.train.steps import eval_step, train_step
-from femo_jax.train.targets import training_targets
-from femo_jax.train.whitening import whiten_first_layer
-from femo_jax.train.workdir import NEWEST, claim_workdir, describe_data, finished_steps, locked, remove_run
+from femo_jax.train.targets import balanced_class_weights, training_targets
+from femo_jax.train.workdir import (
+    METRICS_FILE,
+    NEWEST,
+    append_record,
+    claim_workdir,
+    describe_data,
+    finished_steps,
+    keep_records_until,
+    locked,
+    remove_run,
+)
 
 REPORT_EVERY = 20
 """Steps between two looks at the loss from outside the device."""

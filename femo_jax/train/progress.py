@@ -1,9 +1,14 @@
-"""Progress of a run: a bar on a terminal, and one line per epoch."""
+"""Progress of a run: a bar and one line per epoch on a console, and TensorBoard event files on request."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from femo_jax.errors import ConfigError
 
 
 class Reporter(Protocol):
@@ -90,3 +95,28 @@ class SilentReporter:
 
     def stop(self) -> None:
         """Prints nothing."""
+
+
+@contextmanager
+def record_writer(workdir: Path | None) -> Iterator[Callable[[dict[str, Any]], None] | None]:
+    """Yields a function that writes a record's numbers as scalars by epoch, or None where `workdir` is None.
+
+    Raises:
+      ConfigError: tensorboardX is not installed.
+    """
+    if workdir is None:
+        yield None
+        return
+    try:
+        from tensorboardX import SummaryWriter
+    except ModuleNotFoundError as error:
+        raise ConfigError("tensorboardX is not installed: pip install 'femo-jax[tensorboard]'") from error
+
+    with SummaryWriter(str(workdir / "tensorboard")) as writer:
+
+        def write(record: dict[str, Any]) -> None:
+            for name, value in record.items():
+                if isinstance(value, float):
+                    writer.add_scalar(f"{record['split']}/{name}", value, record["epoch"])
+
+        yield write

@@ -1,4 +1,7 @@
-"""What a training step takes and gives: one pytree, saved and restored as a whole."""
+"""What a training step takes and returns: `TrainState`, one pytree that is saved and restored as a whole.
+
+With it, the metrics that it holds, and initialisation of FemoNet's first layer from training images.
+"""
 
 from typing import Any
 
@@ -7,10 +10,76 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from flax import struct
 from flax.training import train_state
 
-from femo_jax.preprocess import IMAGE_SIZE
-from femo_jax.train.metrics import Metrics
+from femo_jax.models.layers import space_to_depth2
+from femo_jax.preprocess import IMAGE_SIZE, normalize
+
+NEVER = np.iinfo(np.int32).max
+"""`first_bad_step` of a run whose loss was finite throughout."""
+
+
+class Metrics(struct.PyTreeNode):
+    """Sums over images and steps; every field is a scalar array.
+
+    Attributes:
+      loss: sum over images of the loss, float32.
+      weight: sum over images of their weight in the loss, float32.
+      correct: images whose highest logit is their label's, int32.
+      count: images, int32.
+      gradient_norm: sum over steps of the gradient's global norm before clipping, float32.
+      update_norm: sum over steps of the global norm of the change to the weights, float32.
+      steps: optimiser steps, int32.
+      first_bad_step: the first step whose loss or gradient was not finite, else `NEVER`, int32.
+    """
+
+    loss: jax.Array
+    weight: jax.Array
+    correct: jax.Array
+    count: jax.Array
+    gradient_norm: jax.Array
+    update_norm: jax.Array
+    steps: jax.Array
+    first_bad_step: jax.Array
+
+    @classmethod
+    def zeros(cls) -> "Metrics":
+        """The sums over nothing."""
+        return cls(
+            loss=jnp.zeros((), jnp.float32),
+            weight=jnp.zeros((), jnp.float32),
+            correct=jnp.zeros((), jnp.int32),
+            count=jnp.zeros((), jnp.int32),
+            gradient_norm=jnp.zeros((), jnp.float32),
+            update_norm=jnp.zeros((), jnp.float32),
+            steps=jnp.zeros((), jnp.int32),
+            first_bad_step=jnp.full((), NEVER, jnp.int32),
+        )
+
+    @classmethod
+    def of_images(cls, losses: jax.Array, weights: jax.Array, correct: jax.Array, mask: jax.Array) -> "Metrics":
+        """Sums over one batch: `losses`, `weights [b] float32`, `correct`, `mask [b] bool` (false: not counted)."""
+        return cls.zeros().replace(
+            loss=jnp.sum(losses * weights * mask),
+            weight=jnp.sum(weights * mask),
+            correct=jnp.sum(correct & mask, dtype=jnp.int32),
+            count=jnp.sum(mask, dtype=jnp.int32),
+        )
+
+    def merge(self, other: "Metrics") -> "Metrics":
+        """The sums over both."""
+        added = jax.tree.map(jnp.add, self, other)
+        return added.replace(first_bad_step=jnp.minimum(self.first_bad_step, other.first_bad_step))
+
+    def compute(self) -> dict[str, float]:
+        """Means as Python floats: loss and accuracy, and the norms where steps were taken."""
+        sums = jax.device_get(self)
+        means = {"loss": float(sums.loss / sums.weight), "accuracy": float(sums.correct / sums.count)}
+        if sums.steps:
+            means["gradient_norm"] = float(sums.gradient_norm / sums.steps)
+            means["update_norm"] = float(sums.update_norm / sums.steps)
+        return means
 
 
 class TrainState(train_state.TrainState):
@@ -19,7 +88,7 @@ class TrainState(train_state.TrainState):
     Attributes:
       batch_stats: running mean and variance of the BatchNorm layers.
       ema: exponential moving average of `{"params", "batch_stats"}`, which is evaluated and exported.
-      answers: `[n, 7] float32` running mean of the network's own probabilities for each training picture, for
+      answers: `[n, 7] float32` running mean of the network's own probabilities for each training image, for
         self-distillation; None without.
       metrics: sums over the steps of the current epoch.
     """
@@ -55,3 +124,43 @@ def create_train_state(
         answers=None if answers is None else jnp.asarray(answers),
         metrics=Metrics.zeros(),
     )
+
+
+FIRST_KERNEL = ("Conv_0", "kernel")
+"""Of FemoNet, behind its space-to-depth stem."""
+
+_PICTURES = 2_000  # a million patches, which settle 36 components
+_LEAST_VARIANCE = 5e-4  # added, so that components which are mostly noise are not blown up
+
+
+def whiten_first_layer(state: TrainState, images: np.ndarray) -> TrainState:
+    """The state of a new FemoNet whose first kernel whitens the patches that it sees, both signs of each component.
+
+    Args:
+      state: at step 0.
+      images: `[n, 48, 48, 1] uint8` training images; of more than 4,000 about 2,000 are looked at, evenly spread.
+    """
+    module, name = FIRST_KERNEL
+    old: dict[str, Any] = dict(state.params)
+    layer = old[module]
+    params = {**old, module: {**layer, name: whitening_kernel(layer[name], images)}}
+    return state.replace(params=params, ema={**state.ema, "params": jax.tree.map(jnp.copy, params)})
+
+
+def whitening_kernel(kernel: jax.Array, images: np.ndarray) -> jax.Array:
+    """The kernel `[3, 3, 4, outputs]` with principal components of patches in its outputs, as far as they go.
+
+    The components of the largest variance come first, each divided by its standard deviation, then all of them again
+    with the other sign, since ReLU lets only one pass. Outputs beyond twice the components stay as they were.
+    """
+    height, width, channels, outputs = kernel.shape
+    every = max(1, len(images) // _PICTURES)
+    x = np.asarray(space_to_depth2(normalize(jnp.asarray(images[::every]))), np.float32)
+    rows, columns = x.shape[1] - height + 1, x.shape[2] - width + 1
+    shifted = [x[:, i : i + rows, j : j + columns] for i in range(height) for j in range(width)]
+    patches = np.concatenate(shifted, axis=-1).reshape(-1, height * width * channels)
+    variances, components = np.linalg.eigh(patches.T @ patches / len(patches))
+    count = min(outputs // 2, len(variances))
+    filters = (components / np.sqrt(variances + _LEAST_VARIANCE))[:, ::-1][:, :count]
+    whitened = np.concatenate([filters, -filters], axis=1).reshape(height, width, channels, 2 * count)
+    return kernel.at[..., : 2 * count].set(whitened)

@@ -7,13 +7,15 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from femo_jax.data.pipeline import steps_per_epoch
+from femo_jax.emotions import NUM_EMOTIONS
 from femo_jax.preprocess import IMAGE_SIZE, normalize
 from femo_jax.train.augment import augment, mix
 from femo_jax.train.config import TrainConfig
-from femo_jax.train.losses import cross_entropy, smooth_targets
-from femo_jax.train.metrics import NEVER, Metrics
-from femo_jax.train.self_distillation import distilled_targets, remember
-from femo_jax.train.state import TrainState
+from femo_jax.train.state import NEVER, Metrics, TrainState
+
+PREDICTION_DECAY = 0.6
+"""Share of an image's running mean of answers that one more answer keeps (Laine and Aila 2017, arXiv:1610.02242)."""
 
 
 def train_step(
@@ -31,7 +33,7 @@ def train_step(
       batch: as `femo_jax.data.pipeline.TrainBatch`; `index` is used for self-distillation alone.
       class_weights: `[7] float32` weight of each class in the loss.
       config: static under jit.
-      size: side in pixels to which the pictures are reduced; static under jit.
+      size: side in pixels to which the images are reduced; static under jit.
 
     Returns:
       The state after the step, its metrics grown by this batch.
@@ -71,7 +73,7 @@ def train_step(
     gradient_norm = optax.tree.norm(gradients)
     finite = jnp.isfinite(loss) & jnp.isfinite(gradient_norm) & jnp.isfinite(logits).all()
     correct = jnp.argmax(logits, -1) == labels
-    metrics = Metrics.of_pictures(losses, weights, correct, jnp.ones_like(correct)).replace(
+    metrics = Metrics.of_images(losses, weights, correct, jnp.ones_like(correct)).replace(
         gradient_norm=gradient_norm,
         update_norm=optax.tree.norm(updates),
         steps=jnp.ones((), jnp.int32),
@@ -111,6 +113,37 @@ def eval_step(state: TrainState, batch: dict[str, jax.Array], *, apply_fn: Calla
     `apply_fn`, static under jit, replaces that of the state, which computes as training does.
     """
     logits = (apply_fn or state.apply_fn)(state.ema, normalize(batch["image"]), train=False)
-    losses = cross_entropy(logits, smooth_targets(batch["label"], 0.0))
+    losses = cross_entropy(logits, jax.nn.one_hot(batch["label"], NUM_EMOTIONS))
     correct = jnp.argmax(logits, -1) == batch["label"]
-    return Metrics.of_pictures(losses, jnp.ones_like(losses), correct, batch["mask"])
+    return Metrics.of_images(losses, jnp.ones_like(losses), correct, batch["mask"])
+
+
+def cross_entropy(logits: jax.Array, targets: jax.Array) -> jax.Array:
+    """Cross entropy of each image in nats: `logits`, `targets [b, 7]` -> `[b] float32`."""
+    return -jnp.sum(targets * jax.nn.log_softmax(logits.astype(jnp.float32)), axis=-1)
+
+
+def distilled_targets(
+    targets: jax.Array, answers: jax.Array, index: jax.Array, step: int | jax.Array, config: TrainConfig
+) -> jax.Array:
+    """Replaces a linearly rising share of the targets by earlier answers (Kim et al. 2021, arXiv:2006.12000).
+
+    Args:
+      targets: `[b, 7] float32` of a batch.
+      answers: `[n, 7] float32` running mean of the answers for each training image.
+      index: `[b] int32` places of the batch's images among these.
+      step: `[] int32` steps done.
+      config: `self_distillation` is the share at the end.
+
+    Returns:
+      `[b, 7] float32`.
+    """
+    num_steps = config.epochs * steps_per_epoch(len(answers), config.batch_size)
+    share = config.self_distillation * step / num_steps
+    return (1 - share) * targets + share * answers[index]
+
+
+def remember(answers: jax.Array, index: jax.Array, logits: jax.Array) -> jax.Array:
+    """The running means `[n, 7]` with the `logits [b, 7]` of the images at `index` taken in."""
+    answer = jax.nn.softmax(logits.astype(jnp.float32))
+    return answers.at[index].set(PREDICTION_DECAY * answers[index] + (1 - PREDICTION_DECAY) * answer)

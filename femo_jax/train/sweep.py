@@ -124,7 +124,7 @@ def check_run(run: Run, ops: Ops, train_split: Split) -> None:
     """Finds out, without training, whether a run can begin here.
 
     Raises:
-      ConfigError: the batches do not fit the devices or the data, the network cannot be built or takes no pictures of
+      ConfigError: the batches do not fit the devices or the data, the network cannot be built or takes no images of
         `low_res_size`, `ops` is not to be had, or the targets that the run learns are not.
     """
     config, mesh = run.config, data_mesh()

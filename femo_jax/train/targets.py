@@ -1,21 +1,30 @@
-"""What each training picture is to be called: its label, smoothed, and what people and other networks say of it."""
+"""The distribution over the classes that the network learns for each training image.
 
+It is made of the label, smoothed, of FER+ votes, and of soft labels of a teacher ensemble, which a file holds.
+"""
+
+import json
+import os
+from collections.abc import Sequence
+
+import jax
 import jax.numpy as jnp
 import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
 
-from femo_jax.data.splits import Split
-from femo_jax.emotions import NUM_EMOTIONS
-from femo_jax.errors import ConfigError
+from femo_jax.data.splits import Split, digest_of
+from femo_jax.emotions import EMOTIONS, NUM_EMOTIONS
+from femo_jax.errors import ConfigError, DataError
+from femo_jax.files import replacing
 from femo_jax.train.config import TrainConfig
-from femo_jax.train.losses import smooth_targets
-from femo_jax.train.soft_labels import load_soft_labels
 
 
 def training_targets(split: Split, config: TrainConfig) -> np.ndarray:
-    """The distribution over the classes that the network is to learn for each picture of a split.
+    """The distribution over the classes that the network is to learn for each image of a split.
 
-    FER-2013's labels are noisy: of ten people asked (FER+), the favourite is the label in two pictures of three. The
-    label is one draw from what a picture may be called; the likely label given the votes (`labels_given_votes`) and
+    FER-2013's labels are noisy: of ten people asked (FER+), the favourite is the label in two images of three. The
+    label is one draw from what an image may be called; the likely label given the votes (`labels_given_votes`) and
     the mean of trained networks estimate the same distribution with less noise, and a part of each helps.
 
     Returns:
@@ -24,7 +33,7 @@ def training_targets(split: Split, config: TrainConfig) -> np.ndarray:
 
     Raises:
       ConfigError: the configuration asks for votes and the data have none.
-      DataError: the soft labels are missing, damaged or of other pictures.
+      DataError: the soft labels are missing, damaged or of other images.
     """
     votes, soft_labels = _votes_and_soft_labels(split, config)
     targets = np.asarray(smooth_targets(jnp.asarray(split.labels), config.label_smoothing))
@@ -61,10 +70,10 @@ def labels_given_votes(votes: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """The probability of each FER-2013 label given the votes of FER+, by multinomial logistic regression.
 
     People and FER-2013 name the same face differently, and not at random: what ten people call neutral is often
-    labelled sad. The regression learns this from the very pictures, with a handful of parameters.
+    labelled sad. The regression learns this from the very images, with a handful of parameters.
 
     Args:
-      votes: `[n, 10] uint8`, all zero where a picture has none.
+      votes: `[n, 10] uint8`, all zero where an image has none.
       labels: `[n] int32`.
 
     Returns:
@@ -77,3 +86,88 @@ def labels_given_votes(votes: np.ndarray, labels: np.ndarray) -> np.ndarray:
     probabilities = np.zeros((len(labels), NUM_EMOTIONS), np.float32)
     probabilities[:, regression.classes_] = regression.predict_proba(shares)
     return probabilities
+
+
+def smooth_targets(labels: jax.Array, smoothing: float) -> jax.Array:
+    """Label smoothing (Szegedy et al. 2015, arXiv:1512.00567): `[b] int32` -> `[b, 7] float32` rows that sum to 1."""
+    return jax.nn.one_hot(labels, NUM_EMOTIONS) * (1.0 - smoothing) + smoothing / NUM_EMOTIONS
+
+
+def balanced_class_weights(labels: np.ndarray) -> np.ndarray:
+    """Weights inverse to the class counts, with mean 1 over the images: `[n] int32` -> `[7] float32`.
+
+    A class without images weighs 0.
+    """
+    counts = np.bincount(labels, minlength=NUM_EMOTIONS)
+    present = counts > 0
+    weights = np.where(present, len(labels) / (present.sum() * np.maximum(counts, 1)), 0.0)
+    return weights.astype(np.float32)
+
+
+def save_soft_labels(
+    path: str | os.PathLike[str], split: Split, probabilities: np.ndarray, models: Sequence[str]
+) -> None:
+    """Writes soft labels with a digest.
+
+    Args:
+      path: of the file, by custom with the suffix `.safetensors`.
+      split: whose images they belong to.
+      probabilities: `[n, 7]`, rows that sum to 1, in the order of `femo_jax.EMOTIONS`.
+      models: names of the teachers.
+
+    Raises:
+      DataError: they are not probabilities of these images.
+    """
+    probabilities = np.asarray(probabilities, np.float32)
+    _check_probabilities(path, probabilities, len(split.labels))
+    metadata = {
+        "sha256": digest_of(probabilities),
+        "pictures": digest_of(split.images),
+        "classes": json.dumps(EMOTIONS),
+        "models": json.dumps(list(models)),
+    }
+    with replacing(path) as beside:
+        beside.write_bytes(save({"probabilities": probabilities}, metadata))
+
+
+def load_soft_labels(path: str | os.PathLike[str], split: Split) -> np.ndarray:
+    """Reads the probabilities `[n, 7] float32` of the images of a split.
+
+    Files of older versions have no digest; their values are checked all the same.
+
+    Raises:
+      DataError: the file is missing or damaged, belongs to other images, has another order of classes, or holds what
+        are not probabilities.
+    """
+    try:
+        with safe_open(path, framework="np") as file:
+            metadata, probabilities = file.metadata() or {}, file.get_tensor("probabilities")
+    except (OSError, SafetensorError) as error:
+        raise DataError(
+            f"{path}: the soft labels cannot be read ({error}). Write them with `femo soft-labels`"
+        ) from error
+    if metadata.get("pictures") != digest_of(split.images):
+        raise DataError(f"{path}: these soft labels belong to other images. Write them again with `femo soft-labels`")
+    if metadata.get("classes") != json.dumps(EMOTIONS):
+        raise DataError(f"{path}: its classes are {metadata.get('classes')}, expected {json.dumps(EMOTIONS)}")
+    _check_probabilities(path, probabilities, len(split.labels))
+    if metadata.get("sha256", digest_of(probabilities)) != digest_of(probabilities):
+        raise DataError(f"{path}: damaged: the digest does not match. Copy it again, or repeat `femo soft-labels`")
+    return probabilities
+
+
+def _check_probabilities(path: str | os.PathLike[str], probabilities: np.ndarray, count: int) -> None:
+    """Raises DataError for what are not probabilities of `count` images."""
+    shape = (count, NUM_EMOTIONS)
+    if probabilities.shape != shape or probabilities.dtype != np.float32:
+        found = f"{probabilities.dtype} of shape {probabilities.shape}"
+        raise DataError(f"{path}: the soft labels are {found}, expected float32 of shape {shape}")
+    valid = np.isfinite(probabilities).all(axis=1) & (probabilities >= 0).all(axis=1)
+    with np.errstate(invalid="ignore", over="ignore"):
+        valid &= np.abs(probabilities.sum(axis=1, dtype=np.float64) - 1) < 1e-3
+    if not valid.all():
+        row = int(np.argmin(valid))
+        raise DataError(
+            f"{path}: {np.sum(~valid)} of {count} soft labels are not probabilities, first in row {row}:"
+            f" {probabilities[row].tolist()}. Expected finite values from 0 that sum to 1. Repeat `femo soft-labels`"
+        )

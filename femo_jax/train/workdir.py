@@ -1,4 +1,8 @@
-"""The run folder: its files, `config.json` with configuration, data and versions, and a lock against a second run."""
+"""The run folder: its files, a lock against a second run, `config.json` and the metric log.
+
+`config.json` holds configuration, data and versions; `metrics.jsonl` one JSON object per epoch and split, appended as a
+run goes on.
+"""
 
 import contextlib
 import fcntl
@@ -9,7 +13,7 @@ import os
 import platform
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +21,11 @@ import jax
 
 from femo_jax.data.splits import Split, digest_of
 from femo_jax.errors import CheckpointError, ConfigError
-from femo_jax.files import write_json
+from femo_jax.files import write_json, write_text
 from femo_jax.ops import Choice
 from femo_jax.train.config import TrainConfig, as_dict, differences, upgraded
-from femo_jax.train.metric_log import METRICS_FILE
 
-CONFIG_FILE, LOCK_FILE = "config.json", ".lock"
+CONFIG_FILE, METRICS_FILE, LOCK_FILE = "config.json", "metrics.jsonl", ".lock"
 NEWEST, BEST = "checkpoints", "best"
 
 _PACKAGES = ("femo-jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
@@ -95,7 +98,7 @@ def read_run_record(workdir: Path) -> dict[str, Any]:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         record = record | {"config": upgraded(record["config"])}
-        _check_record(record)
+        _check_run_record(record)
         return record
     except FileNotFoundError as error:
         raise CheckpointError(
@@ -107,7 +110,7 @@ def read_run_record(workdir: Path) -> dict[str, Any]:
         ) from error
 
 
-def _check_record(record: dict[str, Any]) -> None:
+def _check_run_record(record: dict[str, Any]) -> None:
     """Raises ValueError or TypeError where what femo reads from a record is not of the type that it wrote."""
     config, data = record["config"], record.get("data", {})
     for name, kind in (("model", str), ("model_options", dict), ("soft_labels", str), ("epochs", int), ("seed", int)):
@@ -230,3 +233,76 @@ def _environment() -> dict[str, Any]:
         "processes": jax.process_count(),
         "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
     }
+
+
+def append_record(path: Path, record: dict[str, Any]) -> None:
+    """Adds one line and makes sure that it is on the disk; NaN is refused with ValueError.
+
+    Raises:
+      CheckpointError: the disk is full, or the file cannot be written.
+    """
+    line = json.dumps(record, allow_nan=False) + "\n"
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(line)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise CheckpointError(
+            f"{path}: could not be written ({error.strerror}). Make room and start the same command again: it"
+            " resumes from the last checkpoint"
+        ) from error
+
+
+def read_records(path: Path) -> list[dict[str, Any]]:
+    """The records of a log, also of a run in progress: a last line without its end is left out.
+
+    Raises:
+      CheckpointError: there is no such file, or a whole line is not JSON.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no such metric log. Expected the {METRICS_FILE} that `femo train` writes")
+    *whole, _ = path.read_text(encoding="utf-8", errors="replace").split("\n")
+    records = []
+    for number, line in enumerate(whole, start=1):
+        try:
+            record = json.loads(line, parse_constant=_refuse_constant)
+            _check_record(record)
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            raise CheckpointError(
+                f"{path}, line {number}: not a record of `femo train` ({type(error).__name__}: {error}). Remove the"
+                " line"
+            ) from error
+        records.append(record)
+    return records
+
+
+def _check_record(record: Any) -> None:
+    """Raises TypeError or KeyError for what is not a record of an epoch and split."""
+    if not isinstance(record, dict):
+        raise TypeError(f"expected an object, found {type(record).__name__}")
+    for name, kind in (("step", int), ("epoch", int), ("split", str)):
+        if not isinstance(record[name], kind) or isinstance(record[name], bool):
+            raise TypeError(f"{name} is {record[name]!r}")
+    for name in ("loss", "accuracy", "learning_rate", "seconds"):
+        if not isinstance(record.get(name, 0.0), int | float):
+            raise TypeError(f"{name} is {record[name]!r}")
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not a number that femo writes")
+
+
+def keep_records_until(path: Path, step: int, last: Sequence[dict[str, Any]] = ()) -> list[dict[str, Any]]:
+    """Drops what was logged after `step`, for a run that resumes there, and returns what is left.
+
+    Args:
+      path: of the log; it need not exist.
+      step: of the checkpoint.
+      last: records that were saved with the checkpoint, added if the log lacks them.
+    """
+    records = [record for record in read_records(path) if record["step"] <= step] if path.is_file() else []
+    logged = {(record["epoch"], record["split"]) for record in records}
+    records += [record for record in last if (record["epoch"], record["split"]) not in logged]
+    write_text(path, "".join(json.dumps(record) + "\n" for record in records))
+    return records

@@ -3,7 +3,7 @@ import numpy as np
 from femo_jax.cli.main import main
 from femo_jax.evaluate.predict import predict_probabilities
 from femo_jax.model_file import logits_function, save_model_file
-from femo_jax.train.soft_labels import load_soft_labels
+from femo_jax.train.targets import load_soft_labels
 
 
 def test_writes_the_mean_of_the_networks_on_the_training_split(

@@ -75,7 +75,7 @@ def test_a_sweep_leaves_runs_table_and_figure_and_one_that_diverges_does_not_end
 
 @pytest.mark.usefixtures("not_under_nohup")
 @pytest.mark.parametrize(("moment", "kind"), [("in a run", signal.SIGHUP), ("between two runs", signal.SIGTERM)])
-def test_a_stopped_sweep_goes_on_and_leaves_finished_runs_alone(small, monkeypatch, capsys, moment, kind):
+def test_a_stopped_sweep_resumes_and_leaves_finished_runs_alone(small, monkeypatch, capsys, moment, kind):
     config, workdir, _ = small
     begun = []
 
@@ -114,7 +114,7 @@ def test_a_stopped_sweep_goes_on_and_leaves_finished_runs_alone(small, monkeypat
 
 
 @pytest.mark.parametrize(
-    ("more", "said"),
+    ("more", "message"),
     [
         (["--grid", "label_smooth=0"], "label_smoothing"),
         (["--grid", "epochs=1,many"], "whole number"),
@@ -125,14 +125,14 @@ def test_a_stopped_sweep_goes_on_and_leaves_finished_runs_alone(small, monkeypat
         (["nowhere.py"], "nowhere.py"),
     ],
 )
-def test_bad_input_is_refused_before_anything_is_trained(small, capsys, more, said):
+def test_bad_input_is_refused_before_anything_is_trained(small, capsys, more, message):
     config, workdir, _ = small
     assert main(["sweep", str(config), *more, "--data", "drawn", "--ops", "xla", "--workdir", str(workdir)]) == 2
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert not workdir.exists()
 
 
-def test_runs_on_other_pictures_are_refused_before_anything_is_trained(small, capsys):
+def test_runs_on_other_images_are_refused_before_anything_is_trained(small, capsys):
     config, workdir, _ = small
     assert main(arguments(config, workdir, "--seeds", "0")) == 0
     path = workdir / "small" / "seed0" / "config.json"
@@ -163,7 +163,7 @@ def test_a_signal_while_a_destructor_runs_stops_the_sweep_before_the_next_run(sm
 
 
 @pytest.mark.integration
-def test_a_killed_sweep_goes_on_in_a_process_of_its_own(tmp_path):
+def test_a_killed_sweep_resumes_in_a_process_of_its_own(tmp_path):
     config, workdir = tmp_path / "small.py", tmp_path / "W"
     config.write_text(CONFIG)
     command = [sys.executable, "-m", "femo_jax.cli.main", *arguments(config, workdir, "--seeds", "0", "1")]

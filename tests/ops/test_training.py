@@ -20,12 +20,11 @@ from femo_jax.train.augment import Augmentation
 from femo_jax.train.checkpoints import load_for_inference
 from femo_jax.train.config import TrainConfig
 from femo_jax.train.loop import train
-from femo_jax.train.losses import smooth_targets
-from femo_jax.train.metrics import NEVER
 from femo_jax.train.optimizer import create_optimizer, create_schedule
 from femo_jax.train.progress import SilentReporter
-from femo_jax.train.state import create_train_state
+from femo_jax.train.state import NEVER, create_train_state
 from femo_jax.train.steps import train_step
+from femo_jax.train.targets import smooth_targets
 
 CONFIG = TrainConfig(
     model="femonet",

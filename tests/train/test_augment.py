@@ -10,12 +10,12 @@ KEY = jax.random.key(7)
 
 @pytest.fixture(scope="module")
 def images():
-    """Smooth random pictures `[32, 48, 48, 1]` in 0..1."""
+    """Smooth random images `[32, 48, 48, 1]` in 0..1."""
     coarse = jax.random.uniform(jax.random.key(1), (32, 6, 6, 1))
     return jax.image.resize(coarse, (32, 48, 48, 1), "linear")
 
 
-def test_flip_mirrors_about_half_of_the_pictures(images):
+def test_flip_mirrors_about_half_of_the_images(images):
     flipped = aug.random_flip(KEY, images)
     mirrored = np.array([bool(jnp.array_equal(a, b[:, ::-1])) for a, b in zip(flipped, images, strict=True)])
     kept = np.array([bool(jnp.array_equal(a, b)) for a, b in zip(flipped, images, strict=True)])
@@ -65,7 +65,7 @@ def test_light_keeps_the_range_and_the_order_of_pixels(images):
     assert (jnp.diff(jnp.take_along_axis(lit.reshape(32, -1), order, axis=1)) >= -1e-6).all()
 
 
-def test_erasing_replaces_one_rectangle_of_some_pictures(images):
+def test_erasing_replaces_one_rectangle_of_some_images(images):
     erased = aug.random_erasing(KEY, images, 0.5, (0.02, 0.2))
     changed = np.asarray(erased != images)[..., 0]
     touched = changed.any(axis=(1, 2))
@@ -126,7 +126,7 @@ def test_of_both_each_takes_its_steps(images):
     assert 0 < sum(whole) < 20
 
 
-def test_same_key_same_pictures_other_key_others(images):
+def test_same_key_same_images_other_key_others(images):
     config = aug.Augmentation(erasing=0.5)
     step = jax.jit(lambda key: aug.augment(key, images, config))
     assert jnp.array_equal(step(KEY), step(KEY))
@@ -134,11 +134,11 @@ def test_same_key_same_pictures_other_key_others(images):
 
 
 def test_noise_is_drawn_independently_of_light():
-    """Each key is used once: else a dark picture would always have little noise."""
+    """Each key is used once: else a dark image would always have little noise."""
     config = aug.Augmentation(flip=False, rotation=0, scale=0, translation=0, contrast=0, brightness=0.2, noise=0.1)
     grey = jnp.full((256, 48, 48, 1), 0.5)
-    pictures = np.asarray(aug.augment(KEY, grey, config))
-    correlation = np.corrcoef(pictures.mean(axis=(1, 2, 3)), pictures.std(axis=(1, 2, 3)))[0, 1]
+    images = np.asarray(aug.augment(KEY, grey, config))
+    correlation = np.corrcoef(images.mean(axis=(1, 2, 3)), images.std(axis=(1, 2, 3)))[0, 1]
     assert abs(correlation) < 0.2
 
 

@@ -70,7 +70,7 @@ def test_a_state_comes_back_bit_for_bit(tmp_path, state, tiny_config, new_state)
     assert_equal(checkpoints.restore_newest(tmp_path, new_state(tiny_config, seed=1)).state, state)
 
 
-def test_the_seconds_of_a_broken_off_epoch_come_back(tmp_path, state):
+def test_the_seconds_of_a_stopped_epoch_come_back(tmp_path, state):
     checkpoints.save_newest(tmp_path, state, seconds=12.5)
     assert checkpoints.restore_newest(tmp_path, state).seconds == 12.5
     checkpoints.save_newest(tmp_path, state.replace(step=np.int32(8)))

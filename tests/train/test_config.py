@@ -23,7 +23,7 @@ def test_a_file_defines_a_config(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("", "config = TrainConfig"),
         ("config = 3", "config = TrainConfig"),
@@ -32,8 +32,8 @@ def test_a_file_defines_a_config(tmp_path):
         ("from femo_jax.train.config import TrainConfig\nconfig = TrainConfig(epochs=0)", "epochs is 0"),
     ],
 )
-def test_a_bad_file_is_named_with_its_fault(tmp_path, text, said):
-    with pytest.raises(ConfigError, match=rf"config\.py.*{said}"):
+def test_a_bad_file_is_named_with_its_fault(tmp_path, text, message):
+    with pytest.raises(ConfigError, match=rf"config\.py.*{message}"):
         load_config(write(tmp_path, text))
 
 
@@ -86,7 +86,7 @@ def test_a_damaged_record_is_named(tmp_path, contents):
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "message"),
     [
         ({"class_weights": "weighted"}, "class_weights is 'weighted': expected one of none, balanced"),
         ({"optimizer": "adam"}, "optimizer is 'adam': expected one of sgd, adamw, muon. Did you mean adamw"),
@@ -109,14 +109,14 @@ def test_a_damaged_record_is_named(tmp_path, contents):
         ({"augmentation": {"rotation": 3}}, "expected Augmentation(...)"),
     ],
 )
-def test_values_that_do_not_fit_are_refused_when_the_configuration_is_made(values, said):
+def test_values_that_do_not_fit_are_refused_when_the_configuration_is_made(values, message):
     with pytest.raises(ConfigError) as refused:
         TrainConfig(**values)
-    assert said in str(refused.value)
+    assert message in str(refused.value)
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "message"),
     [
         ({"rotation": float("nan")}, "rotation is nan: expected a finite number"),
         ({"rotation": -1}, "rotation is -1.0: expected at least 0.0"),
@@ -125,10 +125,10 @@ def test_values_that_do_not_fit_are_refused_when_the_configuration_is_made(value
         ({"spin": 1}, "spin: no such field"),
     ],
 )
-def test_augmentation_is_checked_as_well(values, said):
+def test_augmentation_is_checked_as_well(values, message):
     with pytest.raises(ConfigError) as refused:
         Augmentation(**values)
-    assert said in str(refused.value)
+    assert message in str(refused.value)
 
 
 def test_whole_numbers_become_floats_and_lists_tuples():

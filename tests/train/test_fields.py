@@ -34,7 +34,7 @@ def test_values_have_the_type_of_their_field():
 
 
 @pytest.mark.parametrize(
-    ("field", "text", "said"),
+    ("field", "text", "message"),
     [
         ("label_smooth", "0", r"no such field\. Did you mean label_smoothing\?"),
         ("augmentation.rot", "0", r"no such field\..* There are .*augmentation\.rotation"),
@@ -57,9 +57,9 @@ def test_values_have_the_type_of_their_field():
         ("model", "resnet9000", "resnet9000"),
     ],
 )
-def test_unknown_fields_and_values_are_refused_with_what_there_is(field, text, said):
+def test_unknown_fields_and_values_are_refused_with_what_there_is(field, text, message):
     changes = {field: text} | ({"model_options.dropout": "0.1"} if field == "model" else {})
-    with pytest.raises(ConfigError, match=said):
+    with pytest.raises(ConfigError, match=message):
         override(TrainConfig(), changes)
 
 

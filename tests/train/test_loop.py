@@ -18,9 +18,9 @@ from femo_jax.model_file import logits_function, save_model_file
 from femo_jax.models.registry import register
 from femo_jax.train.checkpoints import load_for_inference, restore_newest
 from femo_jax.train.loop import Interrupted, train
-from femo_jax.train.metric_log import read_records
 from femo_jax.train.progress import SilentReporter
-from femo_jax.train.soft_labels import save_soft_labels
+from femo_jax.train.targets import save_soft_labels
+from femo_jax.train.workdir import read_records
 
 CLOCK = ("seconds", "images_per_second")
 
@@ -86,7 +86,7 @@ def test_the_same_seed_gives_the_same_run(unbroken, tiny_config, train_tiles, va
 
 
 @pytest.mark.parametrize("step", [2, 6, 9, 17])
-def test_a_stopped_run_goes_on_as_if_it_had_not_been(
+def test_a_stopped_run_resumes_as_if_it_had_not_been(
     step, unbroken, tiny_config, train_tiles, validation_tiles, tmp_path, monkeypatch
 ):
     monkeypatch.setattr("femo_jax.train.loop.REPORT_EVERY", 1)
@@ -142,7 +142,7 @@ def test_bfloat16_trains_float32_weights_that_are_evaluated_in_float32(
     assert accuracy > 0.4
 
 
-def test_a_run_of_an_older_femo_goes_on(tiny_config, train_tiles, validation_tiles, tmp_path, unbroken):
+def test_a_run_of_an_older_femo_resumes(tiny_config, train_tiles, validation_tiles, tmp_path, unbroken):
     """Its config.json lacks the fields that came later; they have their defaults."""
     with pytest.raises(Interrupted):
         train(tiny_config, tmp_path, train_tiles, validation_tiles, StopsAt(6))
@@ -200,9 +200,7 @@ def test_a_batch_that_devices_cannot_share_is_refused(
     assert not (tmp_path / "config.json").exists()
 
 
-def test_early_pictures_that_the_network_does_not_take_are_refused(
-    tiny_config, train_tiles, validation_tiles, tmp_path
-):
+def test_early_images_that_the_network_does_not_take_are_refused(tiny_config, train_tiles, validation_tiles, tmp_path):
     """Before the run folder is claimed: the corrected command may use it."""
     config = dataclasses.replace(tiny_config, low_res_epochs=1, low_res_size=33)
     with pytest.raises(ConfigError, match=r"low_res_size is 33, and femonet does not take"):
@@ -216,7 +214,7 @@ def test_balanced_weights_run(tiny_config, train_tiles, validation_tiles, tmp_pa
     assert len(records(tmp_path)) == 2
 
 
-def test_early_epochs_see_smaller_pictures_and_a_stopped_run_goes_on(
+def test_early_epochs_see_smaller_images_and_a_stopped_run_resumes(
     tiny_config, train_tiles, validation_tiles, tmp_path
 ):
     """With self-distillation, whose memory has to be in the checkpoint, too."""

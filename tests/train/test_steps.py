@@ -9,7 +9,8 @@ import pytest
 
 from femo_jax.preprocess import normalize
 from femo_jax.train.augment import Augmentation
-from femo_jax.train.steps import eval_step, train_step
+from femo_jax.train.steps import cross_entropy, eval_step, train_step
+from femo_jax.train.targets import smooth_targets
 
 EQUAL = jnp.ones(7)
 STILL = Augmentation(flip=False, rotation=0, scale=0, translation=0, brightness=0, contrast=0)
@@ -98,7 +99,7 @@ def test_a_loss_that_is_not_finite_is_noted_with_its_step(tiny_config, batch, st
     assert int(state.metrics.first_bad_step) == 2
 
 
-def test_evaluation_does_not_count_masked_pictures(tiny_config, batch, steps):
+def test_evaluation_does_not_count_masked_images(tiny_config, batch, steps):
     state = steps(tiny_config, batch, 5)
     mask = jnp.arange(48) < 29
     first = {name: array[:29] for name, array in batch.items()} | {"mask": jnp.ones(29, bool)}
@@ -115,8 +116,8 @@ def test_the_targets_are_what_is_learned_not_the_labels(tiny_config, batch, step
 
 
 @pytest.mark.parametrize("kind", ["mixup", "cutmix"])
-def test_mixed_pictures_are_learned_from_mixed_targets(kind, tiny_config, batch, new_state):
-    """With two pictures of one class each, the loss of a mixed batch lies on the line between the two targets."""
+def test_mixed_images_are_learned_from_mixed_targets(kind, tiny_config, batch, new_state):
+    """With two images of one class each, the loss of a mixed batch lies on the line between the two targets."""
     config = dataclasses.replace(tiny_config, augmentation=Augmentation(**{kind: 1.0}))
     state = new_state(config)
     step = jax.jit(partial(train_step, config=config))
@@ -126,7 +127,7 @@ def test_mixed_pictures_are_learned_from_mixed_targets(kind, tiny_config, batch,
     def loss(target):
         return float(step(state, batch | {"target": target}, EQUAL).metrics.loss)
 
-    # The pictures are the same in all four calls, and the loss is linear in the targets: with share s of its own,
+    # The images are the same in all four calls, and the loss is linear in the targets: with share s of its own,
     # the first half's target is s own + (1 - s) partner, the second half's the other way round.
     assert loss(half) + loss(jnp.flip(half, 0)) == pytest.approx(loss(own) + loss(partner), rel=1e-4)
     assert loss(half) != pytest.approx(loss(jnp.flip(half, 0)), rel=1e-4)
@@ -189,3 +190,14 @@ def test_self_distillation_learns_from_earlier_answers_more_and_more(tiny_config
     np.testing.assert_array_equal(at_end.answers[88:], certain[88:])
     np.testing.assert_allclose(at_end.answers.sum(axis=1), 1.0, rtol=1e-5)
     assert (at_end.answers[40:88, 5] < 1.0).all()
+
+
+def test_cross_entropy_agrees_with_optax():
+    logits = jax.random.normal(jax.random.key(0), (5, 7)) * 10
+    labels = jnp.array([0, 1, 2, 3, 6])
+    expected = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+    np.testing.assert_allclose(cross_entropy(logits, smooth_targets(labels, 0.0)), expected, rtol=1e-5)
+
+
+def test_cross_entropy_of_half_precision_logits_is_float32():
+    assert cross_entropy(jnp.ones((2, 7), jnp.bfloat16), jnp.ones((2, 7)) / 7).dtype == jnp.float32

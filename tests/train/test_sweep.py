@@ -48,7 +48,7 @@ def test_labels_are_safe_as_folders():
 
 
 @pytest.mark.parametrize(
-    ("names", "grid", "seeds", "said"),
+    ("names", "grid", "seeds", "message"),
     [
         ([], {}, [0], "nothing to train"),
         (["net"], {}, [], "nothing to train"),
@@ -60,13 +60,13 @@ def test_labels_are_safe_as_folders():
         (["n" * 300], {}, [0], "too long"),
     ],
 )
-def test_runs_that_cannot_be_are_refused(names, grid, seeds, said):
-    with pytest.raises(ConfigError, match=said):
+def test_runs_that_cannot_be_are_refused(names, grid, seeds, message):
+    with pytest.raises(ConfigError, match=message):
         expand([(name, TrainConfig()) for name in names], grid, seeds)
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"model_options": {"widths": (4, 0)}}, "net: femonet cannot be built"),
         ({"low_res_epochs": 1, "low_res_size": 33}, "net: low_res_size is 33"),
@@ -75,9 +75,9 @@ def test_runs_that_cannot_be_are_refused(names, grid, seeds, said):
         ({"soft_labels": "nowhere", "distillation_weight": 0.5}, "net: nowhere: the soft labels cannot be read"),
     ],
 )
-def test_a_run_that_could_not_begin_is_refused(tiny_config, train_tiles, changes, said):
+def test_a_run_that_could_not_begin_is_refused(tiny_config, train_tiles, changes, message):
     check_run(Run("net", tiny_config), "xla", train_tiles)
-    with pytest.raises(ConfigError, match=said):
+    with pytest.raises(ConfigError, match=message):
         check_run(Run("net", dataclasses.replace(tiny_config, **changes)), "xla", train_tiles)
 
 

@@ -3,7 +3,7 @@ import sys
 import pytest
 
 from femo_jax.errors import ConfigError
-from femo_jax.train.tensorboard import record_writer
+from femo_jax.train.progress import record_writer
 
 
 def test_scalars_are_written_by_epoch(tmp_path):
