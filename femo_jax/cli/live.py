@@ -165,6 +165,7 @@ def _clip_rate(source: FrameSource) -> float:
 def _recognition(recognizer: EmotionRecognizer, options: Options) -> Callable[[Frame], FrameResult]:
     """Follows faces through the frames of a stream; a still image, or a cropped face, stands alone."""
     recognizer.uncertain_below = options.track.uncertain_below
+    recognizer.min_contrast = options.track.min_contrast
     stream = recognizer.stream(StreamConfig(search=options.search, track=options.track))
     whole = options.faces == "cropped"
 

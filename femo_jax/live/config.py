@@ -104,6 +104,9 @@ class TrackConfig:
     """By how much another emotion must be more probable before the label changes."""
     uncertain_below: float = 0.4
     """A face is uncertain while its confidence is below this."""
+    min_contrast: float = 8.0
+    """A face is uncertain while the grey levels (0 to 255) of its crop have a standard deviation below this, as in
+    darkness; 0 turns the check off."""
     uncertain_for_ms: float = 200.0
     """A face is uncertain for its first milliseconds."""
     box_cutoff_hz: float = 1.0
@@ -119,6 +122,7 @@ class TrackConfig:
         _between(self, "smoothing_ms", 0.0, 60_000.0)
         _between(self, "hysteresis", 0.0, 1.0)
         _between(self, "uncertain_below", 0.0, 1.0)
+        _between(self, "min_contrast", 0.0, 128.0)
         _between(self, "uncertain_for_ms", 0.0, 60_000.0)
         _between(self, "box_cutoff_hz", 0.0, 1000.0, open_low=True)
         _between(self, "box_speed", 0.0, 1000.0)

@@ -216,6 +216,11 @@ def crop_faces(grey: np.ndarray, boxes: Sequence[Box], geometry: CropGeometry, s
     return crops
 
 
+def crop_contrast(crops: np.ndarray) -> np.ndarray:
+    """Standard deviation of the grey levels of face crops: `[n, h, w] uint8` -> `[n] float64`, 0 to 127.5."""
+    return crops.std(axis=(1, 2), dtype=np.float64)
+
+
 def cut_square(image: np.ndarray, x: float, y: float, side: float, size: int) -> np.ndarray:
     """A square of an image, resampled: bilinearly a whole number of times per pixel, densely enough, then averaged.
 

@@ -1,5 +1,6 @@
 """Emotions of the faces in an image: detector, crops, and a network that was compiled when it was loaded."""
 
+import itertools
 import os
 import time as clock
 from collections.abc import Callable, Sequence
@@ -18,7 +19,7 @@ from femo_jax.errors import FemoError, ModelFileError
 from femo_jax.live.compile_cache import persistent_cache
 from femo_jax.live.config import DetectorConfig, StreamConfig, TrackConfig
 from femo_jax.live.detection import Detector, create_detector
-from femo_jax.live.image import WHOLE_IMAGE, Box, CropGeometry, InputImage, crop_faces
+from femo_jax.live.image import WHOLE_IMAGE, Box, CropGeometry, InputImage, crop_contrast, crop_faces
 from femo_jax.live.results import FaceEmotion, FrameResult
 from femo_jax.live.sources.images import read_image
 from femo_jax.live.stream import EmotionStream
@@ -53,6 +54,7 @@ class EmotionRecognizer:
       model: the network and what is known of it; replacing it has no effect.
       detector: finds the faces; may be replaced at any time.
       uncertain_below: a face of less confidence is marked as uncertain.
+      min_contrast: so is a face whose crop has less contrast, see `TrackConfig.min_contrast`.
     """
 
     def __init__(self, model: LoadedModel, detector: Detector, *, batch_sizes: Sequence[int] = BATCH_SIZES) -> None:
@@ -74,6 +76,7 @@ class EmotionRecognizer:
         self.model = model
         self.detector = detector
         self.uncertain_below = TrackConfig().uncertain_below
+        self.min_contrast = TrackConfig().min_contrast
         self._calls = _compile(model, batch_sizes)
 
     @classmethod
@@ -184,9 +187,15 @@ class EmotionRecognizer:
 
     def _faces(self, image: InputImage, boxes: Sequence[Box], geometry: CropGeometry) -> list[FaceEmotion]:
         crops = crop_faces(image.grey, boxes, geometry, self.model.image_size)
+        return self._emotions(boxes, crops)
+
+    def _emotions(self, boxes: Sequence[Box], crops: np.ndarray) -> list[FaceEmotion]:
+        """The emotions of crops `[n, 48, 48] uint8` that stand alone, each with its box."""
         return [
-            FaceEmotion.of_still(box, probabilities, self.uncertain_below)
-            for box, probabilities in zip(boxes, self.classify(crops), strict=True)
+            FaceEmotion.of_still(
+                box, probabilities, contrast, uncertain_below=self.uncertain_below, min_contrast=self.min_contrast
+            )
+            for box, probabilities, contrast in zip(boxes, self.classify(crops), crop_contrast(crops), strict=True)
         ]
 
 
@@ -238,10 +247,8 @@ def recognize_stills(
         crop_faces(image.grey, boxes, geometry, recognizer.model.image_size)
         for image, boxes in zip(images, found, strict=True)
     ]
-    probabilities = iter(recognizer.classify(np.concatenate(crops)))
-    faces = [
-        [FaceEmotion.of_still(box, next(probabilities), recognizer.uncertain_below) for box in boxes] for boxes in found
-    ]
+    emotions = iter(recognizer._emotions([*itertools.chain(*found)], np.concatenate(crops)))
+    faces = [list(itertools.islice(emotions, len(boxes))) for boxes in found]
     inference_ms = 1000 * (clock.perf_counter() - began) / len(images)
 
     return [

@@ -26,8 +26,10 @@ class FaceEmotion:
       probabilities: `[7] float32` in the order of `femo_jax.EMOTIONS`, calibrated, of sum 1; of a tracked face
         smoothed over time.
       track_id: the same number for the same face from frame to frame, from 1; None in a still.
-      uncertain: the evidence is too thin to act on: no emotion stands out, or the face was seen too briefly.
+      uncertain: the evidence is too thin to act on: no emotion stands out, the crop has hardly any contrast, or the
+        face was seen too briefly.
       age: seconds since the track was first seen; 0 in a still.
+      contrast: standard deviation of the grey levels of the last crop; infinite where it was not measured.
     """
 
     box: Box
@@ -37,13 +39,17 @@ class FaceEmotion:
     track_id: int | None = None
     uncertain: bool = False
     age: float = 0.0
+    contrast: float = math.inf
 
     @classmethod
-    def of_still(cls, box: Box, probabilities: np.ndarray, uncertain_below: float) -> "FaceEmotion":
-        """The most probable emotion of `[7]` probabilities; uncertain where that one is below a limit."""
-        confidence = float(probabilities.max())
+    def of_still(
+        cls, box: Box, probabilities: np.ndarray, contrast: float, *, uncertain_below: float, min_contrast: float
+    ) -> "FaceEmotion":
+        """The most probable emotion of `[7]` probabilities; uncertain where it or the contrast is below a limit."""
+        confidence, contrast = float(probabilities.max()), float(contrast)
         label = EMOTIONS[probabilities.argmax()]
-        return cls(box, label, confidence, probabilities, uncertain=confidence < uncertain_below)
+        uncertain = confidence < uncertain_below or contrast < min_contrast
+        return cls(box, label, confidence, probabilities, uncertain=uncertain, contrast=contrast)
 
     def as_dict(self) -> dict:
         """As the logs and JSON files have it; `id` and `age` only where the face is tracked."""
@@ -83,17 +89,19 @@ class FrameResult:
 
 @dataclass(frozen=True, eq=False)
 class SmoothedEmotion:
-    """What the frames so far say of a face.
+    """Emotion of a face over the frames so far.
 
     Attributes:
       probabilities: `[7] float64`, smoothed, of sum 1.
       label: the settled emotion; for a moment it may not be the most probable.
       span: seconds from the first frame to the last.
+      contrast: standard deviation of the grey levels of the last crop; infinite where it was not measured.
     """
 
     probabilities: np.ndarray
     label: Emotion
     span: float = 0.0
+    contrast: float = math.inf
 
     @property
     def confidence(self) -> float:
@@ -101,16 +109,25 @@ class SmoothedEmotion:
         return float(self.probabilities[self.label])
 
 
-def first_emotion(probabilities: np.ndarray) -> SmoothedEmotion:
-    """What the first frame says: its `[7]` probabilities, and the most probable emotion."""
+def first_emotion(probabilities: np.ndarray, contrast: float = math.inf) -> SmoothedEmotion:
+    """State after the first frame.
+
+    Args:
+      probabilities: `[7]`, of sum 1; the most probable emotion is the label.
+      contrast: of the crop, see `femo_jax.live.image.crop_contrast`.
+    """
     probabilities = np.array(probabilities, np.float64)
-    return SmoothedEmotion(probabilities, Emotion(int(probabilities.argmax())))
+    return SmoothedEmotion(probabilities, Emotion(int(probabilities.argmax())), contrast=contrast)
 
 
 def next_emotion(
-    state: SmoothedEmotion, probabilities: np.ndarray, elapsed: float, config: TrackConfig
+    state: SmoothedEmotion,
+    probabilities: np.ndarray,
+    elapsed: float,
+    config: TrackConfig,
+    contrast: float = math.inf,
 ) -> SmoothedEmotion:
-    """What the frames say with one more.
+    """State after one more frame.
 
     The smoothing is exponential. While fewer seconds than its time constant were seen, those seconds are the time
     constant: the first frame is one of many then, not the only past.
@@ -120,29 +137,31 @@ def next_emotion(
       probabilities: `[7]` of the new frame, of sum 1.
       elapsed: seconds since the frame before, 0 or more.
       config: its `smoothing_ms` and `hysteresis` are used.
+      contrast: of the new crop, see `femo_jax.live.image.crop_contrast`.
     """
     span = state.span + elapsed
     weight = _weight(elapsed, min(config.smoothing_ms / 1000, span))
     smoothed = state.probabilities + weight * (probabilities - state.probabilities)
     challenger = Emotion(int(smoothed.argmax()))
     changes = smoothed[challenger] - smoothed[state.label] > config.hysteresis
-    return SmoothedEmotion(smoothed, challenger if changes else state.label, span)
+    return SmoothedEmotion(smoothed, challenger if changes else state.label, span, contrast)
 
 
 def is_uncertain(emotion: SmoothedEmotion, age: float, unseen: float, config: TrackConfig) -> bool:
     """Whether the evidence is too thin to act on.
 
-    It is where no emotion stands out, where the face was first seen a moment ago, and where it has been out of sight
-    for more than half the time after which it is given up.
+    It is where no emotion stands out, where the last crop has hardly any contrast, where the face was first seen a
+    moment ago, and where it has been out of sight for more than half the time after which its track ends.
 
     Args:
       emotion: of the face.
       age: seconds since the face was first seen.
       unseen: seconds since it was last seen.
-      config: its `uncertain_below`, `uncertain_for_ms` and `max_age_ms` are used.
+      config: its `uncertain_below`, `min_contrast`, `uncertain_for_ms` and `max_age_ms` are used.
     """
     return (
         emotion.confidence < config.uncertain_below
+        or emotion.contrast < config.min_contrast
         or age * 1000 < config.uncertain_for_ms
         or unseen * 1000 > config.max_age_ms / 2
     )

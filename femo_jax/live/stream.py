@@ -9,7 +9,7 @@ import numpy as np
 
 from femo_jax.live.config import SearchConfig, StreamConfig
 from femo_jax.live.detection import Detector
-from femo_jax.live.image import SAME_OVERLAP, Box, InputImage, crop_faces, overlaps, without_duplicates
+from femo_jax.live.image import SAME_OVERLAP, Box, InputImage, crop_contrast, crop_faces, overlaps, without_duplicates
 from femo_jax.live.results import FrameResult
 from femo_jax.live.tracking import Tracker
 from femo_jax.model_file import LoadedModel
@@ -131,7 +131,7 @@ class EmotionStream:
         crops = crop_faces(
             frame.grey, [sighting.box for sighting in sightings], detector.geometry, self._recognizer.model.image_size
         )
-        self._tracker.observe(sightings, self._recognizer.classify(crops))
+        self._tracker.observe(sightings, self._recognizer.classify(crops), crop_contrast(crops))
         classified = clock.perf_counter()
 
         return FrameResult(

@@ -194,22 +194,32 @@ class Tracker:
         self._tracks = _without_doubles(sorted(sighted + missed, key=lambda track: track.key), time)
         return [Sighting(track.key, track.box) for track in sighted]
 
-    def observe(self, sightings: Sequence[Sighting], probabilities: np.ndarray) -> None:
+    def observe(
+        self, sightings: Sequence[Sighting], probabilities: np.ndarray, contrasts: np.ndarray | None = None
+    ) -> None:
         """Takes the emotions of faces that were found; sightings of tracks that have ended are passed over.
 
         Args:
           sightings: of this frame, all or some.
           probabilities: `[n, 7]`, a row for each sighting.
+          contrasts: `[n]`, of the crops, see `femo_jax.live.image.crop_contrast`; None where they were not measured.
 
         Raises:
-          ValueError: the probabilities have another shape.
+          ValueError: the probabilities or the contrasts have another shape.
         """
         expected = (len(sightings), NUM_EMOTIONS)
         if np.shape(probabilities) != expected:
             raise ValueError(f"probabilities have shape {np.shape(probabilities)}; expected {expected}.")
-        rows = {sighting.key: row for sighting, row in zip(sightings, probabilities, strict=True)}
+        if contrasts is None:
+            contrasts = np.full(len(sightings), np.inf)
+        if np.shape(contrasts) != expected[:1]:
+            raise ValueError(f"contrasts have shape {np.shape(contrasts)}; expected {expected[:1]}.")
+        rows = {
+            sighting.key: (row, float(contrast))
+            for sighting, row, contrast in zip(sightings, probabilities, contrasts, strict=True)
+        }
         self._tracks = [
-            self._observed(track, rows[track.key]) if track.key in rows else track for track in self._tracks
+            self._observed(track, *rows[track.key]) if track.key in rows else track for track in self._tracks
         ]
 
     def faces(self, width: int, height: int) -> list[FaceEmotion]:
@@ -238,6 +248,7 @@ class Tracker:
                 track_id=track.number,
                 uncertain=is_uncertain(track.emotion, age, unseen, self.config),
                 age=age,
+                contrast=track.emotion.contrast,
             )
             faces.append(face)
         return sorted(faces, key=lambda face: face.track_id)
@@ -264,11 +275,11 @@ class Tracker:
     def _stays(self, track: Track) -> bool:
         return track.number is not None and (self._time - track.last_seen) * 1000 <= self.config.max_age_ms
 
-    def _observed(self, track: Track, probabilities: np.ndarray) -> Track:
+    def _observed(self, track: Track, probabilities: np.ndarray, contrast: float) -> Track:
         if track.emotion is None:
-            emotion = first_emotion(probabilities)
+            emotion = first_emotion(probabilities, contrast)
         else:
-            emotion = next_emotion(track.emotion, probabilities, self._time - track.observed, self.config)
+            emotion = next_emotion(track.emotion, probabilities, self._time - track.observed, self.config, contrast)
         return replace(track, emotion=emotion, observed=self._time)
 
 

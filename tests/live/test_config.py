@@ -24,6 +24,7 @@ from femo_jax.live.config import DetectorConfig, DrawConfig, SearchConfig, Track
         (TrackConfig, "smoothing_ms", "slow"),
         (TrackConfig, "hysteresis", 1.1),
         (TrackConfig, "uncertain_below", True),
+        (TrackConfig, "min_contrast", -0.1),
         (TrackConfig, "uncertain_for_ms", -5),
         (TrackConfig, "box_cutoff_hz", 0),
         (TrackConfig, "box_speed", -0.1),

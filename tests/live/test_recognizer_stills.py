@@ -81,3 +81,27 @@ def test_all_faces_are_classified_together(recognizer, pictures, monkeypatch):
 def test_no_face_at_all(recognizer, pictures):
     (result,) = recognize_stills(recognizer, pictures[1:2])
     assert result.faces == []
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        pytest.param(lambda noise: np.full_like(noise, 0), id="black"),
+        pytest.param(lambda noise: np.full_like(noise, 14), id="dark grey"),
+        pytest.param(lambda noise: noise // 16, id="dark"),
+        pytest.param(lambda noise: 255 - noise // 16, id="overexposed"),
+    ],
+)
+def test_faces_without_contrast_are_uncertain_whatever_their_confidence(recognizer, pictures, monkeypatch, image):
+    monkeypatch.setattr(recognizer, "uncertain_below", 0.0)
+    noise = pictures[0].grey.copy()
+    assert not recognizer.whole(noise).uncertain
+    face = recognizer.whole(image(noise))
+    assert face.uncertain and face.contrast < 8
+    pixels = image(noise)
+    pixels[0, 0] = 1  # one face
+    assert [face.uncertain for face in recognizer(pixels)] == [True]
+    (result,) = recognize_stills(recognizer, [InputImage(pixels)])
+    assert [face.uncertain for face in result.faces] == [True]
+    monkeypatch.setattr(recognizer, "min_contrast", 0.0)
+    assert not recognizer.whole(image(noise)).uncertain

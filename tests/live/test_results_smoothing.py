@@ -139,17 +139,18 @@ def test_the_probabilities_given_are_not_kept():
 
 
 @pytest.mark.parametrize(
-    ("probability", "age", "unseen", "expected"),
+    ("probability", "contrast", "age", "unseen", "expected"),
     [
-        (0.5, 1.0, 0.0, False),
-        (0.39, 1.0, 0.0, True),
-        (0.5, 0.19, 0.0, True),
-        (0.5, 0.2, 0.0, False),
-        (0.5, 1.0, 0.3, False),
-        (0.5, 1.0, 0.31, True),
+        (0.5, 10.0, 1.0, 0.0, False),
+        (0.39, 10.0, 1.0, 0.0, True),
+        (0.5, 9.9, 1.0, 0.0, True),
+        (0.5, 10.0, 0.19, 0.0, True),
+        (0.5, 10.0, 0.2, 0.0, False),
+        (0.5, 10.0, 1.0, 0.3, False),
+        (0.5, 10.0, 1.0, 0.31, True),
     ],
 )
-def test_thin_evidence_is_uncertain(probability, age, unseen, expected):
-    config = TrackConfig(uncertain_below=0.4, uncertain_for_ms=200, max_age_ms=600)
-    emotion = first_emotion(one(Emotion.HAPPY, probability))
+def test_thin_evidence_is_uncertain(probability, contrast, age, unseen, expected):
+    config = TrackConfig(uncertain_below=0.4, min_contrast=10.0, uncertain_for_ms=200, max_age_ms=600)
+    emotion = first_emotion(one(Emotion.HAPPY, probability), contrast)
     assert is_uncertain(emotion, age, unseen, config) is expected

@@ -128,3 +128,15 @@ def test_a_time_that_is_none_is_refused(stream, time):
 def test_crops_have_the_size_that_the_model_takes():
     stream = EmotionStream(Brightness(image_size=64), StreamConfig(track=TrackConfig(min_hits=1)))
     assert [face.label for face in stream(frame(x=20), time=0.0).faces] == ["happy"]
+
+
+def test_a_tracked_face_is_uncertain_while_its_crops_have_no_contrast():
+    stream = EmotionStream(Brightness(), StreamConfig(track=TrackConfig(min_hits=1, uncertain_for_ms=0)))
+    pattern = np.indices((40, 40)).sum(axis=0) % 40  # a ramp of 40 grey levels
+    uncertain = []
+    for step in range(30):
+        image = frame(20, 150)
+        image[30:70, 20:60] += (pattern * (0.1 if 10 <= step < 20 else 1.0)).astype(np.uint8)
+        (face,) = stream(image, time=step / 25).faces
+        uncertain.append(face.uncertain)
+    assert uncertain == [False] * 10 + [True] * 10 + [False] * 10

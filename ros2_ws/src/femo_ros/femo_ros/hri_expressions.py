@@ -177,9 +177,9 @@ class ExpressionPipeline:
         still = self._recognizer.whole(crop)
         before = self._tracks.get(face)
         if before is None:
-            track = _Track(first_emotion(np.asarray(still.probabilities)), now, now)
+            track = _Track(first_emotion(np.asarray(still.probabilities), still.contrast), now, now)
         else:
-            emotion = next_emotion(before.emotion, still.probabilities, now - before.last_seen, config)
+            emotion = next_emotion(before.emotion, still.probabilities, now - before.last_seen, config, still.contrast)
             track = _Track(emotion, before.first_seen, now)
         self._tracks[face] = track
         age = now - track.first_seen

@@ -132,6 +132,7 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "track.smoothing_ms": _MILLISECONDS,
     "track.hysteresis": (0.0, 1.0),
     "track.uncertain_below": (0.0, 1.0),
+    "track.min_contrast": (0.0, 128.0),
     "track.uncertain_for_ms": _MILLISECONDS,
     "track.box_cutoff_hz": (0.0, 1000.0),
     "track.box_speed": (0.0, 1000.0),
