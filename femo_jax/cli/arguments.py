@@ -22,6 +22,7 @@ from typing import Annotated
 import tyro
 
 from femo_jax.cli.console import STANDARD_OUTPUT, warn
+from femo_jax.cli.parsing import default_hint
 from femo_jax.errors import ConfigError
 from femo_jax.files import check_outputs_are_not_inputs
 
@@ -31,10 +32,16 @@ _DATA_HELP = "FER-2013 (csv, zip, tar.gz, folder or prepared folder), or `drawn`
 Model = Annotated[str, tyro.conf.arg(metavar="MODEL", help=_MODEL_HELP)]
 """A model, for `femo_jax.weights.load_model`."""
 
-Models = Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="MODEL [MODEL ...]", help=_MODEL_HELP)]
+Models = Annotated[
+    tuple[str, ...],
+    tyro.conf.Positional,
+    tyro.conf.arg(metavar="MODEL [MODEL ...]", help=_MODEL_HELP, help_behavior_hint=""),
+]
 """One or several models; use it for a positional argument."""
 
-OptionalModel = Annotated[str | None, tyro.conf.arg(metavar="MODEL", help=_MODEL_HELP)]
+OptionalModel = Annotated[
+    str | None, tyro.conf.arg(metavar="MODEL", help=_MODEL_HELP, help_behavior_hint="(default: default)")
+]
 """A model, or None for the default one."""
 
 Images = Annotated[
@@ -53,8 +60,14 @@ Data = Annotated[str, tyro.conf.arg(metavar="DATA", help=_DATA_HELP)]
 
 Runs = Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN [RUN ...]", help_behavior_hint="")]
 
-OutputFile = Annotated[Path | None, tyro.conf.arg(metavar="FILE")]
+OutputFile = Annotated[Path | None, tyro.conf.arg(metavar="FILE", help_behavior_hint=default_hint)]
 """A file to write, or None; `-` is standard output."""
+
+OptionalFile = OutputFile
+"""A file to read, or None."""
+
+OptionalFolder = Annotated[Path | None, tyro.conf.arg(metavar="FOLDER", help_behavior_hint=default_hint)]
+"""A folder, or None."""
 
 Count = Annotated[int, tyro.conf.arg(metavar="N")]
 

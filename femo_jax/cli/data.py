@@ -11,8 +11,9 @@ import tyro
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from femo_jax.cli.arguments import Data, Flag, OutputFile, check_outputs
+from femo_jax.cli.arguments import Data, Flag, OptionalFile, OptionalFolder, OutputFile, check_outputs
 from femo_jax.cli.console import STANDARD_OUTPUT, error_console, give_json, print_result, print_table, wrote
+from femo_jax.cli.parsing import parse_subcommand
 from femo_jax.data.audit import Audit
 from femo_jax.data.prepare import OFFICIAL_COUNTS, OFFICIAL_NAMES
 from femo_jax.data.reading import Limits
@@ -24,21 +25,21 @@ KAGGLE_DATASET = "msambare/fer2013"
 
 def prepare(
     path: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="PATH")],
-    data_dir: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None,
-    ferplus: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None,
+    data_dir: OptionalFolder = None,
+    ferplus: OptionalFile = None,
     overwrite: Flag = False,
     limits: Limits = Limits(),  # noqa: B008 (frozen)
 ) -> None:
-    """Prepare FER-2013 for training and print its counts by split and class beside the official ones.
+    """Prepare FER-2013 for training, and compare its counts by split and class with the official ones.
 
     Example: femo data prepare fer2013.zip
 
     Args:
-      path: fer2013.csv, icml_face_data.csv, fer2013.tar.gz, the zip of Kaggle's msambare/fer2013 or its folder.
-      data_dir: Folder for the prepared data; by default in femo's cache, $FEMO_CACHE or ~/.cache/femo.
-      ferplus: Votes of FER+, fer2013new.csv or ferplus.csv, to be prepared with the images.
-      overwrite: Prepare again, also in place of other data in data_dir.
-      limits: Bounds on what is read, against files that claim to be huge.
+      path: fer2013.csv, icml_face_data.csv, fer2013.tar.gz, or Kaggle's msambare/fer2013 as zip or folder.
+      data_dir: Folder for the prepared data; by default in femo's cache ($FEMO_CACHE or ~/.cache/femo).
+      ferplus: FER+ votes (fer2013new.csv or ferplus.csv) to prepare with the images.
+      overwrite: Prepare again, and replace other data in --data-dir.
+      limits: Limits on file sizes, against files that claim to be huge.
     """
     from femo_jax.data.load import left_out_files, split_counts
     from femo_jax.data.prepare import prepare as prepare_data
@@ -53,13 +54,13 @@ def prepare(
     print_result(f"Prepared: {prepared} ({total:,} {_plural(total, 'image')}{_left_out(left_out_files(prepared))})")
 
 
-def download(output: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None) -> None:
-    """Download FER-2013 from Kaggle (msambare/fer2013) through kagglehub, which keeps it in its cache.
+def download(output: OptionalFolder = None) -> None:
+    """Download FER-2013 (msambare/fer2013) from Kaggle with kagglehub.
 
     Example: femo data download --output fer2013
 
     Args:
-      output: Copy it into this folder, which must be new or empty.
+      output: Copy the data set to this folder, which must be new or empty; by default it stays in kagglehub's cache.
     """
     try:
         import kagglehub
@@ -71,7 +72,7 @@ def download(output: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
         folder = Path(kagglehub.dataset_download(KAGGLE_DATASET))
     except Exception as error:  # kagglehub lets through whatever its transport raises
         raise DataError(
-            f"{KAGGLE_DATASET}: Kaggle the download failed ({error}). Check the connection, or download it in a browser"
+            f"{KAGGLE_DATASET}: the download failed ({error}). Check the connection, or download it in a browser"
             f" from https://www.kaggle.com/datasets/{KAGGLE_DATASET} and give its path."
         ) from error
     if output is not None:
@@ -86,7 +87,7 @@ def audit(path: Annotated[Data, tyro.conf.Positional], json: OutputFile = None) 
 
     Args:
       path: FER-2013 in any form, a prepared folder, or `drawn` for synthetic faces.
-      json: Write the audit to this file as JSON, with the names of all images concerned; - for standard output.
+      json: Write the audit as JSON, with the names of all images concerned; - prints it in place of the table.
     """
     from femo_jax.data.audit import audit as audit_splits
     from femo_jax.data.load import available_splits, load_split
@@ -104,7 +105,7 @@ SUBCOMMANDS = {"prepare": prepare, "download": download, "audit": audit}
 
 def main(argv: list[str]) -> int:
     """Run `femo data prepare`, `download` or `audit`; return the exit code."""
-    tyro.extras.subcommand_cli_from_dict(SUBCOMMANDS, prog="femo data", args=argv)
+    parse_subcommand(SUBCOMMANDS, "femo data", argv)
     return 0
 
 

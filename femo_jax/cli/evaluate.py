@@ -9,6 +9,7 @@ from rich.table import Table
 
 from femo_jax.cli.arguments import Count, Data, Flag, Model, OutputFile, check_outputs, replace_deprecated
 from femo_jax.cli.console import STANDARD_OUTPUT, escape_control, give_json, print_table, status, wrote
+from femo_jax.cli.parsing import parse
 from femo_jax.evaluate.tta import TTA
 
 DEPRECATED_OPTIONS = {
@@ -31,7 +32,7 @@ def run(
     top_errors: OutputFile = None,
     top_errors_count: Count = 40,
 ) -> None:
-    """Measure accuracy with its 95 % interval, macro-F1 and calibration of a model, in all and by class.
+    """Measure accuracy, macro-F1 and calibration of a model, overall and by class.
 
     Example: femo evaluate default --data fer2013.zip --split test --tta flip
 
@@ -41,13 +42,11 @@ def run(
       model: See `femo_jax.cli.arguments.Model`.
       data: See `femo_jax.cli.arguments.Data`.
       split: train, validation (PublicTest) or test (PrivateTest).
-      tta: Test-time augmentation: probabilities are averaged over the image alone, with its mirror image, or ten crops.
+      tta: Test-time augmentation: average the probabilities of the image and its mirror image, or of ten crops.
       batch_size: Images in a batch.
       json: Write the report as JSON; - prints it in place of the tables.
-      figure: Draw confusion matrix and reliability diagram (.png, .pdf, .svg); with --corruptions, also the accuracy
-        under corruption, in the file NAME-corruptions beside it.
-      corruptions: Also measure accuracy on corrupted images: badly cropped, dark, blurred, noisy, small, partly
-        covered. This takes as long as two dozen evaluations.
+      figure: Draw confusion matrix and reliability diagram (.png, .pdf, .svg); --corruptions adds NAME-corruptions.
+      corruptions: Also measure accuracy on 24 kinds of corrupted images, such as dark, blurred or badly cropped ones.
       top_errors: Draw the most confident errors (.png, .pdf, .svg).
       top_errors_count: Number of errors to draw.
     """
@@ -145,5 +144,5 @@ def _most_frequent_error(report: dict[str, Any], index: int) -> str:
 
 def main(argv: list[str]) -> int:
     """Runs `femo evaluate`; returns the exit code."""
-    tyro.cli(run, prog="femo evaluate", args=replace_deprecated(argv, DEPRECATED_OPTIONS, DEPRECATED_VALUES))
+    parse(run, "femo evaluate", replace_deprecated(argv, DEPRECATED_OPTIONS, DEPRECATED_VALUES))
     return 0

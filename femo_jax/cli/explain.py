@@ -10,6 +10,7 @@ import tyro
 
 from femo_jax.cli.arguments import Count, Images, OptionalModel, OutputFile, check_outputs, replace_deprecated
 from femo_jax.cli.console import counted, give_json, note, wrote
+from femo_jax.cli.parsing import parse
 from femo_jax.emotions import EMOTIONS
 from femo_jax.errors import ConfigError
 from femo_jax.explain.faces import STEPS, Baseline, Explainer
@@ -33,21 +34,21 @@ class Options:
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="FILE")] = Path("explain.png")
     """The figure: .png, .pdf or .svg; - writes a PNG to standard output."""
     json: OutputFile = None
-    """Write boxes, probabilities, logits and the cells of the maps as JSON; - prints them."""
+    """Write boxes, probabilities, logits and maps as JSON; - prints them."""
     emotion: Label | None = None
     """Explain this emotion instead of the most likely one."""
     top: Count = 1
     """Explain the N most likely emotions of each face."""
     layer: Annotated[int | None, tyro.conf.arg(metavar="CELLS")] = None
-    """Layer of both maps, by its height in cells; default: the last layer for Grad-CAM, and the last with 12 or more
-    cells for LayerCAM."""
+    """Take both maps at the last layer of this height in cells. By default Grad-CAM uses the last layer, and LayerCAM
+    the last one with at least 12 cells."""
     baseline: Baseline = "grey"
-    """Baseline of Integrated Gradients: an image of the training data's mean grey, black or white."""
+    """Baseline image of Integrated Gradients: the mean grey of the training data, black or white."""
     steps: Count = STEPS
-    """Steps of Integrated Gradients from the baseline to the face, 1 to 4096."""
+    """Number of integration steps of Integrated Gradients, 1 to 4096."""
     model: OptionalModel = None
     faces: Literal["detect", "cropped"] = "detect"
-    """detect: search for faces; cropped: each image is one face crop."""
+    """detect: search for faces; cropped: each image is one face crop, and nothing is detected."""
     detector: DetectorConfig = field(default_factory=DetectorConfig)
 
     def __post_init__(self) -> None:
@@ -127,4 +128,4 @@ def _summarize(rows: "Sequence[ExplainedFace]", images: int, unreadable: Sequenc
 def main(argv: list[str]) -> int:
     """Runs `femo explain`; returns the exit code."""
     arguments = replace_deprecated(argv, {}, {"--faces": {"whole": "cropped"}})
-    return run(tyro.cli(Options, prog="femo explain", args=arguments))
+    return run(parse(Options, "femo explain", arguments))

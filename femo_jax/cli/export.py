@@ -7,27 +7,34 @@ import tyro
 
 from femo_jax.cli.arguments import check_outputs
 from femo_jax.cli.console import STANDARD_OUTPUT, note, wrote
+from femo_jax.cli.parsing import parse
 
 if TYPE_CHECKING:
     from femo_jax.model_file import LoadedModel
+
+_CALIBRATE_HELP = (
+    "Calibrate confidences: fit the temperature on the validation split (PublicTest) of this data set (FER-2013 in any"
+    " form, or `drawn`)."
+)
 
 
 def run(
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")],
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="FILE")] = Path("model.safetensors"),
     dtype: Literal["float16", "float32"] = "float16",
-    calibrate_on: Annotated[str | None, tyro.conf.arg(metavar="DATA")] = None,
+    calibrate_on: Annotated[
+        str | None, tyro.conf.arg(metavar="DATA", help=_CALIBRATE_HELP, help_behavior_hint="")
+    ] = None,
 ) -> None:
-    """Write the best weights of a run, with everything that is needed to use them, as one model file.
+    """Export the best weights of a run as one portable model file.
 
     Example: femo export runs/mine -o mine.safetensors --calibrate-on fer2013.zip
 
     Args:
       run: Run folder of `femo train`; the averaged weights of its best checkpoint are exported.
-      output: Model file to write, usually with the suffix .safetensors; - is standard output.
+      output: Model file to write (.safetensors); - is standard output.
       dtype: Type of the stored weights; float16 halves the file.
-      calibrate_on: FER-2013 in any form, or `drawn`: fit the temperature on its validation split (PublicTest), so that
-        confidences are calibrated.
+      calibrate_on: data set on whose validation split the temperature is fitted.
     """
     from femo_jax.model_file import rounded, save_model_file
     from femo_jax.train.checkpoints import load_for_inference
@@ -57,5 +64,5 @@ def _note_calibration(model: "LoadedModel") -> None:
 
 def main(argv: list[str]) -> int:
     """Runs `femo export`; returns the exit code."""
-    tyro.cli(run, prog="femo export", args=argv)
+    parse(run, "femo export", argv)
     return 0

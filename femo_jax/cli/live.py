@@ -1,5 +1,6 @@
 """`femo live`: emotions on the faces of a camera, a clip or images, as they come."""
 
+import inspect
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
@@ -10,8 +11,9 @@ import tyro
 from rich.console import Console
 from rich.markup import escape
 
-from femo_jax.cli.arguments import check_outputs, replace_deprecated
+from femo_jax.cli.arguments import Flag, OptionalModel, OutputFile, check_outputs, replace_deprecated
 from femo_jax.cli.console import STANDARD_OUTPUT, error_console, note, warn, wrote
+from femo_jax.cli.parsing import parse
 from femo_jax.errors import ConfigError, SourceError
 from femo_jax.live.config import DetectorConfig, DrawConfig, SearchConfig, StreamConfig, TrackConfig
 from femo_jax.live.image import InputImage
@@ -27,7 +29,6 @@ from femo_jax.live.sources.frame import Frame, FrameSource
 from femo_jax.live.sources.images import find_images
 from femo_jax.signals import stop_request
 
-_File = Annotated[Path | None, tyro.conf.arg(metavar="FILE")]
 DEPRECATED_OPTIONS = {
     "--detector.smallest": "--detector.min-size",
     "--detector.largest": "--detector.max-size",
@@ -38,8 +39,6 @@ DEPRECATED_OPTIONS = {
     "--track.lost-after-ms": "--track.max-age-ms",
 }
 DEPRECATED_VALUES = {"--faces": {"whole": "cropped"}}
-
-_Flag = tyro.conf.FlagCreatePairsOff[bool]
 
 _CAMERA_RATES = (1.0, 120.0)  # frames a second that can be true; network streams announce others as well
 _USUAL_RATE = 25.0
@@ -56,27 +55,26 @@ class Options:
     """
 
     source: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="[SOURCE]")] = "0"
-    """Number of a camera, address (rtsp://, http://), clip, image, or folder or pattern of images."""
+    """Camera number, address (rtsp://, http://), clip, image, or a folder or pattern of images."""
     output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="FILE")] = None
     """Write the annotated frames as a clip (.mp4, .mkv or .avi); .avi has a constant rate."""
-    log: _File = None
-    """Write a line of JSON for each frame: time, latency and faces; - for standard output."""
-    no_window: _Flag = False
-    """Open no window; clips then run as fast as they can."""
+    log: OutputFile = None
+    """Write one JSON line for each frame, with time, latency and faces; - is standard output."""
+    no_window: Flag = False
+    """Open no window; clips are then processed as fast as possible."""
     max_frames: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
-    """End after so many frames."""
-    mirror: _Flag = False
+    """Stop after this many frames."""
+    mirror: Flag = False
     """Mirror the frames, as a selfie camera does."""
     size: Annotated[tuple[int, int] | None, tyro.conf.arg(metavar="WIDTH HEIGHT")] = None
-    """Pixels to ask a camera for."""
+    """Frame size in pixels to request from a camera."""
     rate: Annotated[float | None, tyro.conf.arg(metavar="FPS")] = None
-    """Frames a second to ask a camera for; images with a rate are taken for the frames of a clip."""
+    """Frames per second to request from a camera, or at which images are played as a clip."""
     give_up_after: Annotated[float, tyro.conf.arg(metavar="SECONDS")] = 30.0
-    """A camera or stream without a frame for so long is given up; inf never is."""
-    model: Annotated[str | None, tyro.conf.arg(metavar="MODEL")] = None
-    """A shipped model by name (default, small), a model file, or a run folder."""
+    """Stop when a camera or stream gives no frame for this long; inf waits forever."""
+    model: OptionalModel = None
     faces: Literal["detect", "cropped"] = "detect"
-    """cropped: each frame is one face crop, and nothing is detected."""
+    """detect: search for faces; cropped: each frame is one face crop, and nothing is detected."""
     detector: DetectorConfig = field(default_factory=DetectorConfig)
     search: SearchConfig = field(default_factory=SearchConfig)
     track: TrackConfig = field(default_factory=TrackConfig)
@@ -199,6 +197,7 @@ def _play(player: Player, source: FrameSource, options: Options, with_window: bo
 
 def main(argv: list[str]) -> int:
     """Runs `femo live`; returns the exit code."""
-    description = f"{Options.__doc__}\nIn the window, {KEYS}. Ctrl-C ends it too, and what was written is kept."
+    text = inspect.cleandoc(Options.__doc__ or "")
+    description = f"{text}\n\nIn the window, {KEYS}. Ctrl-C also quits; files written so far are kept."
     arguments = replace_deprecated(argv, DEPRECATED_OPTIONS, DEPRECATED_VALUES)
-    return run(tyro.cli(Options, prog="femo live", description=description, args=arguments))
+    return run(parse(Options, "femo live", arguments, description=description))

@@ -3,17 +3,17 @@
 import inspect
 from typing import Any
 
-import tyro
 from rich.table import Table
 
 from femo_jax import weights
 from femo_jax.cli.arguments import OutputFile
 from femo_jax.cli.console import STANDARD_OUTPUT, give_json, print_table, wrote
+from femo_jax.cli.parsing import parse
 
 
 def main(argv: list[str]) -> int:
     """Runs `femo models` with the arguments after the subcommand; returns the exit code."""
-    tyro.cli(run, prog="femo models", args=argv)
+    parse(run, "femo models", argv)
     return 0
 
 

@@ -7,6 +7,7 @@ import tyro
 
 from femo_jax.cli.arguments import Runs, check_outputs
 from femo_jax.cli.console import wrote
+from femo_jax.cli.parsing import parse
 from femo_jax.train.workdir import METRICS_FILE
 
 
@@ -32,5 +33,5 @@ def run(
 
 def main(argv: list[str]) -> int:
     """Runs `femo plot`; returns the exit code."""
-    tyro.cli(run, prog="femo plot", args=argv)
+    parse(run, "femo plot", argv)
     return 0

@@ -14,6 +14,7 @@ from rich.table import Table
 from femo_jax.cli.arguments import Images, OptionalModel, OutputFile, check_outputs, replace_deprecated
 from femo_jax.cli.console import STANDARD_OUTPUT, counted, error_console, give_json, note, print_table, warn, wrote
 from femo_jax.cli.images import downloaded, find_named, is_animation, read_named
+from femo_jax.cli.parsing import parse
 from femo_jax.errors import ConfigError, FemoError
 from femo_jax.files import printable, write_text
 from femo_jax.live.config import DetectorConfig, DrawConfig
@@ -43,14 +44,14 @@ class Options:
 
     images: Annotated[Images, tyro.conf.arg(metavar="IMAGE [IMAGE ...]", help=_IMAGES_HELP, help_behavior_hint="")]
     json: OutputFile = None
-    """Write the images, each with its faces, as JSON; - for standard output."""
+    """Write the images, each with its faces, as JSON; - is standard output."""
     csv: OutputFile = None
-    """Write a row for each face; an image without a face has none; - for standard output."""
+    """Write one CSV row for each face; - is standard output."""
     output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="FOLDER")] = None
     """Write annotated copies of the images to this folder."""
     model: OptionalModel = None
     faces: Literal["detect", "cropped"] = "detect"
-    """cropped: each image is one face crop, and nothing is detected."""
+    """detect: search for faces; cropped: each image is one face crop, and nothing is detected."""
     detector: DetectorConfig = field(default_factory=DetectorConfig)
     draw: DrawConfig = field(default_factory=DrawConfig)
 
@@ -175,6 +176,4 @@ def _print_table(predictions: Sequence[Prediction]) -> None:
 
 def main(argv: list[str]) -> int:
     """Runs `femo predict`; returns the exit code."""
-    return run(
-        tyro.cli(Options, prog="femo predict", args=replace_deprecated(argv, DEPRECATED_OPTIONS, DEPRECATED_VALUES))
-    )
+    return run(parse(Options, "femo predict", replace_deprecated(argv, DEPRECATED_OPTIONS, DEPRECATED_VALUES)))

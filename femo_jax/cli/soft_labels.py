@@ -6,8 +6,9 @@ from typing import Annotated
 import numpy as np
 import tyro
 
-from femo_jax.cli.arguments import replace_deprecated
-from femo_jax.cli.console import wrote
+from femo_jax.cli.arguments import Data, Models, replace_deprecated
+from femo_jax.cli.console import counted, wrote
+from femo_jax.cli.parsing import parse
 from femo_jax.errors import ConfigError
 from femo_jax.evaluate.tta import TTA
 from femo_jax.model_file import logits_function
@@ -16,40 +17,40 @@ from femo_jax.weights import load_model
 
 
 def run(
-    models: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")],
-    data: Annotated[str, tyro.conf.arg(metavar="PATH")],
+    models: Models,
+    data: Data,
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="FILE")] = Path("soft_labels.safetensors"),
     tta: TTA = "flip",
 ) -> None:
-    """Write soft labels, the mean probabilities of one or several networks on the training split.
+    """Write soft labels: the mean probabilities of one or several models on the training split.
 
     Example: femo soft-labels runs/a runs/b --data fer2013.zip -o soft.safetensors
 
     Args:
-      models: Shipped models by name, model files, or run folders, of which the best checkpoints are taken.
-      data: FER-2013 in any form, as it is given to `femo train`.
-      output: The file, by custom .safetensors.
+      models: See `femo_jax.cli.arguments.Models`.
+      data: See `femo_jax.cli.arguments.Data`.
+      output: File to write (.safetensors).
       tta: Test-time augmentation over which probabilities are averaged.
     """
     from femo_jax.data.load import load_split  # needs OpenCV and TensorFlow
     from femo_jax.evaluate.predict import predict_probabilities
 
     if not models:
-        raise ConfigError("no model: expected `femo soft-labels MODEL [MODEL ...] --data PATH`")
+        raise ConfigError("no model: expected `femo soft-labels MODEL [MODEL ...] --data DATA`")
     loaded = [load_model(model) for model in models]
     split = load_split(data, "train")
     each = [predict_probabilities(logits_function(model), split.images, tta=tta) for model in loaded]
     probabilities = np.mean(each, axis=0)
     save_soft_labels(output, split, probabilities, [Path(model).name for model in models])
     accuracy = (probabilities.argmax(axis=1) == split.labels).mean()
-    wrote(output, details=f"{len(models)} models, {len(split.labels):,} images, {accuracy:.1%} accuracy")
+    wrote(
+        output,
+        details=f"{counted(len(models), 'model')}, {counted(len(split.labels), 'image')}, {accuracy:.1%} accuracy",
+    )
 
 
 def main(argv: list[str]) -> int:
     """Runs `femo soft-labels`; returns the exit code."""
-    tyro.cli(
-        run,
-        prog="femo soft-labels",
-        args=replace_deprecated(argv, {"--views": "--tta"}, {"--tta": {"one": "none", "ten": "ten_crop"}}),
-    )
+    options, values = {"--views": "--tta"}, {"--tta": {"one": "none", "ten": "ten_crop"}}
+    parse(run, "femo soft-labels", replace_deprecated(argv, options, values))
     return 0

@@ -1,14 +1,14 @@
-"""`femo sweep CONFIG [CONFIG ...] --data PATH [--grid FIELD=V1,V2 ...] [--seeds 0 1 2]`."""
+"""`femo sweep CONFIG [CONFIG ...] --data DATA [--grid FIELD=V1,V2 ...] [--seeds 0 1 2]`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import tyro
 from tyro.conf import Positional, UseAppendAction, arg
 
 from femo_jax.cli.console import error_console, note, warn, wrote
+from femo_jax.cli.parsing import parse
 from femo_jax.cli.train import RunOptions
 from femo_jax.configs import resolve_config
 from femo_jax.signals import Stopped, StopRequest, stop_request
@@ -31,14 +31,14 @@ class Options(RunOptions):
     Example: femo sweep smoke --data fer2013.zip --grid label_smoothing=0,0.1 --seeds 0 1 2
     """
 
-    configs: Annotated[Positional[tuple[Path, ...]], arg(metavar="CONFIG [CONFIG ...]")]
+    configs: Annotated[Positional[tuple[Path, ...]], arg(metavar="CONFIG [CONFIG ...]", help_behavior_hint="")]
     """Names of packaged configurations, or Python files."""
     workdir: Annotated[Path, arg(metavar="FOLDER")] = Path("runs/sweep")
     """Folder of the sweep: a run folder CONFIG,FIELD=VALUE/seedK for each run, and sweep.md, sweep.json, sweep.png."""
     grid: Annotated[UseAppendAction[tuple[tuple[str, ...], ...]], arg(metavar="FIELD=V1,V2")] = ()
     """Values of a field to try, such as label_smoothing=0,0.1 or augmentation.rotation=5,10 or
     model_options.widths=[24,48],[48,96]. Several fields are tried in every combination."""
-    seeds: tuple[int, ...] = (0, 1, 2)
+    seeds: Annotated[tuple[int, ...], arg(metavar="N [N ...]")] = (0, 1, 2)
     """Seeds of each configuration."""
 
 
@@ -48,7 +48,7 @@ def main(argv: list[str]) -> int:
     Returns:
       0 when all runs are finished, 1 when one of them diverged, 128 + signal when the sweep was stopped by one.
     """
-    options = tyro.cli(Options, prog="femo sweep", args=argv)
+    options = parse(Options, "femo sweep", argv)
     grid = parse_grid(item for items in options.grid for item in items)
     runs = expand([(resolve_config(path).stem, load_config(path)) for path in options.configs], grid, options.seeds)
 

@@ -1,4 +1,4 @@
-"""`femo train CONFIG --data PATH [--workdir FOLDER] [--FIELD VALUE ...]`."""
+"""`femo train CONFIG --data DATA [--workdir FOLDER] [--FIELD VALUE ...]`."""
 
 import json
 from collections.abc import Mapping
@@ -9,7 +9,9 @@ from typing import Annotated, Any, NamedTuple, get_origin
 import tyro
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
+from femo_jax.cli.arguments import Count, Data
 from femo_jax.cli.console import error_console, note
+from femo_jax.cli.parsing import parse
 from femo_jax.configs import resolve_config
 from femo_jax.errors import ConfigError
 from femo_jax.ops import Ops
@@ -35,11 +37,10 @@ class Distributed:
 class RunOptions:
     """How runs are carried out, whatever they compute."""
 
-    data: Annotated[str, tyro.conf.arg(metavar="PATH")]
-    """FER-2013 in any of its forms (csv, tar.gz, zip, folder), a folder of `femo data prepare`, or `drawn`."""
-    cpu_devices: int = 1
+    data: Data
+    cpu_devices: Count = 1
     """Number of devices to split the CPU into. With XLA, two train faster than one on two cores; oneDNN uses all cores
-    from one device."""
+    with one device."""
     ops: Ops = "auto"
     """Kernel backend of convolution, BatchNorm and pooling: XLA, or oneDNN on a CPU, which is faster; auto takes oneDNN
     where it is available. Metrics agree up to rounding."""
@@ -57,7 +58,7 @@ class TrainOptions(RunOptions):
     workdir: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER")] = None
     """Run folder for metrics, checkpoints and figures; by default runs/CONFIG."""
     restart: bool = False
-    """Delete the run that is in the workdir, and start again."""
+    """Delete the run in the workdir and start again."""
     tensorboard: bool = False
     """Also write TensorBoard event files to the workdir."""
     distributed: Distributed = field(default_factory=Distributed)
@@ -142,17 +143,12 @@ _RUN_OPTIONS = (
 
 
 def _parse(kind: Any, words: list[str], default: Any = None) -> Any:
+    description = (
+        f"{TrainOptions.__doc__}\n\nCONFIG is a packaged configuration or a Python file that defines one."
+        "\n\nExample: femo train femonet-small --data fer2013.zip --epochs 20"
+    )
     with _registry:
-        return tyro.cli(
-            kind,
-            prog="femo train CONFIG",
-            description=(
-                f"{TrainOptions.__doc__}\n\nCONFIG is a packaged configuration or a Python file that defines one."
-                "\n\nExample: femo train femonet-small --data fer2013.zip --epochs 20"
-            ),
-            args=words,
-            default=default,
-        )
+        return parse(kind, "femo train CONFIG", words, description=description, default=default)
 
 
 @_registry.primitive_rule

@@ -1,5 +1,6 @@
 import importlib
 import os
+import re
 import subprocess
 import sys
 import types
@@ -160,6 +161,7 @@ def test_completion_knows_commands_and_their_options(capsys):
     assert main(["--print-completion", "nosh"]) == 2
 
 
+@pytest.mark.integration
 def test_a_reader_that_has_enough_is_no_error():
     script = "from femo_jax.cli.main import main; import sys; sys.exit(main(['models']))"
     process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -228,6 +230,7 @@ def test_help_needs_no_extra_and_no_opencv():
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.integration
 def test_without_its_extras_femo_names_the_one_to_install(tmp_path):
     config = tmp_path / "small.py"
     config.write_text("from femo_jax.train.config import TrainConfig\n\nconfig = TrainConfig()\n")
@@ -251,3 +254,15 @@ def test_a_module_that_femo_itself_lacks_is_a_mistake_of_its_own(monkeypatch, na
     monkeypatch.setattr(importlib, "import_module", lose)
     with pytest.raises(ModuleNotFoundError, match="lost"):
         main(["plot"])
+
+
+PAGES = [[name] for name in COMMANDS if name != "data"] + [["data", name] for name in ("prepare", "download", "audit")]
+
+
+@pytest.mark.parametrize("command", PAGES, ids=" ".join)
+def test_help_shows_an_example_and_no_none(command, capsys):
+    with pytest.raises(SystemExit):
+        main([*command, "--help"])
+    help_text = " ".join(re.sub("[│╭╮╰╯─]", " ", capsys.readouterr().out).split())
+    assert f"Example: femo {' '.join(command)}" in help_text
+    assert not re.search(r"\(default: (None)?\)|None[,}|]|\(optional\)|default if used", help_text)

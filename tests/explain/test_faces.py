@@ -41,7 +41,7 @@ def test_the_layers_can_be_chosen(random_model, face, asked, heights):
     [
         ({"layer": 5}, "no layer of 5 by 5 cells; there are 48, 24, 12, 6, 3"),
         ({"baseline": "blue"}, "'blue': expected one of grey, black, white"),
-        ({"steps": 0}, "0 steps of Integrated Gradients: expected at least 1"),
+        ({"steps": 0}, "0 steps of Integrated Gradients: expected 1 to 4,096"),
     ],
 )
 def test_what_cannot_be_explained(random_model, options, words):

@@ -1,0 +1,93 @@
+"""The parser of all commands: tyro, with the help that femo wants of it."""
+
+import ast
+import dataclasses
+import inspect
+import itertools
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+import tyro
+from tyro.constructors import ConstructorRegistry, StructConstructorSpec, StructFieldSpec, StructTypeInfo
+
+registry = ConstructorRegistry()
+
+
+def parse(
+    target: Any, prog: str, arguments: Sequence[str], *, description: str | None = None, default: Any = None
+) -> Any:
+    """Parses the arguments of a command, or prints its help and exits.
+
+    Args:
+      target: a dataclass of options, or a function that carries the command out.
+      prog: the command, such as `femo predict`.
+      arguments: the words after the command.
+      description: shown by the help in place of the docstring of `target`.
+      default: an instance of the dataclass with the values of options that are not given.
+
+    Returns:
+      The dataclass, or what the function returned.
+    """
+    with registry:
+        if default is None:  # tyro would take None for the value that a function gives
+            return tyro.cli(target, prog=prog, args=arguments, description=description)
+        return tyro.cli(target, prog=prog, args=arguments, description=description, default=default)
+
+
+def parse_subcommand(subcommands: Mapping[str, Callable[..., Any]], prog: str, arguments: Sequence[str]) -> Any:
+    """Parses a subcommand with its arguments and carries it out; returns what its function returned."""
+    with registry:
+        return tyro.extras.subcommand_cli_from_dict(dict(subcommands), prog=prog, args=arguments)
+
+
+def default_hint(default: str) -> str:
+    """What follows the help of an option: its default, unless it has none to speak of."""
+    return "" if default in ("", "None") else f"(default: {default})"
+
+
+@registry.struct_rule
+def _options(info: StructTypeInfo) -> StructConstructorSpec | None:
+    """A dataclass of femo: the whole docstring of a field is its help, and None is neither a default nor a choice."""
+    of_femo = getattr(info.type, "__module__", "").startswith("femo_jax.")  # tyro makes dataclasses of its own
+    if not (of_femo and isinstance(info.type, type) and dataclasses.is_dataclass(info.type)):
+        return None
+    hints, texts = get_type_hints(info.type, include_extras=True), _field_docs(info.type)
+    fields = []
+    for each in dataclasses.fields(info.type):
+        kind = _shown(hints[each.name])
+        default = getattr(info.default, each.name) if isinstance(info.default, info.type) else _default(each)
+        fields.append(StructFieldSpec(each.name, kind, default, texts.get(each.name)))
+    return StructConstructorSpec(info.type, tuple(fields))
+
+
+def _shown(kind: Any) -> Any:
+    """A field's type as the help shows it: metavar and default without None."""
+    bare = get_args(kind)[0] if get_origin(kind) is Annotated else kind
+    alternatives = [each for each in get_args(bare) if each is not type(None)]
+    if len(alternatives) != 1 or len(alternatives) == len(get_args(bare)):
+        return kind
+    (inner,) = alternatives
+    choices = get_args(inner)
+    metavar = "{" + ",".join(map(str, choices)) + "}" if choices else inner.__name__.upper()
+    extras = get_args(kind)[1:] if get_origin(kind) is Annotated else ()
+    return Annotated[(bare, tyro.conf.arg(metavar=metavar, help_behavior_hint=default_hint), *extras)]
+
+
+def _default(field: dataclasses.Field) -> Any:
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory()
+    return tyro.MISSING if field.default is dataclasses.MISSING else field.default
+
+
+def _field_docs(cls: type) -> dict[str, str]:
+    """The text below each field of a class and of its bases, as one line."""
+    texts = {}
+    for each in reversed(cls.__mro__[:-1]):
+        (definition,) = ast.parse(textwrap.dedent(inspect.getsource(each))).body
+        assert isinstance(definition, ast.ClassDef)
+        for field, text in itertools.pairwise(definition.body):
+            match field, text:
+                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(words))):
+                    texts[name] = " ".join(words.split())
+    return texts
