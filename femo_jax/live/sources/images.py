@@ -18,6 +18,7 @@ import numpy as np
 from femo_jax.errors import SourceError
 from femo_jax.files import library_path, printable
 from femo_jax.live.sources.frame import Frame, on_white, quiet
+from femo_jax.live.sources.image_size import excessive_size
 
 logger = logging.getLogger(__name__)
 
@@ -70,8 +71,12 @@ def decode_image(contents: bytes, name: str) -> np.ndarray:
       `[h, w, 3] uint8` BGR.
 
     Raises:
-      SourceError: it is not a whole image of a format that OpenCV reads.
+      SourceError: it is not a whole image of a format that OpenCV reads, or its header declares more pixels than
+        `femo_jax.live.sources.image_size` allows.
+      ConfigError: that limit is set to what is no number of pixels.
     """
+    if too_large := excessive_size(contents):
+        raise SourceError(f"{name}: {too_large}")
     image, messages = None, []
     if contents and not (contents.startswith(b"\xff\xd8") and jpeg_end(contents) == 0):
         with quiet, _decoder_messages() as messages:

@@ -10,6 +10,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+from femo_jax.live.sources.image_size import excessive_size
+
 
 class ImageError(ValueError):
     """An image message that cannot be decoded, or a picture that cannot be encoded."""
@@ -142,10 +144,6 @@ _JPEG, _JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
-MAX_PIXELS = 100_000_000
-"""Pixels of a compressed image, three times those of 8K: a small file may declare gigabytes."""
-
-
 def decode_compressed(data: Any) -> np.ndarray:
     """The pixels of a `sensor_msgs/CompressedImage`, as they are stored: a rotation noted in the file is left out.
 
@@ -156,18 +154,15 @@ def decode_compressed(data: Any) -> np.ndarray:
       `[height, width]` of grey, uint8 or uint16, or `[height, width, 3] uint8` BGR.
 
     Raises:
-      ImageError: it is neither JPEG nor PNG, or it is cut off or damaged, or it has more than `MAX_PIXELS`.
+      ImageError: it is neither JPEG nor PNG, or it is cut off or damaged, or it declares more pixels than femo
+        decodes, see `femo_jax.live.sources.image_size`.
     """
     contents = bytes(data)
     if not contents.startswith((_JPEG, _PNG)):
         raise ImageError(f"compressed image of {len(contents)} bytes that is neither JPEG nor PNG: {contents[:8]!r}...")
     kind = "JPEG" if contents.startswith(_JPEG) else "PNG"
-    width, height = _jpeg_size(contents) if kind == "JPEG" else _png_size(contents)
-    if width * height > MAX_PIXELS:
-        raise ImageError(
-            f"{kind} image of {len(contents)} bytes that declares {width}x{height} pixels; expected at most"
-            f" {MAX_PIXELS:,}"
-        )
+    if too_large := excessive_size(contents):
+        raise ImageError(f"{kind} image of {len(contents)} bytes that {too_large}")
     # Older OpenCV fills the rest of a cut-off JPEG with black and says nothing.
     if kind == "JPEG" and contents.rfind(_JPEG_END) < 0:
         raise ImageError(f"{kind} image of {len(contents)} bytes that is cut off: it has no end marker")
@@ -181,28 +176,6 @@ def decode_compressed(data: Any) -> np.ndarray:
     if image.ndim == 3 and image.dtype == np.uint16:
         return cv2.convertScaleAbs(image, alpha=1 / 257)
     return image
-
-
-def _png_size(contents: bytes) -> tuple[int, int]:
-    """Width and height in the first chunk, which a PNG begins with; 0 where it is cut off."""
-    return int.from_bytes(contents[16:20], "big"), int.from_bytes(contents[20:24], "big")
-
-
-def _jpeg_size(contents: bytes) -> tuple[int, int]:
-    """Width and height in the frame header of a JPEG; 0 where there is none."""
-    place = 2
-    while place + 9 <= len(contents) and contents[place] == 0xFF:
-        marker = contents[place + 1]
-        if marker == 0xFF:  # a fill byte
-            place += 1
-        elif 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            height, width = contents[place + 5 : place + 7], contents[place + 7 : place + 9]
-            return int.from_bytes(width, "big"), int.from_bytes(height, "big")
-        elif marker == 0x01 or 0xD0 <= marker <= 0xD9:  # without a length
-            place += 2
-        else:
-            place += 2 + int.from_bytes(contents[place + 2 : place + 4], "big")
-    return 0, 0
 
 
 def encode_jpeg(bgr: np.ndarray, quality: int) -> bytes:
