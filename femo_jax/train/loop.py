@@ -2,7 +2,8 @@
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from flax import linen as nn
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh
 
@@ -109,142 +109,168 @@ def train(
     if config.whitening_init:
         state = whiten_first_layer(state, train_split.images)
     data = describe_data(train_split, validation_split, config)
+    class_weights = np.ones(NUM_EMOTIONS, np.float32)
+    if config.class_weights == "balanced":
+        class_weights = balanced_class_weights(train_split.labels)
     with locked(workdir) if first else contextlib.nullcontext():
         if restart and first:
             remove_run(workdir)
         for message in claim_workdir(workdir, config, data, choice, write=first):
             reporter.report(message)
-        state, spent, best = _resume(workdir, state, first)
-        _fit(
-            config,
-            workdir,
-            train_split,
-            validation_split,
-            reporter,
-            on_record,
-            state=replicate(state, mesh),
-            targets=targets,
-            schedule=schedule,
-            evaluated=model,
+        state, seconds, best = _resume(workdir, state, first)
+        run = _Run(
+            config=config,
+            workdir=workdir,
+            reporter=reporter,
+            on_record=on_record,
             mesh=mesh,
-            spent=spent,
-            best=best,
+            steps_per_epoch=per_epoch,
+            schedule=schedule,
+            class_weights=replicate(class_weights, mesh),
+            batches=train_batches(
+                train_split,
+                targets,
+                config.batch_size,
+                seed=config.seed,
+                start_step=int(state.step),
+                num_steps=config.epochs * per_epoch,
+                process_index=jax.process_index(),
+                process_count=jax.process_count(),
+            ),
+            validation_split=validation_split,
+            take_step=jax.jit(partial(train_step, config=config), donate_argnums=0, static_argnames="size"),
+            evaluate_batch=jax.jit(partial(eval_step, apply_fn=model.apply)),
         )
+        _fit(run, replicate(state, mesh), seconds, best)
 
 
-def _fit(
-    config: TrainConfig,
-    workdir: Path,
-    train_split: Split,
-    validation_split: Split,
-    reporter: Reporter,
-    on_record: Callable[[dict[str, Any]], None] | None,
-    *,
-    state: TrainState,
-    targets: np.ndarray,
-    schedule: optax.Schedule,
-    evaluated: nn.Module,
-    mesh: Mesh,
-    spent: float,
-    best: float,
-) -> None:
-    """The steps and epochs that a run still lacks.
+@dataclass(frozen=True)
+class _Run:
+    """What the steps and epochs of a run have in common.
+
+    Attributes:
+      config: see `train`, as for `workdir`, `reporter`, `on_record` and `validation_split`.
+      mesh: devices.
+      steps_per_epoch: optimiser steps.
+      schedule: learning rate by step.
+      class_weights: `[7] float32`, replicated.
+      batches: of the steps that are still to be done, in order.
+      take_step: `train_step`, compiled: state, batch, class weights and `size` -> state.
+      evaluate_batch: `eval_step`, compiled, with the network in float32: state and batch -> metrics.
+    """
+
+    config: TrainConfig
+    workdir: Path
+    reporter: Reporter
+    on_record: Callable[[dict[str, Any]], None] | None
+    mesh: Mesh
+    steps_per_epoch: int
+    schedule: optax.Schedule
+    class_weights: jax.Array
+    batches: Iterator[Any]
+    validation_split: Split
+    take_step: Callable[..., TrainState]
+    evaluate_batch: Callable[..., Metrics]
+
+
+def _fit(run: _Run, state: TrainState, seconds: float, best: float) -> None:
+    """Train the epochs that a run still lacks.
 
     Args:
-      config: to `on_record` as of `train`.
-      workdir: see there.
-      train_split: see there.
-      validation_split: see there.
-      reporter: see there.
-      on_record: see there.
+      run: what they have in common.
       state: to begin with, replicated.
-      targets: `[n, 7] float32`, see `training_targets`.
-      schedule: learning rate by step.
-      evaluated: the network as it is evaluated, in float32.
-      mesh: devices.
-      spent: seconds that the current epoch took before the run was stopped.
+      seconds: that the current epoch took before the run was stopped.
       best: validation accuracy of the best weights so far, -1 if there are none.
     """
-    first = jax.process_index() == 0
-    per_epoch = steps_per_epoch(len(train_split.labels), config.batch_size)
-    start_step, num_steps = int(state.step), config.epochs * per_epoch
-    if start_step:
-        reporter.report(f"resuming at step {start_step} of {num_steps} in {workdir}")
-    class_weights = np.ones(NUM_EMOTIONS, np.float32)
-    if config.class_weights == "balanced":
-        class_weights = balanced_class_weights(train_split.labels)
-    class_weights = replicate(class_weights, mesh)
-    take_step = jax.jit(partial(train_step, config=config), donate_argnums=0, static_argnames="size")
-    evaluate_batch = jax.jit(partial(eval_step, apply_fn=evaluated.apply))
-    batches = train_batches(
-        train_split,
-        targets,
-        config.batch_size,
-        seed=config.seed,
-        start_step=start_step,
-        num_steps=num_steps,
-        process_index=jax.process_index(),
-        process_count=jax.process_count(),
-    )
-
+    epochs, step = run.config.epochs, int(state.step)
+    if step:
+        run.reporter.report(f"resuming at step {step} of {epochs * run.steps_per_epoch} in {run.workdir}")
     with stop_request() as stop:
-        reporter.start(start_step, num_steps)
+        run.reporter.start(step, epochs * run.steps_per_epoch)
         try:
-            for epoch in range(start_step // per_epoch + 1, config.epochs + 1):
-                began, spent = time.perf_counter() - spent, 0.0
-                size = config.low_res_size if epoch <= config.low_res_epochs else IMAGE_SIZE
-                steps = range(max(start_step, (epoch - 1) * per_epoch), epoch * per_epoch)
-                for step in steps:
-                    state = settle(take_step(state, shard_batch(next(batches), mesh), class_weights, size=size))
-                    done = step + 1
-                    epoch_ends = done == steps.stop
-                    looks = epoch_ends or done % REPORT_EVERY == 0
-                    if looks:
-                        means = _means_if_finite(state.metrics, workdir)
-                        speed = (done - steps.stop + per_epoch) * config.batch_size / (time.perf_counter() - began)
-                        reporter.advance(done, epoch, means, speed)
-                    if not epoch_ends and _asked_to_stop(stop, looks):
-                        _means_if_finite(state.metrics, workdir)  # a state that is not is never saved
-                        if first:
-                            save_newest(workdir, state, time.perf_counter() - began)
-                        raise Interrupted(stop.signum, done)
-
-                seconds = time.perf_counter() - began
-                train_record = {
-                    "epoch": epoch,
-                    "step": steps.stop,
-                    "split": "train",
-                    **_means_if_finite(state.metrics, workdir),
-                    "learning_rate": float(np.asarray(schedule(steps.stop - 1))),
-                    "seconds": round(seconds, 3),
-                    "images_per_second": round(per_epoch * config.batch_size / seconds, 1),
-                }
-                began = time.perf_counter()
-                means = _evaluate(evaluate_batch, state, validation_split, config.eval_batch_size, mesh)
-                validation_record = {
-                    "epoch": epoch,
-                    "step": steps.stop,
-                    "split": "validation",
-                    **means,
-                    "seconds": round(time.perf_counter() - began, 3),
-                }
-                improved = means["accuracy"] > best
-                best = max(best, means["accuracy"])
-                state = state.replace(metrics=replicate(Metrics.zeros(), mesh))
-                if first:
-                    # In this order: whatever is missing after a kill in between is restored from the checkpoint.
-                    save_newest(workdir, state, records=(train_record, validation_record))
-                    if improved:
-                        save_best(workdir, state)
-                    for record in (train_record, validation_record):
-                        append_record(workdir / METRICS_FILE, record)
-                        if on_record:
-                            on_record(record)
-                reporter.epoch(train_record, validation_record, improved)
-                if epoch < config.epochs and _asked_to_stop(stop, True):
-                    raise Interrupted(stop.signum, steps.stop)
+            for epoch in range(step // run.steps_per_epoch + 1, epochs + 1):
+                state, train_record = _train_epoch(run, state, epoch, seconds, stop)
+                validation_record = _evaluate(run, state, epoch)
+                state = state.replace(metrics=replicate(Metrics.zeros(), run.mesh))
+                improved = validation_record["accuracy"] > best
+                best = max(best, validation_record["accuracy"])
+                _save_epoch(run, state, (train_record, validation_record), improved)
+                run.reporter.epoch(train_record, validation_record, improved)
+                if epoch < epochs and _asked_to_stop(stop, True):
+                    raise Interrupted(stop.signum, epoch * run.steps_per_epoch)
+                seconds = 0.0
         finally:
-            reporter.stop()
+            run.reporter.stop()
+
+
+def _train_epoch(
+    run: _Run, state: TrainState, epoch: int, seconds: float, stop: StopRequest
+) -> tuple[TrainState, dict[str, Any]]:
+    """Take the steps of an epoch that are still to be done; returns the state after them and the epoch's record.
+
+    Raises:
+      DivergenceError: a loss or gradient was not finite.
+      Interrupted: a signal came; a checkpoint was saved.
+    """
+    began = time.perf_counter() - seconds
+    size = run.config.low_res_size if epoch <= run.config.low_res_epochs else IMAGE_SIZE
+    begin, end = (epoch - 1) * run.steps_per_epoch, epoch * run.steps_per_epoch
+    for done in range(int(state.step) + 1, end + 1):
+        batch = shard_batch(next(run.batches), run.mesh)
+        state = settle(run.take_step(state, batch, run.class_weights, size=size))
+        looks = done == end or done % REPORT_EVERY == 0
+        if looks:
+            means = _means_if_finite(state.metrics, run.workdir)
+            speed = (done - begin) * run.config.batch_size / (time.perf_counter() - began)
+            run.reporter.advance(done, epoch, means, speed)
+        if done < end and _asked_to_stop(stop, looks):
+            _means_if_finite(state.metrics, run.workdir)  # a state that is not is never saved
+            if jax.process_index() == 0:
+                save_newest(run.workdir, state, time.perf_counter() - began)
+            raise Interrupted(stop.signum, done)
+    seconds = time.perf_counter() - began
+    return state, {
+        "epoch": epoch,
+        "step": end,
+        "split": "train",
+        **_means_if_finite(state.metrics, run.workdir),
+        "learning_rate": float(np.asarray(run.schedule(end - 1))),
+        "seconds": round(seconds, 3),
+        "images_per_second": round(run.steps_per_epoch * run.config.batch_size / seconds, 1),
+    }
+
+
+def _evaluate(run: _Run, state: TrainState, epoch: int) -> dict[str, Any]:
+    """The record of an epoch's averaged weights on the validation split."""
+    began = time.perf_counter()
+    rows = process_rows(run.config.eval_batch_size)
+    metrics = Metrics.zeros()
+    for batch in evaluation_batches(run.validation_split, run.config.eval_batch_size):
+        mine = {name: np.asarray(array)[rows] for name, array in batch.items()}
+        metrics = metrics.merge(settle(run.evaluate_batch(state, shard_batch(mine, run.mesh))))
+    return {
+        "epoch": epoch,
+        "step": epoch * run.steps_per_epoch,
+        "split": "validation",
+        **metrics.compute(),
+        "seconds": round(time.perf_counter() - began, 3),
+    }
+
+
+def _save_epoch(run: _Run, state: TrainState, records: Sequence[dict[str, Any]], improved: bool) -> None:
+    """Save the state after an epoch, its weights if they are the best so far, and its records, in the first process.
+
+    In this order: whatever is missing after a kill in between is restored from the checkpoint.
+    """
+    if jax.process_index():
+        return
+    save_newest(run.workdir, state, records=records)
+    if improved:
+        save_best(run.workdir, state)
+    for record in records:
+        append_record(run.workdir / METRICS_FILE, record)
+        if run.on_record:
+            run.on_record(record)
 
 
 def _resume(workdir: Path, state: TrainState, first: bool) -> tuple[TrainState, float, float]:
@@ -282,15 +308,4 @@ def _means_if_finite(metrics: Metrics, workdir: Path) -> dict[str, float]:
             f"{workdir}: the loss or a gradient is not finite at step {bad_step}. {kept}. Lower learning_rate, or set"
             " clip_norm"
         )
-    return metrics.compute()
-
-
-def _evaluate(
-    evaluate_batch: Callable[..., Metrics], state: TrainState, split: Split, batch_size: int, mesh: Mesh
-) -> dict[str, float]:
-    rows = process_rows(batch_size)
-    metrics = Metrics.zeros()
-    for batch in evaluation_batches(split, batch_size):
-        mine = {name: np.asarray(array)[rows] for name, array in batch.items()}
-        metrics = metrics.merge(settle(evaluate_batch(state, shard_batch(mine, mesh))))
     return metrics.compute()

@@ -12,27 +12,27 @@ import optax
 from femo_jax.train.config import TrainConfig
 
 MUON_ITERATIONS = 3
-"""Of Newton and Schulz in a step: not five, which do no better on so small networks (as in cifar10-airbench)."""
+"""Newton-Schulz iterations per step; five are not better for networks this small (as in cifar10-airbench)."""
 
 _A, _B, _C = 3.4445, -4.7750, 2.0315  # Jordan's quintic: the steepest at 0 that ends between 0.7 and 1.2
 _UPDATE_RMS = 0.2  # as AdamW's updates usually have, so that one learning rate serves both
 
 
 def create_schedule(config: TrainConfig, steps_per_epoch: int) -> optax.Schedule:
-    """Learning rate by step: linear warm-up from 0, then the configured fall to 0 at the last step."""
+    """Learning rate by step: linear warm-up from 0, then the configured decay, to 0 at the last step."""
     warmup = round(config.warmup_epochs * steps_per_epoch)
     remaining = max(1, config.epochs * steps_per_epoch - warmup)
-    falls = {
+    decays = {
         "cosine": lambda: optax.cosine_decay_schedule(config.learning_rate, remaining),
         "linear": lambda: optax.linear_schedule(config.learning_rate, 0.0, remaining),
         "constant": lambda: optax.constant_schedule(config.learning_rate),
     }
-    rise = optax.linear_schedule(0.0, config.learning_rate, max(1, warmup))
-    return optax.join_schedules([rise, falls[config.schedule]()], [warmup])
+    warm_up = optax.linear_schedule(0.0, config.learning_rate, max(1, warmup))
+    return optax.join_schedules([warm_up, decays[config.schedule]()], [warmup])
 
 
 def create_optimizer(config: TrainConfig, schedule: optax.Schedule) -> optax.GradientTransformation:
-    """Clipping, weight decay on kernels, and the configured rule."""
+    """Gradient clipping, weight decay of kernels, and the configured optimiser."""
     update = _RULES[config.optimizer](config, schedule)
     return optax.chain(optax.clip_by_global_norm(config.clip_norm), update) if config.clip_norm else update
 
@@ -49,7 +49,7 @@ def _adamw(config: TrainConfig, schedule: optax.Schedule) -> optax.GradientTrans
 
 
 def _muon(config: TrainConfig, schedule: optax.Schedule) -> optax.GradientTransformation:
-    """Muon for kernels of convolutions, on which alone weight decay is; Nesterov's Adam for all else."""
+    """Muon with weight decay for convolution kernels; Nesterov Adam for the other parameters."""
     muon = optax.chain(
         scale_by_muon(config.momentum),
         optax.add_decayed_weights(config.weight_decay),
@@ -72,10 +72,10 @@ def _kernels(params: Any) -> Any:
 
 
 def scale_by_muon(momentum: float) -> optax.GradientTransformation:
-    """Nesterov momentum, made orthogonal: an update that is about as large in all directions of a kernel.
+    """Nesterov momentum, orthogonalised: an update of about equal size in all directions of a kernel.
 
-    Kernels are `[height, width, inputs, outputs]`, taken as matrices of all inputs by outputs. Updates have a root mean
-    square of about 0.2.
+    Kernels are `[height, width, inputs, outputs]`, reshaped to matrices with `outputs` columns. Updates have a
+    root mean square of about 0.2.
     """
     return optax.chain(
         optax.trace(momentum, nesterov=True),
@@ -84,7 +84,7 @@ def scale_by_muon(momentum: float) -> optax.GradientTransformation:
 
 
 def orthogonalized(matrix: jax.Array) -> jax.Array:
-    """The matrix `[m, n] float32` with all its singular values brought near 1, by Newton and Schulz's iteration.
+    """The matrix `[m, n] float32` with its singular values brought near 1 by Newton-Schulz iterations.
 
     An iteration `X <- (a I + b XXᵀ + c (XXᵀ)²) X` multiplies X by a polynomial of `G = XXᵀ`, so that all of them
     together multiply it by a product of polynomials of the first G, which commute. Only G is iterated, and the wide X

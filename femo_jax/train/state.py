@@ -88,8 +88,8 @@ class TrainState(train_state.TrainState):
     Attributes:
       batch_stats: running mean and variance of the BatchNorm layers.
       ema: exponential moving average of `{"params", "batch_stats"}`, which is evaluated and exported.
-      answers: `[n, 7] float32` running mean of the network's own probabilities for each training image, for
-        self-distillation; None without.
+      answers: `[n, 7] float32` running mean of the network's predicted probabilities for each training image,
+        for self-distillation; None without. Checkpoints have it under this name.
       metrics: sums over the steps of the current epoch.
     """
 
@@ -107,7 +107,7 @@ class TrainState(train_state.TrainState):
 def create_train_state(
     key: jax.Array, model: nn.Module, tx: optax.GradientTransformation, answers: np.ndarray | None = None
 ) -> TrainState:
-    """A state at step 0 with weights drawn from `key`; with first `answers` where the network learns from its own."""
+    """A state at step 0 with weights drawn from `key`; `answers` are the first predictions for self-distillation."""
     images = jnp.zeros((1, IMAGE_SIZE, IMAGE_SIZE, 1), jnp.float32)
     variables = jax.jit(model.init, static_argnames="train")(key, images, train=False)
     batch_stats = variables.get("batch_stats", {})  # a network without BatchNorm has none
@@ -129,16 +129,16 @@ def create_train_state(
 FIRST_KERNEL = ("Conv_0", "kernel")
 """Of FemoNet, behind its space-to-depth stem."""
 
-_PICTURES = 2_000  # a million patches, which settle 36 components
-_LEAST_VARIANCE = 5e-4  # added, so that components which are mostly noise are not blown up
+_PICTURES = 2_000  # a million patches, enough to estimate 36 components
+_LEAST_VARIANCE = 5e-4  # added, so that components which are mostly noise are not amplified
 
 
 def whiten_first_layer(state: TrainState, images: np.ndarray) -> TrainState:
-    """The state of a new FemoNet whose first kernel whitens the patches that it sees, both signs of each component.
+    """A state whose first kernel whitens image patches, with both signs of each component (arXiv:2404.00498).
 
     Args:
       state: at step 0.
-      images: `[n, 48, 48, 1] uint8` training images; of more than 4,000 about 2,000 are looked at, evenly spread.
+      images: `[n, 48, 48, 1] uint8` training images; of more than 4,000, about 2,000 are used, evenly spaced.
     """
     module, name = FIRST_KERNEL
     old: dict[str, Any] = dict(state.params)
@@ -148,10 +148,10 @@ def whiten_first_layer(state: TrainState, images: np.ndarray) -> TrainState:
 
 
 def whitening_kernel(kernel: jax.Array, images: np.ndarray) -> jax.Array:
-    """The kernel `[3, 3, 4, outputs]` with principal components of patches in its outputs, as far as they go.
+    """The kernel `[3, 3, 4, outputs]` with the principal components of image patches as its first outputs.
 
     The components of the largest variance come first, each divided by its standard deviation, then all of them again
-    with the other sign, since ReLU lets only one pass. Outputs beyond twice the components stay as they were.
+    with the other sign, since ReLU lets only one pass. Outputs beyond twice the number of components are unchanged.
     """
     height, width, channels, outputs = kernel.shape
     every = max(1, len(images) // _PICTURES)

@@ -15,7 +15,7 @@ from femo_jax.train.config import TrainConfig
 from femo_jax.train.state import NEVER, Metrics, TrainState
 
 PREDICTION_DECAY = 0.6
-"""Share of an image's running mean of answers that one more answer keeps (Laine and Aila 2017, arXiv:1610.02242)."""
+"""Decay of the running mean of the network's predictions for an image (Laine and Aila 2017, arXiv:1610.02242)."""
 
 
 def train_step(
@@ -36,7 +36,7 @@ def train_step(
       size: side in pixels to which the images are reduced; static under jit.
 
     Returns:
-      The state after the step, its metrics grown by this batch.
+      The state after the step; its metrics include this batch.
     """
     key = jax.random.fold_in(jax.random.key(config.seed), state.step)
     augment_key, mix_key, dropout_key = jax.random.split(key, 3)
@@ -86,19 +86,19 @@ def train_step(
         opt_state=opt_state,
         batch_stats=batch_stats,
         ema=_average(state.ema, current, _ema_decay(config, state.step)),
-        answers=None if state.answers is None else remember(state.answers, batch["index"], logits),
+        answers=None if state.answers is None else update_predictions(state.answers, batch["index"], logits),
         metrics=state.metrics.merge(metrics),
     )
 
 
 def _uphill(params: Any, gradients: Any, radius: float) -> Any:
-    """The weights `radius` further along the gradient, where sharpness-aware minimisation takes it anew."""
+    """The weights after an ascent step of length `radius`, where sharpness-aware minimisation takes the gradient."""
     stride = radius / (optax.tree.norm(gradients) + 1e-12)
     return jax.tree.map(lambda weight, gradient: weight + stride * gradient, params, gradients)
 
 
 def _ema_decay(config: TrainConfig, step: int | jax.Array) -> jax.Array:
-    """The configured decay; smaller in the first steps, so that the average leaves the initial weights behind."""
+    """The configured decay; smaller in the first steps, so that the average forgets the initial weights."""
     return jnp.minimum(config.ema_decay, (1.0 + step) / (10.0 + step))
 
 
@@ -108,9 +108,9 @@ def _average(average: Any, current: Any, decay: jax.Array) -> Any:
 
 
 def eval_step(state: TrainState, batch: dict[str, jax.Array], *, apply_fn: Callable[..., Any] | None = None) -> Metrics:
-    """Loss and accuracy of the averaged weights on `image`, `label` and `mask [b] bool` (false: filling).
+    """Loss and accuracy of the averaged weights on `image`, `label` and `mask [b] bool` (false: padding).
 
-    `apply_fn`, static under jit, replaces that of the state, which computes as training does.
+    `apply_fn`, static under jit, replaces that of the state, which computes in the dtype of training.
     """
     logits = (apply_fn or state.apply_fn)(state.ema, normalize(batch["image"]), train=False)
     losses = cross_entropy(logits, jax.nn.one_hot(batch["label"], NUM_EMOTIONS))
@@ -126,12 +126,12 @@ def cross_entropy(logits: jax.Array, targets: jax.Array) -> jax.Array:
 def distilled_targets(
     targets: jax.Array, answers: jax.Array, index: jax.Array, step: int | jax.Array, config: TrainConfig
 ) -> jax.Array:
-    """Replaces a linearly rising share of the targets by earlier answers (Kim et al. 2021, arXiv:2006.12000).
+    """Replaces a linearly rising share of the targets by earlier predictions (Kim et al. 2021, arXiv:2006.12000).
 
     Args:
       targets: `[b, 7] float32` of a batch.
-      answers: `[n, 7] float32` running mean of the answers for each training image.
-      index: `[b] int32` places of the batch's images among these.
+      answers: `[n, 7] float32` running mean of the predicted probabilities for each training image.
+      index: `[b] int32` indices of the batch's images in the training split.
       step: `[] int32` steps done.
       config: `self_distillation` is the share at the end.
 
@@ -143,7 +143,7 @@ def distilled_targets(
     return (1 - share) * targets + share * answers[index]
 
 
-def remember(answers: jax.Array, index: jax.Array, logits: jax.Array) -> jax.Array:
-    """The running means `[n, 7]` with the `logits [b, 7]` of the images at `index` taken in."""
-    answer = jax.nn.softmax(logits.astype(jnp.float32))
-    return answers.at[index].set(PREDICTION_DECAY * answers[index] + (1 - PREDICTION_DECAY) * answer)
+def update_predictions(answers: jax.Array, index: jax.Array, logits: jax.Array) -> jax.Array:
+    """Updates the running means `[n, 7]` with the `logits [b, 7]` of the images at `index`."""
+    predictions = jax.nn.softmax(logits.astype(jnp.float32))
+    return answers.at[index].set(PREDICTION_DECAY * answers[index] + (1 - PREDICTION_DECAY) * predictions)

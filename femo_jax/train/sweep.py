@@ -1,4 +1,4 @@
-"""A sweep: what its grid says, and the runs that it makes, in their order."""
+"""A sweep: its grid, and the runs of the grid in order."""
 
 import dataclasses
 import itertools
@@ -25,8 +25,8 @@ class Run(NamedTuple):
     """One training of a sweep.
 
     Attributes:
-      label: what its configuration is called: `femonet,label_smoothing=0.1`.
-      config: what to train, its seed included.
+      label: name of its configuration: `femonet,label_smoothing=0.1`.
+      config: its configuration, seed included.
     """
 
     label: str
@@ -76,7 +76,7 @@ def expand(
 ) -> list[Run]:
     """All runs: each configuration with each combination of the grid's values and each seed.
 
-    The first seed of all of them comes first, so that a table of all of them is there as soon as can be.
+    The first seed of all of them comes first, so that a table of all of them is complete as early as possible.
 
     Args:
       configs: names with configurations; the seeds of these do not count.
@@ -121,11 +121,11 @@ def _word(value: Any) -> str:
 
 
 def check_run(run: Run, ops: Ops, train_split: Split) -> None:
-    """Finds out, without training, whether a run can begin here.
+    """Checks, without training, that a run can begin.
 
     Raises:
       ConfigError: the batches do not fit the devices or the data, the network cannot be built or takes no images of
-        `low_res_size`, `ops` is not to be had, or the targets that the run learns are not.
+        `low_res_size`, `ops` is not available, or the votes or soft labels are not.
     """
     config, mesh = run.config, data_mesh()
     try:

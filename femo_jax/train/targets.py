@@ -21,11 +21,11 @@ from femo_jax.train.config import TrainConfig
 
 
 def training_targets(split: Split, config: TrainConfig) -> np.ndarray:
-    """The distribution over the classes that the network is to learn for each image of a split.
+    """The distribution over the classes that the network learns for each image of a split.
 
-    FER-2013's labels are noisy: of ten people asked (FER+), the favourite is the label in two images of three. The
-    label is one draw from what an image may be called; the likely label given the votes (`labels_given_votes`) and
-    the mean of trained networks estimate the same distribution with less noise, and a part of each helps.
+    FER-2013's labels are noisy: the majority of ten FER+ annotators agrees with the label in two images of three. A
+    label is one sample of a distribution, which the probability of the label given the votes (`labels_given_votes`)
+    and the mean prediction of a teacher ensemble estimate with less noise.
 
     Returns:
       `[n, 7] float32`, rows that sum to 1: the smoothed label, of which `config.ferplus_weight` and
@@ -47,7 +47,7 @@ def training_targets(split: Split, config: TrainConfig) -> np.ndarray:
 
 
 def check_targets(split: Split, config: TrainConfig) -> None:
-    """Makes sure that there is what `training_targets` needs, without its work.
+    """Checks that the data and files which `training_targets` needs are there, without computing targets.
 
     Raises:
       ConfigError, DataError: as `training_targets`.
@@ -56,7 +56,7 @@ def check_targets(split: Split, config: TrainConfig) -> None:
 
 
 def _votes_and_soft_labels(split: Split, config: TrainConfig) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """What the configuration asks for, None where it does not."""
+    """The votes and soft labels that the configuration uses; None for those that it does not."""
     if config.ferplus_weight and split.votes is None:
         raise ConfigError(
             f"ferplus_weight is {config.ferplus_weight}, but the data have no votes. Prepare them with"
@@ -69,11 +69,11 @@ def _votes_and_soft_labels(split: Split, config: TrainConfig) -> tuple[np.ndarra
 def labels_given_votes(votes: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """The probability of each FER-2013 label given the votes of FER+, by multinomial logistic regression.
 
-    People and FER-2013 name the same face differently, and not at random: what ten people call neutral is often
-    labelled sad. The regression learns this from the very images, with a handful of parameters.
+    Annotators and FER-2013 differ systematically: an image that ten annotators call neutral is often labelled sad.
+    The regression is fitted to the same images, with 77 parameters.
 
     Args:
-      votes: `[n, 10] uint8`, all zero where an image has none.
+      votes: `[n, 10] uint8`, all zero where an image has no votes.
       labels: `[n] int32`.
 
     Returns:
