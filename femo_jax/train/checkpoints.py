@@ -248,7 +248,7 @@ def _restore_newest_whole(folder: Path, template: Any) -> _Saved | None:
             logger.warning("%s is damaged and skipped (%s)", folder / str(step), reason)
     if steps:
         raise CheckpointError(
-            f"{folder}: every checkpoint is damaged, or of another run. Start anew with --restart, which deletes it"
+            f"{folder}: every checkpoint is damaged, or of another run. Start again with --restart, which deletes it"
         )
     return None
 

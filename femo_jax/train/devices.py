@@ -14,9 +14,9 @@ from femo_jax.errors import ConfigError
 def keep_freed_memory() -> None:
     """Lets the C library keep the memory that a step frees for the next one; to be called before JAX is used.
 
-    XLA takes the memory of a step, some hundred megabytes, anew each time. glibc gives so large a piece back to the
-    system, which then clears every page of it again: on two cores about a tenth of a fast training step. Where there is
-    another C library than glibc nothing changes.
+    XLA allocates the memory of a step, some hundred megabytes, again for each step. glibc returns blocks of that size
+    to the system, which then clears every page again: on two cores about a tenth of a fast training step. With another
+    C library than glibc nothing changes.
     """
     if not (sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "gnu_get_libc_version")):
         return

@@ -156,7 +156,7 @@ def claim_workdir(
         if there:
             raise CheckpointError(
                 f"{workdir}: has {' and '.join(there)} but no {CONFIG_FILE} that states of which run. Put it back,"
-                " choose another --workdir, or start anew with --restart, which deletes them"
+                " choose another --workdir, or start again with --restart, which deletes them"
             )
         if write:
             write_json(workdir / CONFIG_FILE, record)
@@ -164,7 +164,7 @@ def claim_workdir(
     if there and not finished_steps(workdir / NEWEST):
         raise CheckpointError(
             f"{workdir}: has {' and '.join(there)} but no checkpoint in {NEWEST}/ to resume from. Put the checkpoints"
-            " back, choose another --workdir, or start anew with --restart, which deletes what is there"
+            " back, choose another --workdir, or start again with --restart, which deletes what is there"
         )
     before = check_workdir(workdir, config, data, may_lengthen=True)
     notes = [

@@ -80,7 +80,7 @@ def test_erasing_with_probability_zero_changes_nothing(images):
     assert jnp.array_equal(aug.random_erasing(KEY, images, 0.0, (0.02, 0.2)), images)
 
 
-def test_blur_is_a_gaussian_of_at_most_the_asked_width(images):
+def test_blur_is_gaussian_up_to_the_configured_deviation(images):
     """One bright pixel becomes a spot whose spread is that of the Gaussian."""
     point = jnp.zeros((64, 48, 48, 1)).at[:, 24, 20].set(1.0)
     spots = np.asarray(aug.random_blur(KEY, point, 1.5))[..., 0]
@@ -117,7 +117,7 @@ def test_cutmix_takes_a_rectangle_of_the_partner_and_counts_its_pixels(seed):
     np.testing.assert_array_equal(mixed[0][foreign[0]], 3.0)
 
 
-def test_of_both_each_takes_its_steps(images):
+def test_with_mixup_and_cutmix_each_takes_half_the_steps(images):
     config = aug.Augmentation(mixup=1.0, cutmix=1.0)
     whole = []
     for seed in range(20):
@@ -142,6 +142,6 @@ def test_noise_is_drawn_independently_of_light():
     assert abs(correlation) < 0.2
 
 
-def test_all_off_changes_nothing(images):
+def test_zero_strengths_change_nothing(images):
     off = aug.Augmentation(flip=False, rotation=0, scale=0, translation=0, brightness=0, contrast=0)
     assert jnp.array_equal(aug.augment(KEY, images, off), images)

@@ -65,12 +65,12 @@ def remove_arrays(folder):
     shutil.rmtree(folder / "state")
 
 
-def test_a_state_comes_back_bit_for_bit(tmp_path, state, tiny_config, new_state):
+def test_a_state_is_restored_bit_for_bit(tmp_path, state, tiny_config, new_state):
     checkpoints.save_newest(tmp_path, state)
     assert_equal(checkpoints.restore_newest(tmp_path, new_state(tiny_config, seed=1)).state, state)
 
 
-def test_the_seconds_of_a_stopped_epoch_come_back(tmp_path, state):
+def test_seconds_of_an_interrupted_epoch_are_restored(tmp_path, state):
     checkpoints.save_newest(tmp_path, state, seconds=12.5)
     assert checkpoints.restore_newest(tmp_path, state).seconds == 12.5
     checkpoints.save_newest(tmp_path, state.replace(step=np.int32(8)))
@@ -88,7 +88,7 @@ def test_the_two_newest_are_kept(tmp_path, state):
 
 
 @pytest.mark.parametrize("damage", [truncate, flip_bytes, remove_arrays])
-def test_a_damaged_newest_checkpoint_gives_way_to_the_one_before(tmp_path, state, damage, caplog):
+def test_a_damaged_newest_checkpoint_falls_back_to_the_previous_one(tmp_path, state, damage, caplog):
     for step in (6, 12):
         checkpoints.save_newest(tmp_path, state.replace(step=np.int32(step)))
     damage(tmp_path / checkpoints.NEWEST / "12")
@@ -98,7 +98,7 @@ def test_a_damaged_newest_checkpoint_gives_way_to_the_one_before(tmp_path, state
     assert int(checkpoints.restore_newest(tmp_path, state).state.step) == 12
 
 
-def test_a_run_that_went_back_saves_over_later_steps(tmp_path, state, new_state, tiny_config):
+def test_a_run_resumed_from_an_earlier_step_overwrites_later_ones(tmp_path, state, new_state, tiny_config):
     for step in (6, 12):
         checkpoints.save_newest(tmp_path, state.replace(step=np.int32(step)))
     checkpoints.save_newest(tmp_path, state.replace(step=np.int32(9)))
@@ -173,7 +173,7 @@ def test_the_same_run_gives_the_same_model_file_however_long_it_took(tmp_path, s
     assert contents[0] == contents[1]
 
 
-def test_of_soft_labels_weights_carry_the_name_and_not_the_folder(tmp_path, state, tiny_config):
+def test_exported_config_has_the_soft_label_file_name_without_its_folder(tmp_path, state, tiny_config):
     asked = as_dict(dataclasses.replace(tiny_config, soft_labels="/home/me/soft.safetensors", distillation_weight=0.5))
     write_json(tmp_path / CONFIG_FILE, {"config": asked, "data": {}})
     (tmp_path / "metrics.jsonl").touch()
@@ -181,12 +181,12 @@ def test_of_soft_labels_weights_carry_the_name_and_not_the_folder(tmp_path, stat
     assert checkpoints.load_for_inference(tmp_path).training["config"] == asked | {"soft_labels": "soft.safetensors"}
 
 
-def test_a_folder_that_is_no_run_is_named(tmp_path):
+def test_a_folder_that_is_not_a_run_is_refused(tmp_path):
     with pytest.raises(CheckpointError, match=r"config\.json"):
         checkpoints.load_for_inference(tmp_path)
 
 
-def test_a_run_without_a_checkpoint_yet_says_so(tmp_path, tiny_config):
+def test_a_run_without_a_checkpoint_is_refused(tmp_path, tiny_config):
     write_json(tmp_path / CONFIG_FILE, {"config": as_dict(tiny_config), "data": {}})
     with pytest.raises(CheckpointError, match="no checkpoint yet"):
         checkpoints.load_for_inference(tmp_path)

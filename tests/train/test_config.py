@@ -32,12 +32,12 @@ def test_a_file_defines_a_config(tmp_path):
         ("from femo_jax.train.config import TrainConfig\nconfig = TrainConfig(epochs=0)", "epochs is 0"),
     ],
 )
-def test_a_bad_file_is_named_with_its_fault(tmp_path, text, message):
+def test_a_bad_file_is_refused_with_path_and_reason(tmp_path, text, message):
     with pytest.raises(ConfigError, match=rf"config\.py.*{message}"):
         load_config(write(tmp_path, text))
 
 
-def test_a_missing_file_is_named(tmp_path):
+def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="nowhere"):
         load_config(tmp_path / "nowhere.py")
 
@@ -68,7 +68,7 @@ def test_earlier_names_of_fields_are_taken_with_a_notice():
         dataclasses.replace(config, vote_share=0.1)  # pyright: ignore[reportCallIssue]
 
 
-def test_the_record_of_an_older_femo_gets_the_names_and_defaults_of_today(tmp_path):
+def test_the_config_of_an_older_version_gets_current_names_and_defaults(tmp_path):
     config = TrainConfig(ferplus_weight=0.5, low_res_epochs=2)
     record = as_dict(config)
     for earlier, name in RENAMED.items():
@@ -79,7 +79,7 @@ def test_the_record_of_an_older_femo_gets_the_names_and_defaults_of_today(tmp_pa
 
 
 @pytest.mark.parametrize("contents", [b"{}", b"[]", b"\xff\xfe", b'{"config": 3}', b"{"])
-def test_a_damaged_record_is_named(tmp_path, contents):
+def test_a_damaged_config_json_is_refused(tmp_path, contents):
     (tmp_path / "config.json").write_bytes(contents)
     with pytest.raises(CheckpointError, match=r"config\.json: damaged"):
         read_run_record(tmp_path)
@@ -125,7 +125,7 @@ def test_values_that_do_not_fit_are_refused_when_the_configuration_is_made(value
         ({"spin": 1}, "spin: no such field"),
     ],
 )
-def test_augmentation_is_checked_as_well(values, message):
+def test_augmentation_values_are_checked(values, message):
     with pytest.raises(ConfigError) as refused:
         Augmentation(**values)
     assert message in str(refused.value)

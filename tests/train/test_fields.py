@@ -97,7 +97,7 @@ def test_it_works_for_any_dataclass_and_sets_all_values_at_once():
         override(Outer(), {"inner.depth": "deep"})
 
 
-def test_the_docstring_s_example():
+def test_example_in_docstring():
     import doctest
 
     assert doctest.testmod(fields).failed == 0

@@ -98,7 +98,7 @@ def test_the_same_seed_gives_the_same_run(unbroken, tiny_config, train_tiles, va
 
 
 @pytest.mark.parametrize("step", [2, 6, 9, 17])
-def test_a_stopped_run_resumes_as_if_it_had_not_been(
+def test_a_resumed_run_equals_an_uninterrupted_one(
     step, unbroken, tiny_config, train_tiles, validation_tiles, tmp_path, monkeypatch
 ):
     monkeypatch.setattr("femo_jax.train.loop.REPORT_EVERY", 1)
@@ -154,7 +154,7 @@ def test_bfloat16_trains_float32_weights_that_are_evaluated_in_float32(
     assert accuracy > 0.4
 
 
-def test_a_run_of_an_older_femo_resumes(tiny_config, train_tiles, validation_tiles, tmp_path, unbroken):
+def test_a_run_of_an_older_version_resumes(tiny_config, train_tiles, validation_tiles, tmp_path, unbroken):
     """Its config.json lacks the fields that came later; they have their defaults."""
     with pytest.raises(Interrupted):
         train(tiny_config, tmp_path, train_tiles, validation_tiles, StopsAt(6))
@@ -169,9 +169,7 @@ def test_a_run_of_an_older_femo_resumes(tiny_config, train_tiles, validation_til
         train(other, tmp_path, train_tiles, validation_tiles, SilentReporter())
 
 
-def test_checkpoints_without_their_config_are_not_taken_for_another_run(
-    tiny_config, train_tiles, validation_tiles, tmp_path
-):
+def test_checkpoints_without_config_json_are_refused(tiny_config, train_tiles, validation_tiles, tmp_path):
     with pytest.raises(Interrupted):
         train(tiny_config, tmp_path, train_tiles, validation_tiles, StopsAt(6))
     (tmp_path / "config.json").unlink()
@@ -212,7 +210,7 @@ def test_a_batch_that_devices_cannot_share_is_refused(
     assert not (tmp_path / "config.json").exists()
 
 
-def test_early_images_that_the_network_does_not_take_are_refused(tiny_config, train_tiles, validation_tiles, tmp_path):
+def test_a_low_res_size_that_the_network_cannot_take_is_refused(tiny_config, train_tiles, validation_tiles, tmp_path):
     """Before the run folder is claimed: the corrected command may use it."""
     config = dataclasses.replace(tiny_config, low_res_epochs=1, low_res_size=33)
     with pytest.raises(ConfigError, match=r"low_res_size is 33, and femonet does not take"):
@@ -220,15 +218,13 @@ def test_early_images_that_the_network_does_not_take_are_refused(tiny_config, tr
     assert not (tmp_path / "config.json").exists()
 
 
-def test_balanced_weights_run(tiny_config, train_tiles, validation_tiles, tmp_path):
+def test_balanced_class_weights_train(tiny_config, train_tiles, validation_tiles, tmp_path):
     config = dataclasses.replace(tiny_config, epochs=1, class_weights="balanced")
     train(config, tmp_path, train_tiles, validation_tiles, SilentReporter())
     assert len(records(tmp_path)) == 2
 
 
-def test_early_epochs_see_smaller_images_and_a_stopped_run_resumes(
-    tiny_config, train_tiles, validation_tiles, tmp_path
-):
+def test_low_res_epochs_self_distillation_and_muon_resume(tiny_config, train_tiles, validation_tiles, tmp_path):
     """With self-distillation, whose running predictions are in the checkpoint, Muon, and a whitened first layer."""
     config = dataclasses.replace(
         tiny_config,
@@ -257,7 +253,7 @@ def test_other_soft_labels_in_the_same_workdir_are_refused(tiny_config, train_ti
             train(config, tmp_path / "run", train_tiles, validation_tiles, SilentReporter())
 
 
-def test_a_whitened_start_is_where_training_begins(tmp_path, tiny_config, train_tiles, validation_tiles):
+def test_training_begins_from_the_whitened_layer(tmp_path, tiny_config, train_tiles, validation_tiles):
     config = dataclasses.replace(tiny_config, epochs=1, learning_rate=0.0, whitening_init=True)
     train(config, tmp_path, train_tiles, validation_tiles, SilentReporter())
     kernel = load_for_inference(tmp_path).variables["params"]["Conv_0"]["kernel"]
@@ -329,7 +325,9 @@ def test_metrics_and_best_weights_agree_after_a_kill_between_two_files(
     assert_same_run(unbroken, tmp_path)
 
 
-def test_divergence_before_the_first_checkpoint_points_to_none(tiny_config, train_tiles, validation_tiles, tmp_path):
+def test_divergence_before_the_first_checkpoint_names_no_checkpoint(
+    tiny_config, train_tiles, validation_tiles, tmp_path
+):
     config = dataclasses.replace(tiny_config, learning_rate=1e30)
     with pytest.raises(DivergenceError, match="No checkpoint was saved before"):
         train(config, tmp_path, train_tiles, validation_tiles, SilentReporter())

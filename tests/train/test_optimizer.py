@@ -12,7 +12,7 @@ CONFIG = TrainConfig(epochs=10, warmup_epochs=2.0, learning_rate=0.5)
 
 
 @pytest.mark.parametrize(("kind", "middle"), [("cosine", 0.25), ("linear", 0.25), ("constant", 0.5)])
-def test_schedule_rises_then_falls(kind, middle):
+def test_schedule_warms_up_then_decays(kind, middle):
     schedule = create_schedule(dataclasses.replace(CONFIG, schedule=kind), steps_per_epoch=100)
     assert schedule(0) == 0.0
     assert schedule(100) == pytest.approx(0.25)
@@ -80,7 +80,7 @@ def test_orthogonalized_is_newton_and_schulz_on_the_whole_matrix(shape):
     np.testing.assert_allclose(orthogonalized(matrix), expected, atol=1e-4 * np.abs(expected).max())
 
 
-def test_directions_that_a_gradient_lacks_stay_bounded():
+def test_orthogonalized_rank_one_matrix_stays_bounded():
     """Rounding leaves small negative eigenvalues in the products of a matrix of rank one."""
     matrix = jnp.outer(jnp.arange(1.0, 65.0), jnp.arange(1.0, 577.0))
     singular = np.linalg.svd(np.asarray(orthogonalized(matrix)), compute_uv=False)
@@ -88,7 +88,7 @@ def test_directions_that_a_gradient_lacks_stay_bounded():
     assert singular[1] < 1e-2
 
 
-def test_no_gradient_is_no_update():
+def test_zero_gradient_gives_zero_update():
     kernel = jnp.zeros((3, 3, 4, 8))
     update = scale_by_muon(0.9)
     updates, _ = update.update(kernel, update.init(kernel))

@@ -15,13 +15,13 @@ def test_scalars_are_written_by_epoch(tmp_path):
     assert b"train/epoch" not in contents
 
 
-def test_nothing_is_written_where_it_is_not_asked_for(tmp_path, monkeypatch):
+def test_without_a_workdir_nothing_is_written(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorboardX", None)
     with record_writer(None) as write:
         assert write is None
 
 
-def test_a_missing_package_is_named(tmp_path, monkeypatch):
+def test_missing_tensorboardx_is_reported(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorboardX", None)
     with pytest.raises(ConfigError, match="tensorboardX"), record_writer(tmp_path):
         pass

@@ -67,7 +67,7 @@ def test_outputs_are_uncorrelated_and_of_unit_variance(smooth_images):
     np.testing.assert_allclose(outputs[:, 12:], -outputs[:, :12], atol=1e-4)
 
 
-def test_outputs_beyond_the_components_stay(smooth_images):
+def test_outputs_beyond_the_components_are_unchanged(smooth_images):
     kernel = whitening_kernel(jnp.full((3, 3, 4, 80), 7.0), smooth_images)
     assert (kernel[..., 72:] == 7.0).all()
     assert not (kernel[..., :72] == 7.0).any()
@@ -83,6 +83,6 @@ def test_a_new_state_changes_in_its_first_kernel_alone(new_state, tiny_config, s
     np.testing.assert_array_equal(whitened.ema["params"][module][name], whitened.params[module][name])
 
 
-def test_is_for_femonet():
+def test_whitening_is_refused_for_other_networks():
     with pytest.raises(ConfigError, match="whitening_init is for femonet, not simple_cnn"):
         dataclasses.replace(TrainConfig(whitening_init=True), model="simple_cnn")

@@ -85,7 +85,7 @@ def test_a_class_without_weight_is_not_learned(tiny_config, batch, steps):
     assert (jnp.argmax(logits, -1) == 3).all()
 
 
-def test_the_average_lags_behind_and_none_is_the_weights_themselves(tiny_config, batch, steps):
+def test_averaged_weights_lag_behind_and_equal_the_weights_without_decay(tiny_config, batch, steps):
     averaged = steps(tiny_config, batch, 10)
     plain = steps(dataclasses.replace(tiny_config, ema_decay=0.0), batch, 10)
     assert all(jax.tree.leaves(jax.tree.map(np.array_equal, plain.ema["params"], plain.params)))
@@ -133,7 +133,7 @@ def test_mixed_images_are_learned_from_mixed_targets(kind, tiny_config, batch, n
     assert loss(half) != pytest.approx(loss(jnp.flip(half, 0)), rel=1e-4)
 
 
-def test_a_smaller_size_is_what_the_network_sees(tiny_config, batch, new_state):
+def test_the_network_gets_images_of_the_given_size(tiny_config, batch, new_state):
     state = new_state(tiny_config)
     sizes = []
 
@@ -171,7 +171,7 @@ def test_sharpness_aware_steps_take_the_gradient_further_up(tiny_config, batch, 
     assert not np.allclose(expected["head"]["kernel"], gradient["head"]["kernel"], atol=1e-3)
 
 
-def test_self_distillation_learns_from_earlier_answers_more_and_more(tiny_config, batch, new_state, train_tiles):
+def test_self_distillation_weight_of_earlier_predictions_rises(tiny_config, batch, new_state, train_tiles):
     config = dataclasses.replace(tiny_config, self_distillation=0.8, epochs=2, learning_rate=0.0)
     steps_in_all = 2 * (96 // config.batch_size)
     certain = jnp.tile(jnp.eye(7)[5], (96, 1))

@@ -19,7 +19,7 @@ def test_a_grid_is_divided_at_the_commas_outside_of_brackets_and_quotes():
 
 
 @pytest.mark.parametrize("items", [["dropout"], ["=1"], ["dropout="], ["dropout=1,,2"], ["a=1", "a=2"]])
-def test_what_is_no_grid_is_named(items):
+def test_a_malformed_grid_is_refused(items):
     with pytest.raises(ConfigError, match=f"--grid {items[0].split('=')[0]}"):
         parse_grid(items)
 
@@ -60,7 +60,7 @@ def test_labels_are_safe_as_folders():
         (["n" * 300], {}, [0], "too long"),
     ],
 )
-def test_runs_that_cannot_be_are_refused(names, grid, seeds, message):
+def test_impossible_runs_are_refused(names, grid, seeds, message):
     with pytest.raises(ConfigError, match=message):
         expand([(name, TrainConfig()) for name in names], grid, seeds)
 

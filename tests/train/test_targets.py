@@ -29,27 +29,27 @@ def voted(train_tiles):
     return train_tiles._replace(votes=votes)
 
 
-def test_without_more_it_is_the_smoothed_label(train_tiles):
+def test_targets_default_to_smoothed_labels(train_tiles):
     targets = training_targets(train_tiles, TrainConfig(label_smoothing=0.14))
     assert targets.dtype == np.float32
     np.testing.assert_array_equal(targets.argmax(axis=1), train_tiles.labels)
     np.testing.assert_allclose(np.sort(targets, axis=1), np.tile([0.02] * 6 + [0.88], (len(targets), 1)), rtol=1e-5)
 
 
-def test_votes_say_which_label_is_likely_whatever_they_are_called(voted):
+def test_votes_predict_the_label(voted):
     given = labels_given_votes(voted.votes, voted.labels)
     np.testing.assert_array_equal(given.argmax(axis=1), voted.labels)
     np.testing.assert_allclose(given.sum(axis=1), 1.0, rtol=1e-5)
 
 
-def test_equal_votes_give_the_shares_of_the_labels():
+def test_equal_votes_give_label_frequencies():
     votes = np.tile(np.array([10] + [0] * 9, np.uint8), (200, 1))
     labels = np.repeat([4, 5], [150, 50]).astype(np.int32)
     given = labels_given_votes(votes, labels)
     np.testing.assert_allclose(given, np.tile([0, 0, 0, 0, 0.75, 0.25, 0], (200, 1)), atol=0.01)
 
 
-def test_shares_add_up(voted, tmp_path):
+def test_weights_of_target_parts_sum_to_one(voted, tmp_path):
     soft = np.tile(np.eye(7, dtype=np.float32)[2], (len(voted.labels), 1))
     save_soft_labels(tmp_path / "soft.safetensors", voted, soft, ["always disgust"])
     config = TrainConfig(
@@ -64,13 +64,13 @@ def test_shares_add_up(voted, tmp_path):
     np.testing.assert_allclose(targets, expected, atol=1e-6)
 
 
-def test_votes_that_are_not_there_are_asked_for(train_tiles):
+def test_missing_votes_are_refused(train_tiles):
     with pytest.raises(ConfigError, match=r"ferplus_weight is 0\.5.*--ferplus"):
         training_targets(train_tiles, TrainConfig(ferplus_weight=0.5))
 
 
 @pytest.mark.parametrize(("ferplus_weight", "distillation_weight"), [(0.8, 0.2), (0.9, 0.1), (2 / 3, 1 / 3)])
-def test_shares_may_leave_nothing_to_the_label(ferplus_weight, distillation_weight, voted, tmp_path):
+def test_label_weight_may_be_zero(ferplus_weight, distillation_weight, voted, tmp_path):
     """Whatever rounding makes of their sum."""
     soft = np.tile(np.eye(7, dtype=np.float32)[2], (len(voted.labels), 1))
     save_soft_labels(tmp_path / "soft.safetensors", voted, soft, ["always disgust"])
@@ -84,7 +84,7 @@ def test_shares_may_leave_nothing_to_the_label(ferplus_weight, distillation_weig
 @pytest.mark.parametrize(
     "values", [{"ferplus_weight": 0.6, "soft_labels": "f", "distillation_weight": 0.5}, {"soft_labels": "f"}]
 )
-def test_shares_over_the_whole_and_soft_labels_without_a_share_are_refused(values):
+def test_weights_above_one_and_soft_labels_without_weight_are_refused(values):
     with pytest.raises(ConfigError, match="distillation_weight"):
         dataclasses.replace(TrainConfig(), **values)
 
@@ -116,19 +116,19 @@ def saved(tmp_path, train_tiles):
     return tmp_path / "soft.safetensors", probabilities
 
 
-def test_what_was_saved_is_read(saved, train_tiles):
+def test_saved_soft_labels_are_read_back(saved, train_tiles):
     path, probabilities = saved
     np.testing.assert_array_equal(load_soft_labels(path, train_tiles), probabilities)
 
 
-def test_those_of_other_images_or_in_another_order_are_refused(saved, train_tiles, validation_tiles):
+def test_soft_labels_of_other_images_or_class_order_are_refused(saved, train_tiles, validation_tiles):
     turned = train_tiles._replace(images=train_tiles.images[::-1])
     for other in (validation_tiles, turned):
         with pytest.raises(DataError, match="other images"):
             load_soft_labels(saved[0], other)
 
 
-def test_a_missing_and_a_damaged_file_are_named(saved, tmp_path, train_tiles):
+def test_missing_and_damaged_soft_labels_are_refused(saved, tmp_path, train_tiles):
     with pytest.raises(DataError, match=r"none\.safetensors.*femo soft-labels"):
         load_soft_labels(tmp_path / "none.safetensors", train_tiles)
     saved[0].write_bytes(saved[0].read_bytes()[:50])

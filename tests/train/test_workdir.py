@@ -85,7 +85,7 @@ def test_resuming_on_other_cores_warns_that_metrics_agree_up_to_rounding_only(cl
     assert "began with cores" in note and "not bit for bit" in note
 
 
-def test_soft_labels_are_known_by_content_and_not_by_path(tmp_path):
+def test_soft_labels_are_compared_by_content_not_path(tmp_path):
     config = TrainConfig(soft_labels="a.st", distillation_weight=0.5)
     claim_workdir(tmp_path, config, DATA, CHOICE, write=True)
     moved = dataclasses.replace(config, soft_labels="elsewhere/a.st")
@@ -101,7 +101,7 @@ json_values = st.recursive(
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(field=st.sampled_from(["config", "data", "environment", *as_dict(TrainConfig())]), value=json_values)
-def test_any_value_in_a_record_is_read_or_refused_in_words(tmp_path, field, value):
+def test_any_value_in_config_json_is_read_or_refused(tmp_path, field, value):
     record = {"config": as_dict(TrainConfig()), "data": DATA, "environment": {}}
     (record if field in record else record["config"])[field] = value
     (tmp_path / CONFIG_FILE).write_text(json.dumps(record))
@@ -113,7 +113,7 @@ def test_any_value_in_a_record_is_read_or_refused_in_words(tmp_path, field, valu
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(contents=st.binary(max_size=80) | json_values.map(lambda value: json.dumps(value).encode() + b"\n"))
-def test_any_metric_log_and_record_is_read_or_refused_in_words(tmp_path, contents):
+def test_any_metric_log_and_config_json_is_read_or_refused(tmp_path, contents):
     for name, read in (
         ("metrics.jsonl", lambda: read_records(tmp_path / "metrics.jsonl")),
         (CONFIG_FILE, lambda: read_run_record(tmp_path)),
@@ -147,14 +147,14 @@ def test_a_half_written_last_line_is_left_out(tmp_path):
     assert [record["step"] for record in read_records(path)] == [1, 2]
 
 
-def test_a_damaged_line_is_named(tmp_path):
+def test_a_damaged_line_is_refused_with_its_number(tmp_path):
     path = tmp_path / "metrics.jsonl"
     path.write_text('{"epoch": 1, "split": "train", "step": 1}\n{"step": \n')
     with pytest.raises(CheckpointError, match="line 2"):
         read_records(path)
 
 
-def test_what_was_logged_after_a_step_is_dropped(tmp_path):
+def test_records_after_the_checkpoint_are_dropped(tmp_path):
     path = tmp_path / "metrics.jsonl"
     for step in (10, 10, 20, 30):
         append_record(path, {"epoch": 1, "split": "train", "step": step})
@@ -162,7 +162,7 @@ def test_what_was_logged_after_a_step_is_dropped(tmp_path):
     assert len(read_records(path)) == 3
 
 
-def test_not_a_number_is_refused(tmp_path):
+def test_nan_is_refused(tmp_path):
     with pytest.raises(ValueError):
         append_record(tmp_path / "metrics.jsonl", {"loss": float("inf")})
 
@@ -186,6 +186,6 @@ def test_a_full_disk_is_reported_and_leaves_a_log_that_can_be_read(tmp_path, mon
     assert read_records(path)[0] == {"epoch": 1, "split": "train", "step": 1}
 
 
-def test_a_missing_log_is_named(tmp_path):
+def test_a_missing_log_is_refused(tmp_path):
     with pytest.raises(CheckpointError, match=r"metrics\.jsonl"):
         read_records(tmp_path / "metrics.jsonl")
