@@ -1,6 +1,7 @@
 import csv
 import json
 import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -215,6 +216,16 @@ def test_csv_to_standard_output(folder, capsys):
     assert main(["predict", "bright.png", "--csv", "-"]) == 0
     assert capsys.readouterr().out.splitlines()[1].startswith("bright.png,80,60,1,20,10,40,40,")
     assert not Path("-").exists()
+
+
+@pytest.mark.parametrize("options", [[], ["--json", "-"], ["--csv", "-"]])
+def test_a_full_disk_behind_standard_output_is_one_line(folder, capsys, monkeypatch, options):
+    with Path("/dev/full").open("w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        assert main(["predict", "bright.png", *options]) == 1
+    errors = capsys.readouterr().err
+    assert errors.splitlines()[-1].startswith("femo: the output could not be written (No space left on device).")
+    assert "Traceback" not in errors
 
 
 def test_a_copy_that_cannot_be_written_does_not_cost_the_rest(folder, capsys):

@@ -123,10 +123,11 @@ def test_a_live_source_is_written_by_time_and_its_dropped_frames_count_from_now_
         return recognize(frame)
 
     player = Player(slow, StopRequest(), video=video)
+    began = time.monotonic()
     player.play(source)
     times = [seconds for _, seconds in video.written]
     assert times == sorted(times)
-    assert times[0] == pytest.approx(time.monotonic(), abs=5)
+    assert began <= times[0] <= times[-1] <= time.monotonic()
     assert player.summary.dropped == 6
 
 
@@ -202,19 +203,20 @@ def test_a_live_source_is_shown_at_once(undrawn, clock):
     assert np.diff(window.times) == pytest.approx(0.01)
 
 
-def test_without_a_window_a_clip_runs_as_fast_as_it_can(undrawn):
+def test_without_a_window_a_clip_runs_as_fast_as_it_can(undrawn, clock):
     player = Player(recognize, StopRequest())
     player.play(FakeSource(20, rate=5.0))
-    assert player.summary.seconds < 1
+    assert player.summary.frames == 20
+    assert player.summary.seconds == 0
 
 
-def test_images_wait_for_a_key_each_and_have_no_status(undrawn):
-    window = FakeWindow()
+def test_images_wait_for_a_key_each_and_have_no_status(undrawn, clock):
+    window = FakeWindow(clock)
     player = Player(recognize, StopRequest(), window=window)
     player.play(FakeSource(3, still=True, rate=1.0))
     assert window.keys_awaited == 3
     assert undrawn == [None, None, None]
-    assert player.summary.seconds < 1
+    assert player.summary.seconds == 0
     assert player.summary.faces == 3
 
 
@@ -257,13 +259,13 @@ def test_a_request_to_stop_ends_the_wait_for_a_frame(undrawn):
         def __iter__(self):
             yield from super().__iter__()
             os.kill(os.getpid(), signal.SIGTERM)
-            time.sleep(30)
+            time.sleep(60)
+            pytest.fail("was waited for")
 
     with stop_request() as stop:
         player = Player(recognize, stop)
         player.play(Hanging(2))
     assert player.summary.frames == 2
-    assert player.summary.seconds < 5
 
 
 def test_what_came_before_a_source_broke_down_counts(undrawn):
@@ -319,7 +321,7 @@ def test_the_window_can_be_closed_while_the_camera_is_away(undrawn, unplugged):
     player = Player(recognize, StopRequest(), window=window)
     player.play(unplugged)
     assert (player.summary.frames, window.waits) == (1, 4)
-    assert 0.15 < player.summary.seconds < 5
+    assert player.summary.seconds > 0.15  # it waited between two looks at the window
 
 
 def test_a_request_to_stop_is_answered_at_the_window_while_the_camera_is_away(undrawn, unplugged):

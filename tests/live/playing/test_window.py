@@ -3,12 +3,13 @@ import os
 import shutil
 import subprocess
 import sys
-import time
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
 
+from femo_jax.live.playing import window as module
 from femo_jax.live.playing.window import PreviewWindow, why_no_window
 
 FRAME = np.full((48, 64, 3), 80, np.uint8)
@@ -22,7 +23,8 @@ class FakeGui:
 
     WINDOW_NORMAL = WINDOW_KEEPRATIO = WINDOW_GUI_NORMAL = WND_PROP_VISIBLE = 0
 
-    def __init__(self):
+    def __init__(self, clock):
+        self.clock = clock
         self.person = []  # keys, "nothing" or "closes the window"
         self.shown = []
         self.size = None
@@ -40,7 +42,7 @@ class FakeGui:
     def waitKeyEx(self, milliseconds):  # noqa: N802
         assert milliseconds >= 1, "0 waits for ever"
         if not self.person:
-            time.sleep(milliseconds / 1000)
+            self.clock.now += milliseconds / 1000
             return -1
         deed = self.person.pop(0)
         if deed == "closes the window":
@@ -58,8 +60,11 @@ class FakeGui:
 
 
 @pytest.fixture
-def gui():
-    return FakeGui()
+def gui(monkeypatch):
+    """The toolkit of a window, and the clock of both: time passes only while nobody presses a key."""
+    clock = SimpleNamespace(now=1000.0)
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    return FakeGui(clock)
 
 
 @pytest.fixture
@@ -75,25 +80,22 @@ def window(gui, said, tmp_path):
     return window
 
 
-def seconds_of(function, *arguments):
-    began = time.monotonic()
-    function(*arguments)
-    return time.monotonic() - began
-
-
 @pytest.mark.parametrize("deed", ["q", "Q", "q with NumLock", "\x1b", "closes the window"])
 def test_it_is_ended_by_key_or_mouse_and_does_not_open_again(gui, window, deed):
     gui.person = ["nothing", deed]
     assert not window.ended
-    assert seconds_of(window.wait, 10) < 1
+    window.wait(math.inf)
     assert window.ended
     window.show(FRAME)
     assert len(gui.shown) == 1
 
 
-def test_it_waits_as_long_as_asked(window):
-    assert 0.12 <= seconds_of(window.wait, 0.12) < 0.5
-    assert seconds_of(window.wait, -1.0) < 0.1
+def test_it_waits_as_long_as_asked(gui, window):
+    began = gui.clock.now
+    window.wait(0.12)
+    assert gui.clock.now - began == pytest.approx(0.12, abs=0.002)
+    window.wait(-1.0)
+    assert gui.clock.now - began == pytest.approx(0.121, abs=0.002)
 
 
 def test_space_holds_the_frame_until_space(gui, window):
@@ -160,7 +162,7 @@ def test_a_stop_ends_pause_and_waiting(gui, said, tmp_path):
     gui.person = [" "]
     window = PreviewWindow("femo", said.append, stopped=lambda: True, gui=gui)
     window.show(FRAME)
-    assert seconds_of(window.wait, math.inf) < 1
+    window.wait(math.inf)
     window.hold(FRAME)
     assert not window.ended
 
@@ -188,7 +190,9 @@ def test_it_goes_away_with_its_block(gui, said):
 SCRIPT = """
 import sys
 import numpy as np
+from femo_jax.live.playing import window as module
 from femo_jax.live.playing.window import why_no_window
+from femo_jax.live.playing import window as module
 from femo_jax.live.playing.window import PreviewWindow
 
 assert why_no_window() is None

@@ -1,4 +1,5 @@
 import math
+import os
 
 import cv2
 import numpy as np
@@ -57,6 +58,12 @@ def test_a_gif_is_a_clip(tmp_path):
 def test_brackets_in_the_name_of_a_file_are_no_pattern(image):
     path = image.rename(image.with_name("face [1].png"))
     assert len(list(open_source(str(path)))) == 1
+
+
+def test_a_named_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "clip.mp4")
+    with pytest.raises(SourceError, match=r"clip\.mp4: not a regular file"):
+        open_source(tmp_path / "clip.mp4")
 
 
 def test_digits_and_device_files_are_cameras():
