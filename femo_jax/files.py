@@ -292,7 +292,7 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 
 def printable(path: str | os.PathLike[str]) -> str:
     r"""The name of a file for a terminal: bytes that are not UTF-8 become `\ufffd`, control characters `\x1b`."""
-    text = os.fsencode(path).decode("utf-8", "replace")
+    text = re.sub(r"[\ud800-\udfff]", "\ufffd", os.fsdecode(path))  # surrogates are such bytes, or no characters
     return re.sub(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", lambda match: repr(match[0])[1:-1], text)
 
 

@@ -252,6 +252,7 @@ def test_names_that_are_no_utf8_keep_their_bytes_in_files_and_can_be_printed(tmp
     assert (tmp_path / "names.csv").read_bytes() == b"caf\xe9.jpg"
     assert printable(Path(name)) == "caf\ufffd.jpg"
     assert printable("a\x1b]0;title\x07\n\u202eb") == r"a\x1b]0;title\x07\n\u202eb"
+    assert printable("lone\ud800surrogate.jpg") == "lone\ufffdsurrogate.jpg"
     assert printable("café.jpg") == "café.jpg"
 
 

@@ -168,6 +168,7 @@ def test_a_figure_of_nothing_is_refused(tmp_path):
         plot_summary([], {}, tmp_path / "sweep.png", "Sweep")
 
 
+@pytest.mark.integration
 def test_the_summary_needs_no_tensorflow():
     code = "import sys, femo_jax.evaluate.summary; print('tensorflow' in sys.modules, 'tyro' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

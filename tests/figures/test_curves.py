@@ -68,8 +68,8 @@ def test_the_later_line_of_an_epoch_counts(tmp_path):
         ("", "no finished epoch yet"),
         ('{"epoch": 1', "no finished epoch yet"),
         ("epoch,loss\n1,2\n", "line 1"),
-        (line(1, "train", 1, 0.5) + '{"step": 7}\n', "line 2: not a line of metrics .*step"),
-        ("[1]\n", "line 1: not a line of metrics"),
+        (line(1, "train", 1, 0.5) + '{"step": 7}\n', "line 2: not a record of `femo train`"),
+        ("[1]\n", "line 1: not a record of `femo train`"),
     ],
 )
 def test_not_metrics(tmp_path, contents, message):

@@ -86,6 +86,7 @@ def test_pngs_are_pictures(tmp_path, predictions):
     assert image.shape[1] > 1500 and image.std() > 20
 
 
+@pytest.mark.integration
 def test_leaves_pyplot_alone(tmp_path):
     code = (
         "import sys\n"

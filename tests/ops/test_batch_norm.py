@@ -20,6 +20,12 @@ SHAPES = {
     "first of femonet": (8, 24, 24, 48),
 }
 
+# XLA's own operations are called as they are: a few cases show that the options reach them.
+BY_IMPLEMENTATION = [
+    *((case, "onednn") for case in SHAPES),
+    *((case, "xla") for case in ("odd", "rows")),
+]
+
 
 def drawn(shape):
     """Pictures off centre, scale and bias."""
@@ -42,7 +48,7 @@ def by_flax(x, scale, bias, epsilon=1e-5):
 
 @pytest.mark.parametrize("relu", [False, True])
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-@pytest.mark.parametrize("case", SHAPES)
+@pytest.mark.parametrize(("case", "implementation"), BY_IMPLEMENTATION, indirect=["implementation"])
 def test_is_flaxs(case, dtype, relu, implementation, assert_like_reference):
     assert_like_reference(
         lambda *arrays: batch_norm(*arrays, relu=relu, implementation=implementation)[0],
@@ -65,7 +71,7 @@ def test_epsilon(implementation, assert_like_reference):
 
 @pytest.mark.parametrize("relu", [False, True])
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-@pytest.mark.parametrize("case", SHAPES)
+@pytest.mark.parametrize(("case", "implementation"), BY_IMPLEMENTATION, indirect=["implementation"])
 def test_moments_are_flaxs(case, dtype, relu, implementation):
     x, scale, bias = drawn(SHAPES[case])
     x, scale, bias = jnp.asarray(x, dtype), jnp.float32(scale), jnp.float32(bias)

@@ -64,12 +64,14 @@ def loss_curve(config, ops, split, steps=20):
     return np.array(losses) / 32
 
 
+@pytest.mark.integration
 def test_twenty_steps_agree_in_float32(onednn, train_tiles):
     by_xla, by_onednn = (loss_curve(CONFIG, ops, train_tiles) for ops in ("xla", "onednn"))
     np.testing.assert_allclose(by_onednn, by_xla, rtol=1e-3)
     assert by_xla[-3:].mean() < 0.9 * by_xla[:3].mean()  # weights have moved
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("dtype", ["bfloat16"])
 def test_twenty_steps_in_bfloat16_stay_near(dtype, onednn, train_tiles):
     """A step rounds activations to 8 bits, 0.4 %; over twenty steps the losses part by a few of such roundings."""
@@ -88,6 +90,7 @@ def test_a_loss_that_is_not_finite_is_seen(onednn, train_tiles):
     assert int(state.metrics.first_bad_step) == 0
 
 
+@pytest.mark.integration
 def test_a_run_of_one_goes_on_with_the_other(onednn, train_tiles, validation_tiles, tmp_path):
     config = dataclasses.replace(CONFIG, epochs=1)
     train(config, tmp_path, train_tiles, validation_tiles, SilentReporter(), ops="onednn")
@@ -108,6 +111,7 @@ def test_a_run_of_one_goes_on_with_the_other(onednn, train_tiles, validation_til
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(loaded.variables))
 
 
+@pytest.mark.integration
 def test_a_processor_without_bfloat16_trains_in_float32(onednn, train_tiles, validation_tiles, tmp_path, monkeypatch):
     """The same run as with float32, and its record says so."""
     monkeypatch.setattr("femo_jax.ops.choice.trains_in_bfloat16", lambda: False)

@@ -20,15 +20,18 @@ rng = np.random.default_rng(0)
 dtypes = (jnp.float32, jnp.bfloat16) if library.trains_in_bfloat16() else (jnp.float32,)
 
 
-def run(operation, *arrays):
-    """The operation and its gradients, under jit; nothing may be left undefined."""
+def run(calls):
+    """Operations with their arrays, and their gradients, compiled together; nothing may be left undefined."""
 
     @partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})  # compiles in half the time
-    def both(*arrays):
-        output, pull = jax.vjp(operation, *arrays)
-        return output, pull(jnp.ones_like(output))
+    def all_of(arrays_of_each):
+        results = []
+        for (operation, _), arrays in zip(calls, arrays_of_each, strict=True):
+            output, pull = jax.vjp(operation, *arrays)
+            results.append((output, pull(jnp.ones_like(output))))
+        return results
 
-    for leaf in jax.tree.leaves(both(*arrays)):
+    for leaf in jax.tree.leaves(all_of([arrays for _, arrays in calls])):
         assert np.isfinite(np.asarray(leaf, np.float32)).all()
 
 
@@ -40,17 +43,18 @@ for dtype, (size, channels, features, groups) in product(
     dtypes,
     [((7, 9), 5, 11, 1), ((24, 24), 1, 8, 1), ((7, 6), 17, 20, 1), ((6, 8), 6, 9, 3), ((9, 9), 17, 17, 17)],
 ):
-    x = drawn(2, *size, channels, dtype=dtype)
+    x, calls = drawn(2, *size, channels, dtype=dtype), []
     for extent, strides, padding in [(3, 1, "SAME"), (3, 2, "VALID"), (1, 2, "SAME"), (5, 1, "SAME")]:
         convolve = partial(conv2d, strides=strides, padding=padding, groups=groups, implementation="onednn")
         kernel = drawn(extent, extent, channels // groups, features)
-        run(convolve, x, kernel)
-    run(partial(convolve, relu=True), x, kernel, drawn(features))
+        calls.append((convolve, (x, kernel)))
+    calls.append((partial(convolve, relu=True), (x, kernel, drawn(features))))
     for relu in (False, True):
         norm = partial(batch_norm, relu=relu, implementation="onednn")
-        run(lambda *arrays, norm=norm: norm(*arrays)[0], x, drawn(channels), drawn(channels))
+        calls.append((lambda *arrays, norm=norm: norm(*arrays)[0], (x, drawn(channels), drawn(channels))))
     for pool in (max_pool, avg_pool):
-        run(partial(pool, implementation="onednn"), x)
-        run(partial(pool, window=3, strides=2, padding="SAME", implementation="onednn"), x)
-run(partial(max_pool, window=17, implementation="onednn"), drawn(1, 17, 18, 3))
+        calls.append((partial(pool, implementation="onednn"), (x,)))
+        calls.append((partial(pool, window=3, strides=2, padding="SAME", implementation="onednn"), (x,)))
+    run(calls)
+run([(partial(max_pool, window=17, implementation="onednn"), (drawn(1, 17, 18, 3),))])
 print("every primitive ran")

@@ -180,7 +180,7 @@ def memory():
     return info.uordblks + info.hblkhd, resident
 
 
-@pytest.mark.integration
+@pytest.mark.perf
 def test_memory_does_not_grow(onednn):
     """Over 10,000 steps after a warm-up.
 
