@@ -27,6 +27,15 @@ def cache_folder() -> Path:
     return Path(os.environ.get("FEMO_CACHE") or "~/.cache/femo").expanduser()
 
 
+def can_be_written(folder: Path) -> bool:
+    """Whether files can be written to a folder, which is made if need be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK | os.X_OK)
+
+
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yields a temporary path beside `path`; renames it to `path` when the block ends without an error.

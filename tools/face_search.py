@@ -5,7 +5,8 @@
 True faces are those that overlap a face of the judge, a YuNet model, by more than 0.3 (intersection over union). For
 each image in which femo finds fewer true faces than OpenCV, a line is printed. Measured on 876 images from the web
 with one main face each: femo 786 true faces of 789 boxes in 16.9 s, the default cascade 717 of 728 in 19.5 s, `alt2`
-702 of 708 in 18.9 s (one core); no image with fewer true faces.
+702 of 708 in 18.9 s (one core); no image with fewer true faces. On a portrait photograph of 1200x2133 with 7 small
+faces, femo finds 6 (0.1 s), as does `alt2` (0.4 s); the default cascade finds 7 among 10 boxes (0.5 s).
 """
 
 import argparse

@@ -18,7 +18,7 @@ from femo_jax import __version__
 from femo_jax.cli.console import WarningHandler, print_result, quietly, warn
 from femo_jax.cli.stand_ins import imported_for_help
 from femo_jax.errors import FemoError
-from femo_jax.files import cache_folder
+from femo_jax.files import cache_folder, can_be_written
 
 COMMANDS = {
     "live": "recognise emotions in a camera, stream or video, with a preview",
@@ -125,7 +125,9 @@ def _run(arguments: list[str]) -> int:
         warn(f"no command {name!r}; choose one of {', '.join(COMMANDS)}")
         return 2
     # JAX reads it when it is imported: a network that was compiled once starts at once the next time.
-    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache_folder() / "xla"))
+    cache = cache_folder() / "xla"
+    if can_be_written(cache):
+        os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache))
     logging.basicConfig(level=logging.WARNING, handlers=[WarningHandler()])
     logging.getLogger("absl").setLevel(logging.ERROR)
     with warnings.catch_warnings():

@@ -1,6 +1,5 @@
 """JAX's persistent compilation cache for what live recognition compiles, so that the second start is a fast one."""
 
-import os
 import threading
 import warnings
 import zlib
@@ -12,7 +11,7 @@ from typing import Any
 import jax
 from jax.experimental.compilation_cache import compilation_cache
 
-from femo_jax.files import cache_folder
+from femo_jax.files import cache_folder, can_be_written
 
 _FOLDER, _SHORTEST = "jax_compilation_cache_dir", "jax_persistent_cache_min_compile_time_secs"
 
@@ -30,7 +29,7 @@ def persistent_cache() -> Iterator[None]:
     """
     with _lock, _repairing(), _option(_SHORTEST, 0.0):  # JAX keeps by default what took a second
         folder = cache_folder() / "xla"
-        if getattr(jax.config, _FOLDER) is not None or not _can_be_written(folder):
+        if getattr(jax.config, _FOLDER) is not None or not can_be_written(folder):
             yield
             return
         with _option(_FOLDER, str(folder)):
@@ -94,11 +93,3 @@ def _option(name: str, value: object) -> Iterator[None]:
         yield
     finally:
         jax.config.update(name, before)
-
-
-def _can_be_written(folder: Path) -> bool:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return False
-    return os.access(folder, os.W_OK | os.X_OK)

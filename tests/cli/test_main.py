@@ -266,3 +266,14 @@ def test_help_shows_an_example_and_no_none(command, capsys):
     help_text = " ".join(re.sub("[│╭╮╰╯─]", " ", capsys.readouterr().out).split())
     assert f"Example: femo {' '.join(command)}" in help_text
     assert not re.search(r"\(default: (None)?\)|None[,}|]|\(optional\)|default if used", help_text)
+
+
+def test_a_cache_that_cannot_be_written_is_not_given_to_jax(tmp_path, monkeypatch, capsys):
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR", raising=False)
+    for cache, expected in ((tmp_path / "file" / "cache", None), (tmp_path / "new", str(tmp_path / "new" / "xla"))):
+        monkeypatch.setenv("FEMO_CACHE", str(cache))
+        with pytest.raises(SystemExit):
+            main(["predict", "--help"])
+        assert os.environ.get("JAX_COMPILATION_CACHE_DIR") == expected
+    monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR")

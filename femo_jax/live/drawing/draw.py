@@ -33,7 +33,7 @@ from femo_jax.live.results import FaceEmotion
 _GREY = (128, 128, 128)
 _DASH = 8  # length of a dash as a multiple of the width of its line
 _MOST_DASHES = 15  # on each side of an uncertain face
-_MOST_COVERED = 0.1  # part of a panel that may lie on other faces; on text, a quarter of that
+_MOST_COVERED = 0.1  # part of a panel that may lie on text, which counts fourfold
 _BRIGHTNESS = 0.25  # of the frame that shines through
 _QUIET: Color = (185, 185, 185)
 _TRACK: Color = (70, 70, 70)

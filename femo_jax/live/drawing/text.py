@@ -149,7 +149,8 @@ class Layout:
         """Begins with the faces alone."""
         self.width = width
         self.height = height
-        self._taken = np.array(faces, np.float64).reshape(-1, 4)
+        self._faces = np.array(faces, np.float64).reshape(-1, 4)
+        self._taken = self._faces
         self._costs = np.ones(len(faces))
 
     def take(self, candidates: Sequence[Box]) -> Box:
@@ -165,12 +166,19 @@ class Layout:
     def take_free(self, candidates: Sequence[Box], most: float, owner: Box) -> Box | None:
         """Like `take`, but takes nothing, and returns None, where even the best place is not free.
 
+        A free place covers nothing of any face but its owner.
+
         Args:
           candidates: at least one, the best first.
-          most: the part of a free place that may at most be taken by others; text counts fourfold.
+          most: the part of a free place that may at most be taken by text, which counts fourfold.
           owner: the face that the place belongs to, of which it may cover less than half.
         """
-        place, covered = self._best(candidates)
+        others = self._faces[(self._faces != owner).any(axis=1)]
+        places = self._moved_inside(candidates)
+        free = places[~(_intersections(places, others) > 0).any(axis=1)]
+        if not len(free):
+            return None
+        place, covered = self._best([Box(*each) for each in free.tolist()])
         own = _intersections(np.array([place]), np.array([owner])).item()
         if covered - own > most * place.w * place.h or own > owner.w * owner.h / 2:
             return None
@@ -179,14 +187,18 @@ class Layout:
 
     def _best(self, candidates: Sequence[Box]) -> tuple[Box, float]:
         """The best place, and what it covers."""
-        places = np.array(candidates, np.float64)
+        places = self._moved_inside(candidates)
         sizes = places[:, 2:]
-        # What is larger than the frame begins at its left or upper edge.
-        places[:, :2] = np.maximum(np.minimum(places[:, :2], (self.width, self.height) - sizes), 0)
         covered = _intersections(places, self._taken) @ self._costs
         rank = _COST_OF_RANK * np.arange(len(places)) * sizes.prod(axis=1)
         chosen = int((covered + rank).argmin())
         return Box(*places[chosen].tolist()), float(covered[chosen])
+
+    def _moved_inside(self, candidates: Sequence[Box]) -> np.ndarray:
+        """The places `[n, 4]`, inside the frame; what is larger than it begins at its left or upper edge."""
+        places = np.array(candidates, np.float64)
+        places[:, :2] = np.maximum(np.minimum(places[:, :2], (self.width, self.height) - places[:, 2:]), 0)
+        return places
 
     def _take(self, place: Box) -> None:
         self._taken = np.vstack([self._taken, place])

@@ -44,6 +44,19 @@ def test_no_other_face_is_hidden():
     assert _place(crowd[20], others=crowd) is None
 
 
+@pytest.mark.parametrize("distance", [0, 10, 60, 130, 150])
+def test_panels_of_neighbours_do_not_touch_the_other_face(distance):
+    boxes = [Box(100, 150, 100, 100), Box(200 + distance, 150, 100, 100), Box(200, 265, 60, 60)]
+    layout = Layout(640, 480, boxes)
+    for box in boxes:
+        panel = place_panel(_face(), box, 9.0, 4, layout)
+        for other in boxes:
+            if panel is not None and other != box:
+                x, y, w, h = panel.box
+                apart = x >= other.x + other.w or x + w <= other.x or y >= other.y + other.h or y + h <= other.y
+                assert apart, (panel.box, other)
+
+
 def test_a_frame_too_small_for_text_gets_no_panel():
     assert _place(Box(5, 5, 20, 20), width=40, height=40) is None
     assert _place(Box(20, 20, 40, 40), width=160, height=80).capital < 9

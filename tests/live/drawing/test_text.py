@@ -134,7 +134,8 @@ def test_a_place_that_is_not_free_is_not_taken():
     face = Box(50, 50, 20, 20)
     layout = Layout(100, 100, [Box(0, 0, 50, 50), face])
     assert layout.take_free([Box(10, 10, 20, 20)], 0.1, owner=face) is None
-    assert layout.take_free([Box(30, 49, 20, 20)], 0.1, owner=face) == Box(30, 49, 20, 20)
+    assert layout.take_free([Box(30, 49, 20, 20)], 0.1, owner=face) is None  # covers a row of the other face
+    assert layout.take_free([Box(30, 50, 20, 20)], 0.1, owner=face) == Box(30, 50, 20, 20)
 
 
 def test_the_owner_may_be_covered_by_less_than_half():
