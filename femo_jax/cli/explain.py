@@ -81,7 +81,7 @@ def run(options: Options) -> int:
     geometry = WHOLE_IMAGE if cropped else recognizer.detector.geometry
     found, faces = [], 0
     for path, image in read_named(paths, unreadable):  # one at a time, of which the crops alone are kept
-        (result,) = recognize_stills(recognizer, [image], whole=cropped)
+        (result,) = recognize_stills(recognizer, [image], cropped=cropped)
         faces += len(result.faces)
         figure.check_count(faces)
         boxes = [face.box for face in result.faces]

@@ -165,11 +165,11 @@ def _recognition(recognizer: EmotionRecognizer, options: Options) -> Callable[[F
     recognizer.uncertain_below = options.track.uncertain_below
     recognizer.min_contrast = options.track.min_contrast
     stream = recognizer.stream(StreamConfig(search=options.search, track=options.track))
-    whole = options.faces == "cropped"
+    cropped = options.faces == "cropped"
 
     def recognize(frame: Frame) -> FrameResult:
-        if whole or frame.still:
-            return recognize_stills(recognizer, [InputImage(frame.image)], whole=whole, time=frame.time)[0]
+        if cropped or frame.still:
+            return recognize_stills(recognizer, [InputImage(frame.image)], cropped=cropped, time=frame.time)[0]
         return stream(frame.image, frame.time)
 
     return recognize

@@ -76,7 +76,7 @@ def run(options: Options) -> int:
         failures: list[str] = []
         predictions = []
         for batch in _batches(read_named(_with_bar(paths), unreadable)):
-            results = recognize_stills(recognizer, [image for _, image in batch], whole=options.faces == "cropped")
+            results = recognize_stills(recognizer, [image for _, image in batch], cropped=options.faces == "cropped")
             for (path, image), result in zip(batch, results, strict=True):
                 prediction = Prediction(path, result, addresses.get(path))
                 predictions.append(prediction)

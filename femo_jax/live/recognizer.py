@@ -3,6 +3,7 @@
 import itertools
 import os
 import time as clock
+import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -132,7 +133,7 @@ class EmotionRecognizer:
         image = _input(image)
         return self._faces(image, self.detector.detect(image), self.detector.geometry)
 
-    def whole(self, image: ImageLike | InputImage) -> FaceEmotion:
+    def cropped(self, image: ImageLike | InputImage) -> FaceEmotion:
         """The emotion of an image that is a face and nothing else, as those of FER-2013 are.
 
         Of an image that is not square, the square of the same area around its middle is taken; where that leaves the
@@ -147,6 +148,11 @@ class EmotionRecognizer:
         """
         image = _input(image)
         return self._faces(image, [image.box], WHOLE_IMAGE)[0]
+
+    def whole(self, image: ImageLike | InputImage) -> FaceEmotion:
+        """Deprecated name of `cropped`."""
+        warnings.warn("EmotionRecognizer.whole is deprecated; use cropped", DeprecationWarning, stacklevel=2)
+        return self.cropped(image)
 
     def classify(self, faces: np.ndarray) -> np.ndarray:
         """Calibrated probabilities of the emotions of cropped faces.
@@ -221,28 +227,28 @@ def _input(image: ImageLike | InputImage) -> InputImage:
 
 
 def recognize_stills(
-    recognizer: EmotionRecognizer, images: Sequence[InputImage], *, whole: bool = False, time: float = 0.0
+    recognizer: EmotionRecognizer, images: Sequence[InputImage], *, cropped: bool = False, time: float = 0.0
 ) -> list[FrameResult]:
     """Recognises images that have nothing to do with each other; all their faces are classified together.
 
     Args:
       recognizer: finds and classifies.
       images: one or more.
-      whole: each image is one face and nothing else: no detection.
+      cropped: each image is one face and nothing else: no detection.
       time: given to all results, in seconds.
 
     Returns:
-      A result an image, in their order, with faces as `recognizer` (or `recognizer.whole`) gives them. The time of
+      A result an image, in their order, with faces as `recognizer` (or `recognizer.cropped`) gives them. The time of
       inference is shared out evenly.
     """
     found, detection_ms = [], []
     for image in images:
         began = clock.perf_counter()
-        found.append([image.box] if whole else recognizer.detector.detect(image))
+        found.append([image.box] if cropped else recognizer.detector.detect(image))
         detection_ms.append(1000 * (clock.perf_counter() - began))
 
     began = clock.perf_counter()
-    geometry = WHOLE_IMAGE if whole else recognizer.detector.geometry
+    geometry = WHOLE_IMAGE if cropped else recognizer.detector.geometry
     crops = [
         crop_faces(image.grey, boxes, geometry, recognizer.model.image_size)
         for image, boxes in zip(images, found, strict=True)
@@ -259,7 +265,7 @@ def recognize_stills(
             height=image.height,
             detection_ms=detection_ms[index],
             inference_ms=inference_ms,
-            full_scan=not whole,
+            full_scan=not cropped,
         )
         for index, image in enumerate(images)
     ]

@@ -95,7 +95,7 @@ def test_each_face_is_explained_by_its_own_crop(folder, capsys, recognizer):
 
 
 def test_emotions_can_be_chosen(folder, capsys, recognizer):
-    probabilities = recognizer.whole(cv2.imread("dark.png")).probabilities
+    probabilities = recognizer.cropped(cv2.imread("dark.png")).probabilities
     likely = [EMOTIONS[index] for index in np.argsort(-probabilities)]
     for options, labels in (([], likely[:1]), (["--top", "3"], likely[:3]), (["--emotion", likely[5]], [likely[5]])):
         assert main(["explain", "dark.png", "--faces", "cropped", "--steps", "1", "--json", "-", *options]) == 0

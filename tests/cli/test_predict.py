@@ -120,7 +120,7 @@ def test_many_images_are_recognised_as_one_by_one(folder, capsys, monkeypatch, r
     for index in range(7):
         image = rng.integers(0, 255, (60, 80, 3), np.uint8)
         cv2.imwrite(f"more/{index}.png", image)
-        expected.append(recognizer.whole(image).probabilities)
+        expected.append(recognizer.cropped(image).probabilities)
     Path("more/bright.png").unlink()
     assert main(["predict", "more", "--faces", "cropped", "--json", "-"]) == 0
     records = json.loads(capsys.readouterr().out)

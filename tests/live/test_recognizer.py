@@ -104,7 +104,7 @@ def test_nothing_is_compiled_after_loading(recognizer, faces, frame, caplog):
         for count in (0, 1, 2, 3, 5, 18, 40):
             recognizer.classify(faces[:count])
         recognizer(frame)
-        recognizer.whole(frame)
+        recognizer.cropped(frame)
         assert "ompil" not in caplog.text
         jax.jit(lambda x: x + 12345)(1)
         assert "Compiling" in caplog.text  # the test sees what is compiled
@@ -213,13 +213,13 @@ def test_every_form_of_a_picture_gives_the_same(recognizer, frame):
     "image", [np.zeros((0, 0, 3), np.uint8), np.full((8, 8), np.nan), np.zeros((8, 8, 2), np.uint8), 7]
 )
 def test_what_is_no_picture(recognizer, image):
-    for recognize in (recognizer, recognizer.whole):
+    for recognize in (recognizer, recognizer.cropped):
         with pytest.raises(ValueError, match=r"image|numpy"):
             recognize(image)
 
 
 def test_a_picture_that_is_a_face(recognizer, faces, expected):
-    face = recognizer.whole(faces[3])
+    face = recognizer.cropped(faces[3])
     np.testing.assert_allclose(face.probabilities, expected[3], atol=1e-5)
     assert face.box == (0, 0, 48, 48)
     assert face.label == EMOTIONS[expected[3].argmax()]
@@ -227,7 +227,7 @@ def test_a_picture_that_is_a_face(recognizer, faces, expected):
 
 def test_a_large_picture_that_is_a_face(recognizer, faces, expected):
     large = faces[3].repeat(5, axis=0).repeat(5, axis=1)
-    face = recognizer.whole(np.stack([large] * 3, axis=-1))
+    face = recognizer.cropped(np.stack([large] * 3, axis=-1))
     np.testing.assert_allclose(face.probabilities, expected[3], atol=1e-5)
     assert face.box == (0, 0, 240, 240)
 

@@ -40,7 +40,7 @@ def test_paths_and_images_of_pillow_are_taken_as_arrays_are(recognizer, bgr, tmp
         (face,) = recognizer(image)
         np.testing.assert_array_equal(recognizer.detector.seen, bgr)
         assert face.box == Box(2, 2, 20, 20)
-        assert recognizer.whole(image).box == Box(0, 0, 40, 30)
+        assert recognizer.cropped(image).box == Box(0, 0, 40, 30)
 
 
 def test_a_path_without_an_image_and_none_are_named(recognizer, tmp_path):
@@ -86,3 +86,10 @@ def test_a_forked_process_is_told_to_load_or_spawn(recognizer):
 
 def test_public_names_are_listed():
     assert set(femo_jax.__all__) <= set(dir(femo_jax))
+
+
+def test_the_old_name_of_cropped_still_works(recognizer):
+    image = np.random.default_rng(0).integers(0, 256, (48, 48), np.uint8)
+    with pytest.warns(DeprecationWarning, match="use cropped"):
+        face = recognizer.whole(image)
+    assert (face.label, face.confidence) == (recognizer.cropped(image).label, recognizer.cropped(image).confidence)

@@ -53,9 +53,9 @@ def test_many_pictures_are_recognised_as_one_by_one(recognizer, pictures):
 
 
 def test_whole_pictures_are_recognised_as_one_by_one(recognizer, pictures):
-    results = recognize_stills(recognizer, pictures, whole=True)
+    results = recognize_stills(recognizer, pictures, cropped=True)
     for picture, result in zip(pictures, results, strict=True):
-        assert_same(result.faces, [recognizer.whole(picture)])
+        assert_same(result.faces, [recognizer.cropped(picture)])
         assert not result.full_scan
 
 
@@ -95,8 +95,8 @@ def test_no_face_at_all(recognizer, pictures):
 def test_faces_without_contrast_are_uncertain_whatever_their_confidence(recognizer, pictures, monkeypatch, image):
     monkeypatch.setattr(recognizer, "uncertain_below", 0.0)
     noise = pictures[0].grey.copy()
-    assert not recognizer.whole(noise).uncertain
-    face = recognizer.whole(image(noise))
+    assert not recognizer.cropped(noise).uncertain
+    face = recognizer.cropped(image(noise))
     assert face.uncertain and face.contrast < 8
     pixels = image(noise)
     pixels[0, 0] = 1  # one face
@@ -104,4 +104,4 @@ def test_faces_without_contrast_are_uncertain_whatever_their_confidence(recogniz
     (result,) = recognize_stills(recognizer, [InputImage(pixels)])
     assert [face.uncertain for face in result.faces] == [True]
     monkeypatch.setattr(recognizer, "min_contrast", 0.0)
-    assert not recognizer.whole(image(noise)).uncertain
+    assert not recognizer.cropped(image(noise)).uncertain

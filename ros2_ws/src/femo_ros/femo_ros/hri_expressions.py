@@ -174,7 +174,7 @@ class ExpressionPipeline:
     def _smoothed(self, face: str, crop: InputImage, now: float) -> FaceEmotion:
         """The emotion of a crop, after those of the same face before it."""
         config = self._settings.track
-        still = self._recognizer.whole(crop)
+        still = self._recognizer.cropped(crop)
         before = self._tracks.get(face)
         if before is None:
             track = _Track(first_emotion(np.asarray(still.probabilities), still.contrast), now, now)
