@@ -84,3 +84,11 @@ def test_readme_is_short_and_begins_with_one_sentence_an_image_and_the_models():
     first_screen = "\n".join(lines[:30])
     assert re.search(r"!\[.+\]\(https://", first_screen)
     assert "femonet-base" in first_screen and "femonet-small" in first_screen
+
+
+def test_every_environment_variable_is_explained():
+    sources = [path for suffix in ("py", "cc", "h") for path in (ROOT / "femo_jax").rglob(f"*.{suffix}")]
+    read = {name for path in sources for name in re.findall(r'"(FEMO_[A-Z_]+)"', path.read_text("utf-8"))}
+    assert {"FEMO_CACHE", "FEMO_WINOGRAD"} <= read
+    explained = set(re.findall(r"^\| `(FEMO_[A-Z_]+)` \|", (ROOT / "docs" / "faq.md").read_text("utf-8"), re.MULTILINE))
+    assert explained == read
