@@ -1,6 +1,7 @@
 """Whether a network can be trained, evaluated, saved and exported, found out in abstract steps without computing."""
 
 import json
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -8,10 +9,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import serialization
+from flax.traverse_util import unflatten_dict
 
 from femo_jax.emotions import NUM_EMOTIONS
 from femo_jax.errors import ConfigError
-from femo_jax.models import create_model
+from femo_jax.models import Limits, create_model, outline
 from femo_jax.preprocess import IMAGE_SIZE
 from femo_jax.train.config import TrainConfig
 
@@ -20,18 +22,22 @@ def check_network(config: TrainConfig) -> None:
     """Checks in abstract steps that a configuration's network can go all the way from training to a model file.
 
     Raises:
-      ConfigError: the network cannot be built, or fails in a training step, an evaluation, a checkpoint or an export;
-        the message names which.
+      ConfigError: the network cannot be built, exceeds `femo_jax.models.Limits`, or fails in a training step, an
+        evaluation, a checkpoint or an export; the message names which.
     """
     network = create_model(config.model, **config.model_options)
+    limits = Limits.from_environment()
     try:
-        variables = jax.eval_shape(lambda: network.init(jax.random.key(0), _image(IMAGE_SIZE), train=False))
-    # What comes of sizes that make no network depends on the network.
-    except Exception as error:
+        shapes = outline(network, IMAGE_SIZE, limits).shapes
+    except ConfigError as error:
+        reason = str(error).removeprefix("the network cannot be built: ").strip().partition("\n")[0][:300]
         raise ConfigError(
-            f"{config.model} cannot be built with these model_options ({_short(error)}). `femo models` lists the"
-            " networks and their options"
+            f"{config.model} cannot be built with these model_options ({reason}). `femo models` lists the networks and"
+            " their options"
         ) from error
+    variables = unflatten_dict(
+        {name: jax.ShapeDtypeStruct(size, jnp.float32) for name, size in shapes.items()}, sep="/"
+    )
     if config.low_res_epochs:
         try:
             jax.eval_shape(lambda given: network.apply(given, _image(config.low_res_size), train=False), variables)
@@ -46,7 +52,7 @@ def check_network(config: TrainConfig) -> None:
             " only"
         )
     _check_steps(config, network)
-    _check_export(config, variables)
+    _check_export(config, shapes, limits)
 
 
 def _check_steps(config: TrainConfig, network: Any) -> None:
@@ -87,19 +93,18 @@ def _check_steps(config: TrainConfig, network: Any) -> None:
         )
 
 
-def _check_export(config: TrainConfig, variables: Any) -> None:
+def _check_export(config: TrainConfig, shapes: Mapping[str, tuple[int, ...]], limits: Limits) -> None:
     """A model file stores the network's options as JSON: built from them, the network must be the same."""
     from femo_jax.train.checkpoints import network_options
 
     try:
         options = json.loads(json.dumps(network_options(config.model, config.model_options), allow_nan=False))
-        network = create_model(config.model, **options)
-        rebuilt = jax.eval_shape(lambda: network.init(jax.random.key(0), _image(IMAGE_SIZE), train=False))
+        rebuilt = outline(create_model(config.model, **options), IMAGE_SIZE, limits).shapes
     except Exception as error:
         raise ConfigError(
             f"{config.model} cannot be exported ({_short(error)}). Its fields need defaults that JSON can store"
         ) from error
-    if jax.tree.map(lambda leaf: leaf.shape, rebuilt) != jax.tree.map(lambda leaf: leaf.shape, variables):
+    if rebuilt != shapes:
         raise ConfigError(f"{config.model} cannot be exported: built from its options as JSON, it has other weights")
 
 
