@@ -36,8 +36,8 @@ from node_server import LIBRARIES, load_libraries
 PACKAGE = Path(__file__).parents[2] / "ros2_ws" / "src" / "femo_ros"
 """The sources of femo_ros, which come before the installed copy: tests never run yesterday's code."""
 
-DEADLINE = 30.0
-"""Seconds that a wait may take: discovery alone can take three, and the machine may have other work."""
+DEADLINE = 120.0
+"""Seconds that a wait may take: discovery alone can take three, and on a loaded machine a node starts in a minute."""
 
 ASK_AGAIN = 5.0
 """Seconds after which a question to a service is asked anew."""
