@@ -222,7 +222,9 @@ def _input(image: ImageLike | InputImage) -> InputImage:
     if image is None:
         raise ValueError("the image is None, as cv2.imread returns it for a file that it cannot read. Check the path.")
     if hasattr(image, "convert") and hasattr(image, "getbands"):  # of Pillow, which femo does not need
-        image = np.asarray(image.convert("RGBA"))[..., [2, 1, 0, 3]]
+        from PIL import ImageOps
+
+        image = np.asarray(ImageOps.exif_transpose(image).convert("RGBA"))[..., [2, 1, 0, 3]]
     return InputImage.of(image)
 
 

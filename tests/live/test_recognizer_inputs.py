@@ -43,6 +43,16 @@ def test_paths_and_images_of_pillow_are_taken_as_arrays_are(recognizer, bgr, tmp
         assert recognizer.cropped(image).box == Box(0, 0, 40, 30)
 
 
+def test_an_image_of_pillow_is_turned_as_its_exif_orientation_says(recognizer, bgr, tmp_path):
+    rgb = np.ascontiguousarray(bgr[..., ::-1])
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be shown turned by 90 degrees clockwise
+    Image.fromarray(rgb).save(tmp_path / "turned.png", exif=exif)
+    with Image.open(tmp_path / "turned.png") as image:
+        recognizer(image)
+    np.testing.assert_array_equal(recognizer.detector.seen, cv2.rotate(bgr, cv2.ROTATE_90_CLOCKWISE))
+
+
 def test_a_path_without_an_image_and_none_are_named(recognizer, tmp_path):
     with pytest.raises(SourceError, match=r"missing\.png"):
         recognizer(tmp_path / "missing.png")
