@@ -167,7 +167,8 @@ CLAIMS: dict[str, list[Claim]] = {
     ],
     "docs/quickstart.md": [Claim("Python 3.10 to 3.13", [PYTHON, PYTHON])],
     "docs/recognise.md": [
-        Claim("2,005 true faces", [read("benchmarks/results/live.json")["femo"]["stream"]["faces_there"]])
+        Claim("more than 100,000,000 pixels", [fact("FEMO_MAX_IMAGE_PIXELS in femo_jax/live/sources/image_size.py")]),
+        Claim("2,005 true faces", [read("benchmarks/results/live.json")["femo"]["stream"]["faces_there"]]),
     ],
     "docs/evaluate.md": [
         Claim("its 95 % interval", [INTERVAL]),
