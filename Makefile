@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
 ROS := $(VENV)/ros/.built
 ROS_SOURCES := $(shell find ros2_ws -type f -not -path '*/__pycache__/*' -not -path '*/.pytest_cache/*')
 
@@ -32,6 +34,7 @@ setup: $(INSTALLED)
 $(INSTALLED): pyproject.toml requirements/dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 10) <= sys.version_info[:2] <= (3, 13) else "training and ROS 2 have packages for Python 3.10 to 3.13: make PYTHON=python3.11 ...")'
 	$(PYTHON) -m venv $(VENV)
+	@echo "installing femo and what it is trained and tested with into $(VENV); this takes some minutes"
 	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	$(BIN)/python -m femo_jax.ops.native

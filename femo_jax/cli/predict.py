@@ -15,7 +15,7 @@ from femo_jax.cli.arguments import Images, OptionalModel, OutputFile, check_outp
 from femo_jax.cli.console import STANDARD_OUTPUT, counted, error_console, give_json, note, print_table, warn, wrote
 from femo_jax.cli.images import downloaded, find_named, is_animation, read_named
 from femo_jax.cli.parsing import parse
-from femo_jax.errors import ConfigError, FemoError
+from femo_jax.errors import ConfigError, FemoError, SourceError
 from femo_jax.files import printable, write_text
 from femo_jax.live.config import DetectorConfig, DrawConfig
 from femo_jax.live.image import InputImage
@@ -70,6 +70,8 @@ def run(options: Options) -> int:
         paths = [*named, *addresses]
         outputs = {"--json": options.json, "--csv": options.csv, "--output": options.output}
         check_outputs(outputs, inputs=paths, model=options.model)
+        if not paths:
+            raise _nothing(options)
         copies = AnnotatedFolder(options.output, paths, options.draw) if options.output is not None else None
         recognizer = EmotionRecognizer.load(options.model, options.detector)
         animations = 0
@@ -84,12 +86,14 @@ def run(options: Options) -> int:
                 if copies is not None:
                     _attempt(failures, copies.write, prediction, image.bgr)
 
+    if not predictions:
+        raise _nothing(options)
     _write(predictions, options, failures)
     empty = [prediction.result for prediction in predictions if not prediction.result.faces]
     if empty:
         smallest = max(options.detector.sizes(each.width, each.height, still=True)[0] for each in empty)
         note(
-            f"no face of {smallest:.0f} pixels or more in {counted(len(empty), 'image')};"
+            f"no face of {max(smallest, 1):.0f} px or more in {counted(len(empty), 'image')};"
             " --detector.min-size PIXELS searches for smaller ones"
         )
     counts = [
@@ -102,6 +106,13 @@ def run(options: Options) -> int:
     ]
     note(", ".join(f"{name}: {count:,}" for name, count in counts[:3] + [pair for pair in counts[3:] if pair[1]]))
     return 1 if unreadable or failures else 0
+
+
+def _nothing(options: Options) -> SourceError:
+    places = ", ".join(printable(place) for place in options.images)
+    return SourceError(
+        f"no image to recognise in {places}. Name images, or folders of them; femo live takes clips and cameras."
+    )
 
 
 def _attempt(failures: list[str], write: Callable[..., None], *arguments: Any) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from jax.tree_util import Partial
 
 from femo_jax.emotions import EMOTIONS
-from femo_jax.errors import FemoError, ModelFileError
+from femo_jax.errors import ConfigError, FemoError, ModelFileError
 from femo_jax.live.compile_cache import persistent_cache
 from femo_jax.live.config import DetectorConfig, StreamConfig, TrackConfig
 from femo_jax.live.detection import Detector, create_detector
@@ -106,6 +106,11 @@ class EmotionRecognizer:
         """
         if detector is None or isinstance(detector, DetectorConfig):
             detector = create_detector(detector or DetectorConfig())
+        elif not hasattr(detector, "detect"):
+            raise ConfigError(
+                f"detector is {detector!r}; expected a DetectorConfig, such as"
+                " DetectorConfig(kind='yunet', model=FILE), or an object with a method `detect`."
+            )
         return cls(load_model(path), detector, batch_sizes=batch_sizes)
 
     def __repr__(self) -> str:

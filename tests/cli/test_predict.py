@@ -94,6 +94,15 @@ def test_what_cannot_be_read_is_reported_and_counted(folder, capsys):
     assert "femo: images: 2, faces: 1, unreadable: 3\n" in errors
 
 
+def test_where_there_is_no_image_at_all_nothing_is_written(folder, capsys):
+    Path("empty").mkdir()
+    for places in (["empty"], ["nowhere.png"], ["nothing-*.png"]):
+        assert main(["predict", *places, "--json", "faces.json", "--output", "copies"]) == 2
+        assert f"no image to recognise in {places[0]}" in capsys.readouterr().err
+        assert not Path("faces.json").exists()
+        assert not Path("copies").exists()
+
+
 def test_an_image_that_is_named_twice_is_recognised_once(folder, capsys):
     assert main(["predict", "bright.png", "*right.png", "--json", "-"]) == 0
     assert len(json.loads(capsys.readouterr().out)) == 1

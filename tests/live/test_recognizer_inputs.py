@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 import femo_jax
-from femo_jax.errors import FemoError, SourceError
+from femo_jax.errors import ConfigError, FemoError, SourceError
 from femo_jax.live.image import Box, CropGeometry
 from femo_jax.live.recognizer import EmotionRecognizer
 
@@ -58,6 +58,11 @@ def test_a_path_without_an_image_and_none_are_named(recognizer, tmp_path):
         recognizer(tmp_path / "missing.png")
     with pytest.raises(ValueError, match=r"None, as cv2\.imread returns"):
         recognizer(None)
+
+
+def test_a_detector_by_its_name_is_refused():
+    with pytest.raises(ConfigError, match=r"DetectorConfig\(kind='yunet'"):
+        EmotionRecognizer.load("small", detector="yunet")
 
 
 def test_its_text_names_model_and_detector(recognizer):
