@@ -145,7 +145,7 @@ def test_images_stand_alone(tmp_path):
 
 @pytest.mark.parametrize(("limit", "uncertain"), [("0", False), ("1", True)])
 def test_faces_of_images_are_uncertain_below_the_same_limit(tmp_path, limit, uncertain):
-    cv2.imwrite(str(tmp_path / "a.png"), np.full((90, 120, 3), 99, np.uint8))
+    cv2.imwrite(str(tmp_path / "a.png"), np.random.default_rng(0).integers(0, 255, (90, 120, 3), np.uint8))
     log = tmp_path / "live.jsonl"
     assert main(["live", str(tmp_path / "a.png"), "--log", str(log), "--track.uncertain-below", limit]) == 0
     assert [face["uncertain"] for face in records(log)[0]["faces"]] == [uncertain]
