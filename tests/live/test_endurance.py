@@ -18,6 +18,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 
 from endurance import CROWD_SIZES, endure
 
+pytestmark = pytest.mark.perf
+
 
 @pytest.fixture(scope="module")
 def clip():
