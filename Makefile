@@ -19,7 +19,7 @@ help:
 	@echo "make check        run the fast unit tests only"
 	@echo "make perf         run the tests that measure time and memory, one after the other"
 	@echo "make ros          build the ROS 2 workspace, with ROS 2 from wheels where none is sourced; needs no make setup"
-	@echo "make docs         build the documentation site into site/, warnings are errors"
+	@echo "make docs         build the documentation site into site/, warnings are errors; run the blocks of README"
 	@echo "make lint         ruff and pyright"
 	@echo "make format       ruff format and the fixes that ruff can make"
 	@echo "make pythons      smoke test in fresh environments of every Python from 3.10 on"
@@ -61,16 +61,17 @@ ORDER :=
 
 test: setup ros
 	. $(VENV)/ros/env.sh && \
-	  $(PYTEST) $(if $(filter random,$(ORDER)),-n 2 --random-order,$(PARALLEL)) -m "not perf" tests ros2_ws/src
+	  $(PYTEST) $(if $(filter random,$(ORDER)),-n 2 --random-order,$(PARALLEL)) -m "not perf and not docs" tests ros2_ws/src
 
 check: setup
-	$(PYTEST) $(PARALLEL) -m "not integration and not ros and not real_data and not perf" tests
+	$(PYTEST) $(PARALLEL) -m "not integration and not ros and not real_data and not perf and not docs" tests
 
 perf: setup ros
 	. $(VENV)/ros/env.sh && $(PYTEST) -m perf tests ros2_ws/src
 
 docs: setup
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir site
+	$(PYTEST) -m docs tests/docs
 
 lint: setup
 	$(BIN)/ruff check .
