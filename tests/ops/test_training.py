@@ -100,8 +100,8 @@ def test_a_run_of_one_goes_on_with_the_other(onednn, train_tiles, validation_til
     said = []
 
     class Listens(SilentReporter):
-        def say(self, text):
-            said.append(text)
+        def report(self, message):
+            said.append(message)
 
     config = dataclasses.replace(CONFIG, epochs=2)
     train(config, tmp_path, train_tiles, validation_tiles, Listens(), ops="xla")
