@@ -123,6 +123,14 @@ def _data_files(path: Path) -> Iterator[Path]:
         yield from path.rglob("*")
 
 
+DEPRECATED_DETECTOR_OPTIONS = {
+    "--detector.smallest": "--detector.min-size",
+    "--detector.largest": "--detector.max-size",
+    "--detector.score": "--detector.score-threshold",
+}
+"""Names that options of the detector had, in every command that has them."""
+
+
 def replace_deprecated(
     arguments: Sequence[str],
     options: Mapping[str, str],

@@ -11,7 +11,14 @@ import tyro
 from rich.console import Console
 from rich.markup import escape
 
-from femo_jax.cli.arguments import Flag, OptionalModel, OutputFile, check_outputs, replace_deprecated
+from femo_jax.cli.arguments import (
+    DEPRECATED_DETECTOR_OPTIONS,
+    Flag,
+    OptionalModel,
+    OutputFile,
+    check_outputs,
+    replace_deprecated,
+)
 from femo_jax.cli.console import STANDARD_OUTPUT, error_console, note, warn, wrote
 from femo_jax.cli.parsing import parse
 from femo_jax.errors import ConfigError, SourceError
@@ -30,9 +37,7 @@ from femo_jax.live.sources.images import find_images
 from femo_jax.signals import stop_request
 
 DEPRECATED_OPTIONS = {
-    "--detector.smallest": "--detector.min-size",
-    "--detector.largest": "--detector.max-size",
-    "--detector.score": "--detector.score-threshold",
+    **DEPRECATED_DETECTOR_OPTIONS,
     "--search.window": "--search.window-scale",
     "--search.scales": "--search.scale-range",
     "--track.born-after": "--track.min-hits",

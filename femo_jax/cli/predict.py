@@ -11,7 +11,14 @@ from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
 
-from femo_jax.cli.arguments import Images, OptionalModel, OutputFile, check_outputs, replace_deprecated
+from femo_jax.cli.arguments import (
+    DEPRECATED_DETECTOR_OPTIONS,
+    Images,
+    OptionalModel,
+    OutputFile,
+    check_outputs,
+    replace_deprecated,
+)
 from femo_jax.cli.console import STANDARD_OUTPUT, counted, error_console, give_json, note, print_table, warn, wrote
 from femo_jax.cli.images import downloaded, find_named, is_animation, read_named
 from femo_jax.cli.parsing import parse
@@ -23,11 +30,6 @@ from femo_jax.live.output.records import AnnotatedFolder, Prediction, csv_text
 from femo_jax.live.recognizer import EmotionRecognizer, recognize_stills
 from femo_jax.live.sources.addresses import is_address
 
-DEPRECATED_OPTIONS = {
-    "--detector.smallest": "--detector.min-size",
-    "--detector.largest": "--detector.max-size",
-    "--detector.score": "--detector.score-threshold",
-}
 DEPRECATED_VALUES = {"--faces": {"whole": "cropped"}}
 
 _IMAGES_HELP = "Files, folders, patterns such as 'holiday/**/*.jpg', or http(s) addresses."
@@ -187,4 +189,4 @@ def _print_table(predictions: Sequence[Prediction]) -> None:
 
 def main(argv: list[str]) -> int:
     """Runs `femo predict`; returns the exit code."""
-    return run(parse(Options, "femo predict", replace_deprecated(argv, DEPRECATED_OPTIONS, DEPRECATED_VALUES)))
+    return run(parse(Options, "femo predict", replace_deprecated(argv, DEPRECATED_DETECTOR_OPTIONS, DEPRECATED_VALUES)))
