@@ -41,7 +41,7 @@ _he_normal = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
 class Vgg(nn.Module):
     """A plain VGG of femo's layers: stages of two 3x3 convolutions, each with BatchNorm and ReLU, then 2x2 max pooling.
 
-    1,174,439 parameters, 117.5 M multiply-adds for a 48x48 picture.
+    1,174,439 parameters, 117.5 M multiply-adds for a 48x48 image.
     """
 
     widths: Sequence[int] = VGG_WIDTHS

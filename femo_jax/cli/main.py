@@ -68,10 +68,11 @@ def main(argv: list[str] | None = None) -> int:
     arguments, quiet = _take_quiet(sys.argv[1:] if argv is None else argv)
     try:
         with quietly(quiet):
-            code = _run(arguments)
-            if sys.stdout is not None:
-                sys.stdout.flush()  # here, where it is known what to do if that fails
-            return code
+            try:
+                return _run(arguments)
+            finally:  # help ends in SystemExit
+                if sys.stdout is not None:
+                    sys.stdout.flush()  # here, where it is known what to do if that fails
     except FemoError as error:
         warn(str(error))
         return 2

@@ -26,7 +26,7 @@ def apply_in_training(model, variables, images, seed):
 @pytest.mark.parametrize("name", model_names())
 def test_docstring_gives_the_true_cost(name):
     docstring = " ".join((inspect.getdoc(model_class(name)) or "").split())
-    stated = re.search(r"([\d,]+) parameters, ([\d.]+) M multiply-adds for a 48x48 picture", docstring)
+    stated = re.search(r"([\d,]+) parameters, ([\d.]+) M multiply-adds for a 48x48 image", docstring)
     assert stated, f"{name}: the docstring states no cost"
     cost = model_cost(create_model(name))
     assert stated[1] == f"{cost.parameters:,}"
@@ -34,7 +34,7 @@ def test_docstring_gives_the_true_cost(name):
 
 
 @pytest.mark.parametrize("name", model_names())
-def test_evaluation_treats_each_picture_alone(name):
+def test_evaluation_treats_each_image_alone(name):
     model = create_model(name, **NARROW)
     variables = initialise(model)
     images = jax.random.normal(jax.random.key(0), (3, 48, 48, 1))

@@ -68,7 +68,7 @@ def test_impossible_runs_are_refused(names, grid, seeds, message):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"model_options": {"widths": (4, 0)}}, "net: femonet cannot be built"),
+        ({"model_options": {"widths": (4, 0)}}, "net: option widths of model 'femonet' is"),
         ({"low_res_epochs": 1, "low_res_size": 33}, "net: low_res_size is 33"),
         ({"batch_size": 97}, "net: batch_size is 97, but the training split has 96"),
         ({"ferplus_weight": 0.5}, "net: .*votes"),
