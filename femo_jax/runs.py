@@ -45,11 +45,6 @@ def train_run(
 ) -> list[Path]:
     """Trains one run to its end and writes its report and figures.
 
-    >>> from femo_jax.data.load import load_split
-    >>> from femo_jax.train.config import load_config
-    >>> train_split, validation_split = (load_split("fer2013.zip", name) for name in ("train", "validation"))
-    >>> train_run(load_config("femonet-small"), Path("runs/small"), train_split, validation_split)
-
     Args:
       config: what to train.
       workdir: run folder; a run in it with the same configuration and data is resumed.
@@ -66,6 +61,16 @@ def train_run(
     Raises:
       FemoError: as `femo_jax.train.loop.train`.
       Interrupted: a signal asked the run to stop; a checkpoint was saved.
+
+    Examples:
+      >>> from femo_jax.data.load import load_split  # doctest: +SKIP
+      >>> from femo_jax.train.config import load_config  # doctest: +SKIP
+      >>> train_split, validation_split = (
+      ...     load_split("fer2013.zip", name) for name in ("train", "validation")
+      ... )  # doctest: +SKIP
+      >>> train_run(
+      ...     load_config("femonet-small"), Path("runs/small"), train_split, validation_split
+      ... )  # doctest: +SKIP
     """
     first = jax.process_index() == 0
     console = console or Console(stderr=True)

@@ -6,10 +6,13 @@ from pathlib import Path
 
 from femo_jax.errors import ConfigError
 
+FOLDER = Path(__file__).parent
+"""Folder of the packaged configurations."""
+
 
 def config_names() -> tuple[str, ...]:
     """Names of the packaged configurations, sorted."""
-    return tuple(sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem != "__init__"))
+    return tuple(sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__"))
 
 
 def resolve_config(config: str | os.PathLike[str]) -> Path:
@@ -27,7 +30,7 @@ def resolve_config(config: str | os.PathLike[str]) -> Path:
         return path
     for name in config_names():
         if _hyphenated(name) == _hyphenated(os.fspath(config)):
-            return Path(__file__).parent / f"{name}.py"
+            return FOLDER / f"{name}.py"
     close = get_close_matches(path.stem, config_names(), n=1)
     hint = f" Did you mean {close[0]}?" if close else ""
     raise ConfigError(

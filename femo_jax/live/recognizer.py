@@ -43,9 +43,6 @@ _loaded_in: set[int] = set()
 class EmotionRecognizer:
     """Finds the faces in an image and classifies the emotion of each.
 
-    >>> recognizer = EmotionRecognizer.load()  # doctest: +SKIP
-    >>> [(face.box, face.label, face.confidence) for face in recognizer(image_bgr)]  # doctest: +SKIP
-
     The network is compiled for a few batch sizes when it is loaded, and never afterwards. Several threads may use one
     recogniser at once; femo's detectors let them wait for each other, the network does not. A process that is forked
     from one with a recogniser cannot recognise, since the threads of JAX are not there: start processes with `spawn`,
@@ -56,6 +53,10 @@ class EmotionRecognizer:
       detector: finds the faces; may be replaced at any time.
       uncertain_below: a face of less confidence is marked as uncertain.
       min_contrast: so is a face whose crop has less contrast, see `TrackConfig.min_contrast`.
+
+    Examples:
+      >>> recognizer = EmotionRecognizer.load()  # doctest: +SKIP
+      >>> [(face.box, face.label, face.confidence) for face in recognizer("people.jpg")]  # doctest: +SKIP
     """
 
     def __init__(self, model: LoadedModel, detector: Detector, *, batch_sizes: Sequence[int] = BATCH_SIZES) -> None:

@@ -28,11 +28,17 @@ def keep_freed_memory() -> None:
 def prepare_devices(cpu_devices: int = 1) -> None:
     """Settings of the process for training; to be called before JAX starts its backend.
 
+    With one device it may be called at any time: several commands can run one after the other in a process.
+
     Args:
       cpu_devices: number of devices to split the CPU into.
+
+    Raises:
+      RuntimeError: JAX has started already, with another number of devices.
     """
     keep_freed_memory()
-    jax.config.update("jax_num_cpu_devices", cpu_devices)
+    if cpu_devices > 1 or jax.config.jax_num_cpu_devices > 1:
+        jax.config.update("jax_num_cpu_devices", cpu_devices)
 
 
 def data_mesh() -> Mesh:

@@ -11,13 +11,15 @@ from page_blocks import ROOT
 from skimage.data import astronaut
 
 from femo_jax.cli.main import main
+from femo_jax.configs import FOLDER, config_names
 from femo_jax.data.drawn import draw_face
 from femo_jax.data.ferplus import VOTES
 from femo_jax.emotions import Emotion
 from femo_jax.live.output.video import VideoWriter
+from femo_jax.train.config import load_config
 
-FACES = {"Training": 6, "PublicTest": 3, "PrivateTest": 3}
-"""Faces of each class in each split."""
+FACES = {"Training": 19, "PublicTest": 3, "PrivateTest": 3}
+"""Faces of each class in each split: those of Training are one batch of 128, and a few more."""
 
 FOLDERS = {"Training": "train", "PublicTest": "test", "PrivateTest": "test"}
 OWN_FOLDERS = {"Training": "train", "PublicTest": "validation", "PrivateTest": "test"}
@@ -25,6 +27,21 @@ SEVEN = VOTES[:7]
 
 CLONE = ("README.md", "benchmarks", "docs", "experiments", "results", "tools")
 """Files and folders of the repository that commands on the pages read and write."""
+
+CONFIGS = "configs"
+"""Folder of shortened configurations, named as those that ship with femo."""
+
+_SHORT = """from femo_jax.train.config import TrainConfig
+
+config = TrainConfig(
+    model_options={{"widths": (4, 4, 8, 8)}},
+    epochs=1,
+    batch_size=64,
+    ferplus_weight={config.ferplus_weight},
+    label_smoothing={config.label_smoothing},
+    seed={config.seed},
+)
+"""
 
 
 def lay_out(folder: Path) -> None:
@@ -38,6 +55,16 @@ def lay_out(folder: Path) -> None:
     for name in CLONE:
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, folder / name)
+    (folder / CONFIGS).mkdir()
+    for name in config_names():
+        _shorten(FOLDER / f"{name}.py", folder / CONFIGS / f"{name}.py")
+    for path in (ROOT / "experiments" / "configs").rglob("*.py"):
+        _shorten(path, folder / path.relative_to(ROOT))
+
+
+def _shorten(path: Path, target: Path) -> None:
+    """Writes a configuration as one epoch of a tiny network with the same targets, but for soft labels."""
+    target.write_text(_SHORT.format(config=load_config(path)))
 
 
 def train_small(folder: Path) -> None:

@@ -1,10 +1,9 @@
-"""Every command and every block of Python in README runs, in the order in which it stands there.
+"""Every command and every block of Python on README and on the pages of the site runs, in the order of the page.
 
-The blocks run in a folder of their own, beside the files that the pages speak of (`desk.py`). `femo` runs in this
-process, with these differences from the page: training uses one epoch and a tiny network, whatever the configuration
-says, without soft labels, which belong to the real FER-2013; and `drawn` has a few faces. JAX has started already
-when a command prepares its devices, so that this step is left out. Blocks that need a camera, a
-GPU, ROS, the network or hours are marked on the page by `<!-- not run: REASON -->`.
+The blocks of a page run in a folder of their own, beside the files that the pages speak of (`desk.py`). `femo` runs in
+this process, with two differences from the page: configurations that ship with the repository train a tiny network for
+one epoch, without soft labels, which belong to the real FER-2013; and `drawn` has a few faces. Blocks that need a
+camera, a GPU, ROS, the network or hours are marked on the page by `<!-- not run: REASON -->`.
 """
 
 import contextlib
@@ -17,68 +16,31 @@ import sys
 from pathlib import Path
 
 import pytest
-from desk import lay_out, train_small
+from desk import CONFIGS, lay_out, train_small
 from page_blocks import PAGES, ROOT, blocks
 
-from femo_jax.cli import sweep as cli_sweep
-from femo_jax.cli import train as cli_train
+from femo_jax import configs
 from femo_jax.cli.main import main
 from femo_jax.data import drawn
-from femo_jax.train import config as train_config
-from femo_jax.train import devices
-from femo_jax.train.config import TrainConfig
 
-RUN = ["README.md"]
-
-
-def shortened(path: str | os.PathLike[str]) -> TrainConfig:
-    """The configuration of a file, as one epoch of a tiny network with the same targets."""
-    config = load_config(path)
-    return TrainConfig(
-        model_options={"widths": (4, 4, 8, 8)},
-        epochs=1,
-        batch_size=32,
-        ferplus_weight=config.ferplus_weight,
-        label_smoothing=config.label_smoothing,
-        seed=config.seed,
-    )
-
-
-load_config = train_config.load_config
+RUN = [name for name, page in PAGES.items() if any(block.is_run for block in blocks(page.read_text("utf-8")))]
 
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory):
-    """The files of the pages."""
+    """The files of the pages, with a run in `runs/small` and its `small.safetensors`."""
     folder = tmp_path_factory.mktemp("desk")
     lay_out(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def in_small():
-    """Training is shortened, and `drawn` has a few faces."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in (cli_train, cli_sweep, train_config):
-            patch.setattr(module, "load_config", shortened)
-        patch.setattr(devices, "prepare_devices", lambda cpu_devices: None)
-        patch.setattr(drawn, "FACES_PER_CLASS", {"train": 5, "validation": 3, "test": 3})
-        yield
-
-
-@pytest.fixture(scope="module")
-def small_run(tmp_path_factory, desk, in_small):
-    """A folder with `runs/small` and `small.safetensors`, for pages that do not train it themselves."""
-    folder = tmp_path_factory.mktemp("small")
-    (folder / "fer2013.zip").symlink_to(desk / "fer2013.zip")
-    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(configs, "FOLDER", folder / CONFIGS)
+        patch.setattr(drawn, "FACES_PER_CLASS", {"train": 10, "validation": 3, "test": 3})
         patch.chdir(folder)
         train_small(folder)
-    return folder
+        yield folder
 
 
 @pytest.fixture
-def page_folder(desk, in_small, tmp_path, monkeypatch):
+def page_folder(desk, tmp_path, monkeypatch):
     """The working directory of a page's commands."""
     folder = tmp_path / "femo"
     shutil.copytree(desk, folder)
@@ -112,10 +74,11 @@ def run_command(words: list[str]) -> None:
 
 @pytest.mark.docs
 @pytest.mark.parametrize("name", RUN)
-def test_blocks_of_a_page_run(name, page_folder, request):
+def test_blocks_of_a_page_run(name, page_folder):
     text = PAGES[name].read_text("utf-8")
-    if "small" in text and "--workdir runs/small" not in text:
-        shutil.copytree(request.getfixturevalue("small_run"), page_folder, symlinks=True, dirs_exist_ok=True)
+    if "--workdir runs/small" in text:  # the page trains it
+        shutil.rmtree(page_folder / "runs")
+        (page_folder / "small.safetensors").unlink()
     namespace = {"__name__": "page"}
     with contextlib.ExitStack() as stack:
         stack.callback(sys.path.__setitem__, slice(None), sys.path.copy())
