@@ -13,7 +13,7 @@ ROS_SOURCES := $(shell find ros2_ws -type f -not -path '*/__pycache__/*' -not -p
 .PHONY: help setup ros demo test check perf docs lint format pythons lock fer clean
 
 help:
-	@echo "make demo         recognise faces in a picture and a clip, train a small network; everything lands in demo/"
+	@echo "make demo         recognise faces in an image and a clip, train a small network; everything lands in demo/"
 	@echo "make test         run every test but those of make perf (FEMO_FER2013=path adds those on FER-2013;"
 	@echo "                  ORDER=random runs them in random order)"
 	@echo "make check        run the fast unit tests only"

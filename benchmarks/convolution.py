@@ -30,7 +30,7 @@ class Arguments:
     rounds: int = 20
     """Turns of each side with each pass."""
     batch: int = 128
-    """Pictures of a step."""
+    """Images of a step."""
     json: Path | None = None
     """Write the medians to this file."""
 
@@ -49,7 +49,7 @@ def main(arguments: Arguments) -> None:
     every = [sides for medians in report["milliseconds"].values() for sides in medians.values()]
     total = {side: sum(sides[side] for sides in every) for side in SIDES}
     report["ratio"] = total["plain"] / total["winograd"]
-    print(f"{report['machine']['cores']} cores of {report['machine']['processor']}, {arguments.batch} pictures")
+    print(f"{report['machine']['cores']} cores of {report['machine']['processor']}, {arguments.batch} images")
     print(f"together: {_both(total)}: Winograd is {report['ratio']:.2f} times as fast")
     if arguments.json:
         write_json(arguments.json, report)

@@ -1,4 +1,4 @@
-"""femo with its shipped model and default settings, in streams and in single pictures."""
+"""femo with its shipped model and default settings, in streams and in single images."""
 
 from importlib.metadata import version
 
@@ -19,8 +19,8 @@ class Femo:
         return {name: version(name) for name in ("femo-jax", "jax", "opencv-python")}
 
     def start(self, mode: str) -> Recognise:
-        """`stream` follows faces from frame to frame, as `femo live` does; `pictures` scans every frame as a whole."""
-        if mode == "pictures":
+        """`stream` follows faces from frame to frame, as `femo live` does; `images` scans every frame as a whole."""
+        if mode == "images":
             return lambda frame, time: [face.box for face in self.recognizer(frame)]
         stream = self.recognizer.stream()
         return lambda frame, time: [face.box for face in stream(frame, time).faces]

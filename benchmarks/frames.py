@@ -1,4 +1,4 @@
-"""The frames of the benchmark: 640x480, made from pictures and clips, with the true faces where they are known."""
+"""The frames of the benchmark: 640x480, made from images and clips, with the true faces where they are known."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -15,11 +15,11 @@ from femo_jax.live.image import Box
 WIDTH, HEIGHT = 640, 480
 SHAPE = (HEIGHT, WIDTH, 3)
 FRAMES_PER_SECOND = 30.0
-PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png")
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 CLIP_SUFFIXES = (".mp4", ".avi", ".mkv")
 
 Truth = dict[str, list[Box]]
-"""The true boxes of a picture by its file name, and of a clip's frame by `NAME#NUMBER`, in pixels of the original."""
+"""The true boxes of an image by its file name, and of a clip's frame by `NAME#NUMBER`, in pixels of the original."""
 
 
 @dataclass(frozen=True)
@@ -48,21 +48,21 @@ class Scene:
     truth: list[list[Box] | None]
 
 
-def write_scenes(path: Path, folder: Path, picture_frames: int) -> list[Scene]:
+def write_scenes(path: Path, folder: Path, image_frames: int) -> list[Scene]:
     """Writes the frames of all scenes to one raw file.
 
     Args:
       path: the file to write: `[frames, 480, 640, 3] uint8` BGR, row by row.
-      folder: of pictures and clips, with their true boxes in XML files where they are known; see `read_truth`.
-      picture_frames: how many frames a picture is shown for.
+      folder: of images and clips, with their true boxes in XML files where they are known; see `read_truth`.
+      image_frames: how many frames an image is shown for.
 
     Raises:
-      FemoError: the folder holds neither pictures nor clips, or one of them cannot be read.
+      FemoError: the folder holds neither images nor clips, or one of them cannot be read.
     """
     scenes = []
     first = 0
     with path.open("wb") as file:
-        for name, frames in _sources(folder, picture_frames):
+        for name, frames in _sources(folder, image_frames):
             times, truth = [], []
             for frame in frames:
                 file.write(np.ascontiguousarray(frame.image).data)
@@ -73,11 +73,11 @@ def write_scenes(path: Path, folder: Path, picture_frames: int) -> list[Scene]:
     return scenes
 
 
-def _sources(folder: Path, picture_frames: int) -> Iterator[tuple[str, Iterator[SceneFrame]]]:
+def _sources(folder: Path, image_frames: int) -> Iterator[tuple[str, Iterator[SceneFrame]]]:
     paths = sorted(folder.iterdir()) if folder.is_dir() else []
-    paths = [path for path in paths if path.suffix.lower() in PICTURE_SUFFIXES + CLIP_SUFFIXES]
+    paths = [path for path in paths if path.suffix.lower() in IMAGE_SUFFIXES + CLIP_SUFFIXES]
     if not paths:
-        raise FemoError(f"{folder}: no pictures or clips ({', '.join(PICTURE_SUFFIXES + CLIP_SUFFIXES)}) in it.")
+        raise FemoError(f"{folder}: no images or clips ({', '.join(IMAGE_SUFFIXES + CLIP_SUFFIXES)}) in it.")
     truth = read_truth(folder)
     for path in paths:
         if path.suffix.lower() in CLIP_SUFFIXES:
@@ -85,12 +85,12 @@ def _sources(folder: Path, picture_frames: int) -> Iterator[tuple[str, Iterator[
             continue
         image = cv2.imread(str(path))
         if image is None:
-            raise FemoError(f"{path}: cannot be read as a picture.")
-        yield path.name, picture_scene(image, truth.get(path.name), picture_frames)
+            raise FemoError(f"{path}: cannot be read as an image.")
+        yield path.name, image_scene(image, truth.get(path.name), image_frames)
 
 
-def picture_scene(image: np.ndarray, truth: list[Box] | None, count: int) -> Iterator[SceneFrame]:
-    """A picture as a camera held by hand sees it: fitted into the frame, drifting and growing by a few per cent."""
+def image_scene(image: np.ndarray, truth: list[Box] | None, count: int) -> Iterator[SceneFrame]:
+    """An image as a camera held by hand sees it: fitted into the frame, drifting and growing by a few per cent."""
     fit = min(WIDTH / image.shape[1], HEIGHT / image.shape[0])
     # Reduced by area first, since an affine warp alone would leave out pixels.
     size = round(image.shape[1] * fit), round(image.shape[0] * fit)

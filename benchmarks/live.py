@@ -37,8 +37,8 @@ class Options:
     """Measures femo and fer in turn on the same frames."""
 
     scenes: Path | None = None
-    """Folder of pictures and clips, with true boxes in XML files of dlib's imglab where they are known; default: the
-    picture and the clip of `make demo`."""
+    """Folder of images and clips, with true boxes in XML files of dlib's imglab where they are known; default: the
+    image and the clip of `make demo`."""
     json: Path | None = None
     """Write everything measured to this file."""
     figure: Path | None = None
@@ -49,8 +49,8 @@ class Options:
     """Interpreter in which femo is installed."""
     rounds: int = 3
     """How often each system works through all frames."""
-    picture_frames: int = 30
-    """How many frames a picture is shown for."""
+    image_frames: int = 30
+    """How many frames an image is shown for."""
     cold_starts: int = 5
     """How often each system is started from cold."""
 
@@ -77,7 +77,7 @@ def measure(options: Options, folder: Path, console: Console) -> dict:
     fer = Start([options.fer_python, HERE / "fer_worker.py"]) if options.fer_python.exists() else None
     raw = folder / "frames.raw"
     scenes = options.scenes or demo_scenes(folder / "scenes")
-    frames = Frames(raw, SHAPE, write_scenes(raw, scenes, options.picture_frames))
+    frames = Frames(raw, SHAPE, write_scenes(raw, scenes, options.image_frames))
     console.print(f"{sum(len(scene.times) for scene in frames.scenes)} frames of {len(frames.scenes)} scenes")
 
     report: dict = {"femo": {}, "fer": {} if fer else None, "ratio": None}
@@ -93,7 +93,7 @@ def measure(options: Options, folder: Path, console: Console) -> dict:
 
 
 def demo_scenes(folder: Path) -> Path:
-    """A folder with the picture and the clip of `make demo`."""
+    """A folder with the image and the clip of `make demo`."""
     folder.mkdir()
     script = PROJECT / "tools" / "demo_clip.py"
     subprocess.run([sys.executable, script, folder / "astronaut.png", folder / "astronaut.mp4"], check=True)
@@ -107,11 +107,11 @@ def measure_cold_starts(
     starts = {"filled_cache": femo, **({"fer": fer} if fer else {})}
     seconds: dict[str, list[float]] = {"empty_cache": [], **{name: [] for name in starts}}
     for start in starts.values():
-        cold_start_seconds(start, "pictures", frames)
+        cold_start_seconds(start, "images", frames)
     for number in range(repeats):
         starts["empty_cache"] = Start(femo.command, {"FEMO_CACHE": str(folder / f"empty-{number}")})
         for name in sorted(starts, reverse=number % 2 == 1):
-            seconds[name].append(cold_start_seconds(starts[name], "pictures", frames))
+            seconds[name].append(cold_start_seconds(starts[name], "images", frames))
     medians = {name: float(np.median(each)) for name, each in seconds.items()}
     report["femo"]["cold_start_s"] = {name: medians[name] for name in ("empty_cache", "filled_cache")}
     if fer:
@@ -126,8 +126,8 @@ def measure_speed(report: dict, femo: Start, fer: Start | None, frames: Frames, 
         participants = [Participant("femo", workers["femo"], "stream")]
         if fer:
             workers["fer"] = stack.enter_context(fer.running())
-            participants.append(Participant("fer", workers["fer"], "pictures"))
-        participants.append(Participant("femo", workers["femo"], "pictures"))
+            participants.append(Participant("fer", workers["fer"], "images"))
+        participants.append(Participant("femo", workers["femo"], "images"))
         with Progress(console=console, transient=True) as progress:
             task = progress.add_task("frames", total=rounds * len(list(frames.blocks())))
             others = measure_frames(participants, frames, rounds, lambda: progress.advance(task))

@@ -28,13 +28,13 @@ DISTURBED = 0.1
 def ratios(report: dict) -> dict:
     """How many times as good as fer's each measure of femo is; faces are the true faces where these are known."""
     femo, fer = report["femo"], report["fer"]
-    stream, pictures, scanned = femo["stream"], femo["pictures"], fer["pictures"]
+    stream, images, scanned = femo["stream"], femo["images"], fer["images"]
     counted = "true_faces" if scanned["faces_there"] else "faces"
     return {
         "frames_per_second": stream["frames_per_second"] / scanned["frames_per_second"],
-        "frames_per_second_pictures": pictures["frames_per_second"] / scanned["frames_per_second"],
+        "frames_per_second_images": images["frames_per_second"] / scanned["frames_per_second"],
         "faces": stream[counted] / max(scanned[counted], 1),
-        "faces_pictures": pictures[counted] / max(scanned[counted], 1),
+        "faces_images": images[counted] / max(scanned[counted], 1),
         "cold_start": fer["cold_start_s"] / femo["cold_start_s"]["filled_cache"],
         "cold_start_empty_cache": fer["cold_start_s"] / femo["cold_start_s"]["empty_cache"],
         "peak_memory": fer["peak_memory_mib"] / femo["peak_memory_mib"],
@@ -45,8 +45,8 @@ def ratios(report: dict) -> dict:
 def columns(report: dict) -> list[tuple[str, dict, dict]]:
     """Heading, figures of the system and figures of the mode, for each way of working that was measured."""
     femo, fer = report["femo"], report["fer"]
-    measured = [("femo, stream", femo, femo["stream"]), ("femo, single images", femo, femo["pictures"])]
-    return measured + ([("fer", fer, fer["pictures"])] if fer else [])
+    measured = [("femo, stream", femo, femo["stream"]), ("femo, single images", femo, femo["images"])]
+    return measured + ([("fer", fer, fer["images"])] if fer else [])
 
 
 def print_report(report: dict, console: Console) -> None:
@@ -61,7 +61,7 @@ def print_report(report: dict, console: Console) -> None:
             ratio = report["ratio"][key]
             verdict = "met" if ratio >= goal else "missed"
             console.print(f"{what}: {ratio:.2f} times as good as fer's (goal {goal:g}, {verdict})")
-        rate, faces = report["ratio"]["frames_per_second_pictures"], report["ratio"]["faces_pictures"]
+        rate, faces = report["ratio"]["frames_per_second_images"], report["ratio"]["faces_images"]
         console.print(f"In single images: {rate:.2f} times the frames per second, {faces:.2f} times the faces.")
     else:
         console.print(NOT_INSTALLED)

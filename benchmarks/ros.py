@@ -130,11 +130,11 @@ def moving_face() -> list[Image]:
     images = []
     for step in range(60):
         left = 160 + round(60 * np.sin(2 * np.pi * step / 60))
-        picture = np.full((HEIGHT, WIDTH, 3), 90, np.uint8)
-        picture[: head.shape[0], left : left + head.shape[1]] = head
+        image = np.full((HEIGHT, WIDTH, 3), 90, np.uint8)
+        image[: head.shape[0], left : left + head.shape[1]] = head
         message = Image(height=HEIGHT, width=WIDTH, step=3 * WIDTH, encoding="bgr8", data=array.array("B"))
         message.header.frame_id = "camera"
-        message.data.frombytes(picture.tobytes())
+        message.data.frombytes(image.tobytes())
         images.append(message)
     return images
 

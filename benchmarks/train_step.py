@@ -127,15 +127,15 @@ def note(report: dict, network: str, participants: list[Participant]) -> None:
     details = {"parameters": counts.pop() if counts else None, "gflop_a_step": gflop, "rounds": {}}
     report["details"][network] = details
     for each in participants:
-        rates = each.gflop_a_second if each.side.group == "peak" else each.pictures_a_second
-        # The machine's peak is measured anew beside each network: shares are of the peak of the same minutes.
+        rates = each.gflop_a_second if each.side.group == "peak" else each.images_a_second
+        # The machine's peak is measured again beside each network: shares are of the peak of the same minutes.
         details["rounds"][each.side.name] = rates
         report[groups[each.side.group]].setdefault(each.side.name, float(np.median(rates)))
     details["share_of_peak"] = {}
     for each in participants:
         peak = details["rounds"].get("bf16" if each.side.name.endswith("bf16") else "f32")
         if each.side.group == "network" and peak and gflop:
-            rate = float(np.median(each.pictures_a_second)) / each.pictures * gflop
+            rate = float(np.median(each.images_a_second)) / each.images * gflop
             details["share_of_peak"][each.side.name] = rate / float(np.median(peak))
 
 

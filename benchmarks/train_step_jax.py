@@ -9,22 +9,9 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import optax
+import train_step_setting as setting
 from jax.typing import DTypeLike
-from train_step_setting import (
-    BATCH_NORM_EPSILON,
-    BATCH_NORM_MOMENTUM,
-    CLASSES,
-    DROPOUT,
-    LEARNING_RATE,
-    MOMENTUM,
-    SIZE,
-    SMOOTHING,
-    VGG_WIDTHS,
-    WEIGHT_DECAY,
-    WIDTHS,
-    Prepared,
-    batch,
-)
+from train_step_setting import Prepared, batch
 
 from femo_jax.models import create_model, model_cost
 from femo_jax.models.layers import BatchNorm, Conv, global_mean, space_to_depth2
@@ -44,14 +31,14 @@ class Vgg(nn.Module):
     1,174,439 parameters, 117.5 M multiply-adds for a 48x48 image.
     """
 
-    widths: Sequence[int] = VGG_WIDTHS
-    dropout: float = DROPOUT
+    widths: Sequence[int] = setting.VGG_WIDTHS
+    dropout: float = setting.DROPOUT
     dtype: DTypeLike = jnp.float32
     ops: Implementation = "xla"
 
     @nn.compact
     def __call__(self, images: jax.Array, *, train: bool) -> jax.Array:
-        """`[b, 48, 48, 1]` normalised pictures -> `[b, 7] float32` logits."""
+        """`[b, 48, 48, 1]` normalised images -> `[b, 7] float32` logits."""
         x = images.astype(self.dtype)
         for width in self.widths:
             for _ in range(2):
@@ -59,44 +46,44 @@ class Vgg(nn.Module):
                 x = BatchNorm(relu=True, dtype=self.dtype, ops=self.ops)(x, train=train)
             x = max_pool(x, implementation=self.ops)
         x = nn.Dropout(self.dropout, deterministic=not train)(global_mean(x))
-        return nn.Dense(CLASSES)(x.astype(jnp.float32))
+        return nn.Dense(setting.CLASSES)(x.astype(jnp.float32))
 
 
 class StockNetwork(nn.Module):
     """FemoNet or the VGG as a user of Flax would write it, with Flax's own layers."""
 
     network: Literal["femonet", "vgg"]
-    dropout: float = DROPOUT
+    dropout: float = setting.DROPOUT
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, images: jax.Array, *, train: bool) -> jax.Array:
-        """`[b, 48, 48, 1]` normalised pictures -> `[b, 7] float32` logits."""
+        """`[b, 48, 48, 1]` normalised images -> `[b, 7] float32` logits."""
 
         def conv_norm(x: jax.Array, width: int) -> jax.Array:
             x = nn.Conv(width, (3, 3), use_bias=False, dtype=self.dtype, kernel_init=_he_normal)(x)
-            return nn.BatchNorm(not train, momentum=BATCH_NORM_MOMENTUM, epsilon=BATCH_NORM_EPSILON, dtype=self.dtype)(
-                x
-            )
+            return nn.BatchNorm(
+                not train, momentum=setting.BATCH_NORM_MOMENTUM, epsilon=setting.BATCH_NORM_EPSILON, dtype=self.dtype
+            )(x)
 
         x = images.astype(self.dtype)
         if self.network == "femonet":
             x = space_to_depth2(x)
-            for stage, width in enumerate(WIDTHS):
+            for stage, width in enumerate(setting.WIDTHS):
                 if stage:
                     x = nn.max_pool(x, (2, 2), (2, 2))
                 x = nn.relu(conv_norm(x, width))
                 x = nn.relu(x + conv_norm(x, width))
         else:
-            for width in VGG_WIDTHS:
+            for width in setting.VGG_WIDTHS:
                 for _ in range(2):
                     x = nn.relu(conv_norm(x, width))
                 x = nn.max_pool(x, (2, 2), (2, 2))
         x = nn.Dropout(self.dropout, deterministic=not train)(x.mean((1, 2)))
-        return nn.Dense(CLASSES)(x.astype(jnp.float32))
+        return nn.Dense(setting.CLASSES)(x.astype(jnp.float32))
 
 
-def create_network(name: str, layers: str, dtype: DTypeLike, dropout: float = DROPOUT) -> nn.Module:
+def create_network(name: str, layers: str, dtype: DTypeLike, dropout: float = setting.DROPOUT) -> nn.Module:
     """A network by name; `layers` are Flax's own ("stock"), or femo's by "xla" or "onednn"."""
     if layers == "stock":
         return StockNetwork(name, dropout, dtype)  # pyright: ignore[reportArgumentType]
@@ -105,10 +92,12 @@ def create_network(name: str, layers: str, dtype: DTypeLike, dropout: float = DR
 
 
 def create_step(model: nn.Module) -> tuple[Any, Callable[..., tuple[Any, jax.Array]]]:
-    """A state at its beginning, and the jitted step: (state, pictures, labels) -> (state, loss)."""
-    config = TrainConfig(momentum=MOMENTUM, weight_decay=WEIGHT_DECAY)
-    optimizer = create_optimizer(config, optax.constant_schedule(LEARNING_RATE))
-    variables = jax.jit(partial(model.init, train=False))(jax.random.key(0), jnp.zeros((1, SIZE, SIZE, 1)))
+    """A state at its beginning, and the jitted step: (state, images, labels) -> (state, loss)."""
+    config = TrainConfig(momentum=setting.MOMENTUM, weight_decay=setting.WEIGHT_DECAY)
+    optimizer = create_optimizer(config, optax.constant_schedule(setting.LEARNING_RATE))
+    variables = jax.jit(partial(model.init, train=False))(
+        jax.random.key(0), jnp.zeros((1, setting.SIZE, setting.SIZE, 1))
+    )
     params, batch_stats = variables["params"], variables["batch_stats"]
 
     @partial(jax.jit, donate_argnums=0)
@@ -124,7 +113,7 @@ def create_step(model: nn.Module) -> tuple[Any, Callable[..., tuple[Any, jax.Arr
                 rngs={"dropout": key},
                 mutable=["batch_stats"],
             )
-            return cross_entropy(logits, smooth_targets(labels, SMOOTHING)).mean(), updates["batch_stats"]
+            return cross_entropy(logits, smooth_targets(labels, setting.SMOOTHING)).mean(), updates["batch_stats"]
 
         (loss, batch_stats), gradients = jax.value_and_grad(loss_fn, has_aux=True)(params)
         updates, opt_state = optimizer.update(gradients, opt_state, params)

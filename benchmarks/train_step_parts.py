@@ -19,11 +19,11 @@ from femo_jax.train.state import create_train_state
 from femo_jax.train.steps import train_step
 from femo_jax.train.targets import smooth_targets
 
-TRAINING_PICTURES = 28_709  # of FER-2013
+TRAINING_IMAGES = 28_709  # of FER-2013
 
 FACTOR = (8, 32, 32, 2048)
-"""Pictures whose 1x1 convolution to as many channels is a product of 8,192 x 2,048 with 2,048 x 2,048 numbers; a little
-faster than 32 pictures with 1,024 channels."""
+"""Images whose 1x1 convolution to as many channels is a product of 8,192 x 2,048 with 2,048 x 2,048 numbers; a little
+faster than 32 images with 1,024 channels."""
 
 
 def prepare_full_step(ops: Ops, dtype: str) -> Prepared:
@@ -32,7 +32,7 @@ def prepare_full_step(ops: Ops, dtype: str) -> Prepared:
     choice = choose(ops, dtype)
     config = TrainConfig(dtype=dtype)  # pyright: ignore[reportArgumentType]
     model = create_model(config.model, ops=choice.implementation).clone(dtype=jnp.dtype(dtype))
-    optimizer = create_optimizer(config, create_schedule(config, TRAINING_PICTURES // BATCH_SIZE))
+    optimizer = create_optimizer(config, create_schedule(config, TRAINING_IMAGES // BATCH_SIZE))
     state = create_train_state(jax.random.key(0), model, optimizer)
     step = jax.jit(lambda state, batch, weights: train_step(state, batch, weights, config=config), donate_argnums=0)
     split = _drawn_split(BATCH_SIZE)
@@ -69,10 +69,10 @@ def prepare_augmentation() -> Prepared:
 
 
 def prepare_pipeline() -> Prepared:
-    """The tf.data pipeline alone, from as many pictures as FER-2013 has for training."""
+    """The tf.data pipeline alone, from as many images as FER-2013 has for training."""
     from femo_jax.data.tf import tf  # takes seconds, which the other parts need not wait for
 
-    split = _drawn_split(TRAINING_PICTURES)
+    split = _drawn_split(TRAINING_IMAGES)
     targets = np.asarray(smooth_targets(jnp.asarray(split.labels), 0.0))
     batches = train_batches(split, targets, BATCH_SIZE, seed=0, start_step=0, num_steps=np.iinfo(np.int64).max)
 

@@ -1,4 +1,4 @@
-"""What all sides of train_step.py have in common: sizes of the networks, the step's constants, and its pictures."""
+"""What all sides of train_step.py have in common: sizes of the networks, the step's constants, and its images."""
 
 import os
 from collections.abc import Callable
@@ -26,24 +26,24 @@ class Prepared:
 
     Attributes:
       run: takes so many steps and gives the last one's loss, or another finite number; returns when all are done.
-      pictures: of one step.
+      images: of one step.
       parameters: of the network.
       versions: of what decides the speed.
       gflop: of one step, where the side knows it.
     """
 
     run: Callable[[int], float]
-    pictures: int = BATCH_SIZE
+    images: int = BATCH_SIZE
     parameters: int | None = None
     versions: dict[str, str] = field(default_factory=dict)
     gflop: float | None = None
 
 
 def batch() -> tuple[np.ndarray, np.ndarray]:
-    """The same for every side: normalised pictures `[128, 48, 48, 1] float32` and labels `[128] int32`."""
+    """The same for every side: normalised images `[128, 48, 48, 1] float32` and labels `[128] int32`."""
     generator = np.random.default_rng(0)
-    pictures = generator.standard_normal((BATCH_SIZE, SIZE, SIZE, 1), np.float32)
-    return pictures, generator.integers(0, CLASSES, BATCH_SIZE, np.int32)
+    images = generator.standard_normal((BATCH_SIZE, SIZE, SIZE, 1), np.float32)
+    return images, generator.integers(0, CLASSES, BATCH_SIZE, np.int32)
 
 
 def cores() -> int:

@@ -77,7 +77,7 @@ class Participant:
       side: what it is.
       worker: the process.
       seconds: of a step, roughly.
-      pictures: of a step.
+      images: of a step.
       parameters: of the network, where it trains one.
       gflop: of a step, where it is known.
       steps_a_second: one a turn.
@@ -86,7 +86,7 @@ class Participant:
     side: Side
     worker: WorkerProcess
     seconds: float
-    pictures: int
+    images: int
     parameters: int | None
     gflop: float | None
     steps_a_second: list[float] = field(default_factory=list)
@@ -106,9 +106,9 @@ class Participant:
         return reply["cpu_seconds"]
 
     @property
-    def pictures_a_second(self) -> list[float]:
+    def images_a_second(self) -> list[float]:
         """One a turn."""
-        return [self.pictures * rate for rate in self.steps_a_second]
+        return [self.images * rate for rate in self.steps_a_second]
 
     @property
     def gflop_a_second(self) -> list[float]:

@@ -4,22 +4,9 @@ from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - as everybody calls it
+import train_step_setting as setting
 from torch import nn
-from train_step_setting import (
-    BATCH_NORM_EPSILON,
-    BATCH_NORM_MOMENTUM,
-    CLASSES,
-    DROPOUT,
-    LEARNING_RATE,
-    MOMENTUM,
-    SMOOTHING,
-    VGG_WIDTHS,
-    WEIGHT_DECAY,
-    WIDTHS,
-    Prepared,
-    batch,
-    cores,
-)
+from train_step_setting import Prepared, batch, cores
 
 from femo_jax.errors import FemoError
 
@@ -30,7 +17,7 @@ class ConvNorm(nn.Module):
     def __init__(self, inputs: int, outputs: int, *, relu: bool) -> None:
         super().__init__()
         self.conv = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
-        self.norm = nn.BatchNorm2d(outputs, BATCH_NORM_EPSILON, 1 - BATCH_NORM_MOMENTUM)
+        self.norm = nn.BatchNorm2d(outputs, setting.BATCH_NORM_EPSILON, 1 - setting.BATCH_NORM_MOMENTUM)
         self.relu = relu
         nn.init.kaiming_normal_(self.conv.weight, mode="fan_out")
 
@@ -50,7 +37,7 @@ class Network(nn.Module):
         for width in widths:
             self.layers += [ConvNorm(channels, width, relu=True), ConvNorm(width, width, relu=second_relu)]
             channels = width
-        self.head = nn.Linear(channels, CLASSES)
+        self.head = nn.Linear(channels, setting.CLASSES)
 
     def classify(self, x: torch.Tensor) -> torch.Tensor:
         """`[b, channels, h, w]` of the last stage -> `[b, 7]` logits."""
@@ -60,8 +47,8 @@ class Network(nn.Module):
 class FemoNet(Network):
     """The layers of `femo_jax.models.femonet.FemoNet` with its default options."""
 
-    def __init__(self, dropout: float = DROPOUT) -> None:
-        super().__init__(4, WIDTHS, second_relu=False, dropout=dropout)
+    def __init__(self, dropout: float = setting.DROPOUT) -> None:
+        super().__init__(4, setting.WIDTHS, second_relu=False, dropout=dropout)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """`[b, 1, 48, 48]` -> `[b, 7]` logits."""
@@ -76,8 +63,8 @@ class FemoNet(Network):
 class Vgg(Network):
     """The layers of `train_step_jax.Vgg`."""
 
-    def __init__(self, dropout: float = DROPOUT) -> None:
-        super().__init__(1, VGG_WIDTHS, second_relu=True, dropout=dropout)
+    def __init__(self, dropout: float = setting.DROPOUT) -> None:
+        super().__init__(1, setting.VGG_WIDTHS, second_relu=True, dropout=dropout)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """`[b, 1, 48, 48]` -> `[b, 7]` logits."""
@@ -91,13 +78,13 @@ NETWORKS = {"femonet": FemoNet, "vgg": Vgg}
 
 
 def create_step(model: nn.Module, *, autocast: bool) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
-    """The step: pictures `[b, 1, 48, 48]` in channels_last and labels -> loss; changes the model."""
+    """The step: images `[b, 1, 48, 48]` in channels_last and labels -> loss; changes the model."""
     kernels = [parameter for parameter in model.parameters() if parameter.ndim > 1]
     others = [parameter for parameter in model.parameters() if parameter.ndim == 1]
     optimizer = torch.optim.SGD(
-        [{"params": kernels, "weight_decay": WEIGHT_DECAY}, {"params": others}],
-        lr=LEARNING_RATE,
-        momentum=MOMENTUM,
+        [{"params": kernels, "weight_decay": setting.WEIGHT_DECAY}, {"params": others}],
+        lr=setting.LEARNING_RATE,
+        momentum=setting.MOMENTUM,
         nesterov=True,
         fused=True,
     )
@@ -106,7 +93,7 @@ def create_step(model: nn.Module, *, autocast: bool) -> Callable[[torch.Tensor, 
     def step(images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         optimizer.zero_grad(set_to_none=True)
         with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
-            loss = F.cross_entropy(model(images).float(), labels, label_smoothing=SMOOTHING)
+            loss = F.cross_entropy(model(images).float(), labels, label_smoothing=setting.SMOOTHING)
         loss.backward()
         optimizer.step()
         return loss
@@ -143,8 +130,8 @@ def _prepare(model: nn.Module, dtype: str) -> Prepared:
     model = model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     parameters = sum(parameter.numel() for parameter in model.parameters())
     step = create_step(model, autocast=dtype == "bfloat16")
-    pictures, labels = batch()
-    images = torch.from_numpy(pictures).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
+    inputs, labels = batch()
+    images = torch.from_numpy(inputs).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
     targets = torch.from_numpy(labels).long()
 
     def run(steps: int) -> float:

@@ -25,7 +25,7 @@ class Worker:
         """Makes the side ready with a function of a module that gives a `Prepared`.
 
         Returns:
-          `seconds` of a step, and `pictures`, `parameters`, `versions` and `gflop`; or `obstacle`, in words, where the
+          `seconds` of a step, and `images`, `parameters`, `versions` and `gflop`; or `obstacle`, in words, where the
           side is not to be had here.
         """
         try:
@@ -37,7 +37,7 @@ class Worker:
         self.prepared.run(WARM_UP)
         started = time.perf_counter()
         self.prepared.run(1)
-        described = {name: getattr(self.prepared, name) for name in ("pictures", "parameters", "versions", "gflop")}
+        described = {name: getattr(self.prepared, name) for name in ("images", "parameters", "versions", "gflop")}
         return {"seconds": time.perf_counter() - started, **described}
 
     def run(self, steps: int) -> dict:

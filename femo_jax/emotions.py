@@ -112,7 +112,7 @@ _REP155 = {
     Emotion.SURPRISE: "surprised",
 }
 
-# Okabe and Ito's palette (2008), told apart by colour-blind readers too.
+# Okabe and Ito's palette (2008), distinguishable for colour-blind readers too.
 _RGB = {
     Emotion.ANGRY: (213, 94, 0),
     Emotion.DISGUST: (0, 158, 115),

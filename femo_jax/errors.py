@@ -1,4 +1,4 @@
-"""Errors that a user can mend: the message names the file or value, what was expected and what to do."""
+"""Errors that a user can fix: the message names the file or value, what was expected and what to do."""
 
 
 class FemoError(Exception):
@@ -26,4 +26,4 @@ class DivergenceError(FemoError):
 
 
 class SourceError(FemoError):
-    """A camera, stream, clip or picture cannot be opened, or gives no more frames."""
+    """A camera, stream, clip or image cannot be opened, or gives no more frames."""

@@ -13,7 +13,7 @@ from pathlib import Path
 def scratch_folder(parent: Path, prefix: str) -> Iterator[Path]:
     """Creates a temporary folder inside `parent`, so that renaming out of it is atomic; removes it at the end.
 
-    Its lock is held for as long as the block lasts, which tells `remove_abandoned` that the process lives.
+    Its lock is held for as long as the block lasts, from which `remove_abandoned` knows that the process lives.
 
     Args:
       parent: an existing folder.

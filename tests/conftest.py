@@ -79,7 +79,7 @@ def implementation(request):
 
 
 def _tiles(count: int, seed: int) -> Split:
-    """Pictures that a network learns within seconds: each class is a tile pattern of its own, shifted, under noise."""
+    """Images that a network learns within seconds: each class is a tile pattern of its own, shifted, under noise."""
     patterns = np.random.default_rng(0).integers(0, 2, (7, 8, 8)).repeat(2, axis=1).repeat(2, axis=2) * 150
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, 7, count).astype(np.int32)
@@ -92,13 +92,13 @@ def _tiles(count: int, seed: int) -> Split:
 
 @pytest.fixture(scope="session")
 def train_tiles():
-    """A split of 96 easy pictures."""
+    """A split of 96 easy images."""
     return _tiles(96, seed=0)
 
 
 @pytest.fixture(scope="session")
 def validation_tiles():
-    """A split of 45 easy pictures, a number that no batch size divides."""
+    """A split of 45 easy images, a number that no batch size divides."""
     return _tiles(45, seed=1)
 
 
@@ -115,7 +115,7 @@ def random_model() -> LoadedModel:
 
 @pytest.fixture
 def not_under_nohup():
-    """SIGHUP is not ignored, as it is where the tests themselves run under nohup; one that nobody catches is told."""
+    """SIGHUP is not ignored, as it is where the tests themselves run under nohup; an uncaught one fails the test."""
     before = signal.signal(signal.SIGHUP, lambda *_: pytest.fail("SIGHUP was not caught"))
     yield
     signal.signal(signal.SIGHUP, before)

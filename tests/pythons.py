@@ -51,11 +51,11 @@ def interpreters() -> dict[str, str]:
         candidates = [shutil.which(f"python{version}")]
         candidates += sorted(map(str, Path.home().glob(f".pyenv/versions/{version}.*/bin/python")), reverse=True)
         for candidate in filter(None, candidates):
-            told = subprocess.run(
+            reported = subprocess.run(
                 [candidate, "-c", "import sys; print(sys.executable)"], capture_output=True, text=True
             )
-            if told.returncode == 0:
-                found[version] = told.stdout.strip()
+            if reported.returncode == 0:
+                found[version] = reported.stdout.strip()
                 break
     return found
 

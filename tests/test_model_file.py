@@ -28,7 +28,7 @@ def model(random_model) -> LoadedModel:
 
 
 @pytest.fixture
-def pictures() -> np.ndarray:
+def inputs() -> np.ndarray:
     return np.random.default_rng(1).integers(0, 256, (3, 48, 48, 1), np.uint8)
 
 
@@ -90,13 +90,13 @@ def test_same_model_same_bytes(model, written, tmp_path):
     assert again.read_bytes() == written.read_bytes()
 
 
-def test_logits_are_those_of_the_network_over_the_temperature(model, pictures):
+def test_logits_are_those_of_the_network_over_the_temperature(model, inputs):
     network = create_model(model.architecture, **model.options)
     apply = jax.jit(partial(network.apply, train=False))
-    expected = apply(model.variables, normalize(pictures, model.mean, model.std)) / 1.5
+    expected = apply(model.variables, normalize(inputs, model.mean, model.std)) / 1.5
     function = jax.jit(logits_function(model))
-    np.testing.assert_allclose(function(pictures), expected, rtol=1e-5)
-    np.testing.assert_allclose(function(pictures / np.float32(255)), expected, rtol=1e-4)
+    np.testing.assert_allclose(function(inputs), expected, rtol=1e-5)
+    np.testing.assert_allclose(function(inputs / np.float32(255)), expected, rtol=1e-4)
 
 
 def test_probabilities_are_a_softmax_and_never_hide_nan():
@@ -107,8 +107,8 @@ def test_probabilities_are_a_softmax_and_never_hide_nan():
     assert np.isnan(probabilities[1:]).all()
 
 
-def test_weights_are_arguments_of_a_jitted_function(model, pictures):
-    jaxpr = jax.make_jaxpr(lambda function, images: function(images))(logits_function(model), pictures)
+def test_weights_are_arguments_of_a_jitted_function(model, inputs):
+    jaxpr = jax.make_jaxpr(lambda function, images: function(images))(logits_function(model), inputs)
     assert max((np.size(constant) for constant in jaxpr.consts), default=0) <= 1
 
 

@@ -28,7 +28,7 @@ def face_milliseconds() -> dict[str, float]:
 def live_table() -> str:
     """Recognition beside `fer`."""
     femo, fer = (measurement("live")[name] for name in ("femo", "fer"))
-    ways = [(femo["stream"], femo), (femo["pictures"], femo), (fer["pictures"], fer)]
+    ways = [(femo["stream"], femo), (femo["images"], femo), (fer["images"], fer)]
     rows = [
         ["frames per second", *(f"{way['frames_per_second']:.0f}" for way, _ in ways)],
         ["median frame, ms", *(f"{way['median_ms']:.1f}" for way, _ in ways)],

@@ -2,7 +2,7 @@
 
 python tools/crop_margin.py SOURCE... --yunet face_detection_yunet.onnx --fer2013 fer2013.zip [--model F]
 
-SOURCE is a picture with faces, a folder of them, or a clip, of which one frame in `--every` is used. YuNet's marks of
+SOURCE is an image with faces, a folder of them, or a clip, of which one frame in `--every` is used. YuNet's marks of
 eyes and mouth are the ruler. It prints
 
 1. where eyes and mouth lie in FER-2013's squares (without `--fer2013`: as once measured), and the boxes that the Haar
@@ -10,9 +10,9 @@ eyes and mouth are the ruler. It prints
 2. for each detector the square about its boxes in which eyes and mouth lie at the same place: `scale` and `shift` as
    `CropGeometry` has them, median and standard deviation over the faces that look into the camera;
 3. as a cross-check, the network's mean confidence on these faces over a grid of scales and shifts. It need not be
-   highest where the network is right most often, but a steep fall would tell of a wrong square.
+   highest where the network is right most often, but a steep fall would indicate a wrong square.
 
-Two minutes for 1,500 faces of FER-2013, eight pictures and two clips of some seconds.
+Two minutes for 1,500 faces of FER-2013, eight images and two clips of some seconds.
 """
 
 import itertools
@@ -38,10 +38,10 @@ from femo_jax.live.sources import open_source
 from femo_jax.preprocess import IMAGE_SIZE
 
 ENLARGED = 4
-"""Factor by which FER-2013's pictures are enlarged before faces are looked for in them."""
+"""Factor by which FER-2013's images are enlarged before faces are looked for in them."""
 
 BORDER = 64
-"""Pixels about an enlarged picture."""
+"""Pixels about an enlarged image."""
 
 SCORE = 0.9
 """Smallest score of a face whose marks count."""
@@ -54,7 +54,7 @@ SHIFTS = (-0.1, -0.05, 0.0, 0.05, 0.1)
 
 
 class Marks(NamedTuple):
-    """Eyes and mouth of a face, in pixels of its picture or as fractions of a square.
+    """Eyes and mouth of a face, in pixels of its image or as fractions of a square.
 
     Attributes:
       eyes: the middle between the eyes, `[2]`.
@@ -75,7 +75,7 @@ class Marks(NamedTuple):
 
     @property
     def extent(self) -> float:
-        """How large the face is: the geometric mean of eye to eye and of eyes to mouth, so that no pose tells most."""
+        """How large the face is: the geometric mean of eye to eye and of eyes to mouth, so that no pose dominates."""
         return float(np.sqrt(self.eye_distance * np.linalg.norm(self.eyes - self.mouth)))
 
 
@@ -84,7 +84,7 @@ FER2013 = Marks(np.array([0.498, 0.399]), np.array([0.497, 0.742]), 0.359, 0.0)
 
 
 def find_marks(ruler: cv2.FaceDetectorYN, grey: np.ndarray) -> list[Marks]:
-    """Eyes and mouths of all faces in a picture `[h, w] uint8`."""
+    """Eyes and mouths of all faces in an image `[h, w] uint8`."""
     ruler.setInputSize((grey.shape[1], grey.shape[0]))
     _, faces = ruler.detect(cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR))
     marks = []
@@ -127,29 +127,29 @@ def measure_fer2013(console: Console, path: Path, count: int, ruler: cv2.FaceDet
     return median
 
 
-def read_pictures(sources: Sequence[str], every: int) -> list[InputImage]:
-    """All pictures, and one frame in `every` of the clips."""
-    pictures = []
+def read_images(sources: Sequence[str], every: int) -> list[InputImage]:
+    """All images, and one frame in `every` of the clips."""
+    images = []
     for name in sources:
         with open_source(name) as source:
-            pictures += [InputImage(frame.image) for frame in source if frame.still or frame.index % every == 0]
-    return pictures
+            images += [InputImage(frame.image) for frame in source if frame.still or frame.index % every == 0]
+    return images
 
 
 class Pair(NamedTuple):
     """A face as a detector and the ruler found it."""
 
-    picture: InputImage
+    image: InputImage
     box: Box
     marks: Marks
 
 
-def pair_faces(detector: Detector, pictures: Sequence[InputImage], marks: Sequence[Sequence[Marks]]) -> list[Pair]:
+def pair_faces(detector: Detector, images: Sequence[InputImage], marks: Sequence[Sequence[Marks]]) -> list[Pair]:
     """The detector's boxes that hold the middle of a face which looks into the camera."""
     return [
-        Pair(picture, box, face)
-        for picture, faces in zip(pictures, marks, strict=True)
-        for box, face in itertools.product(detector.detect(picture), faces)
+        Pair(image, box, face)
+        for image, faces in zip(images, marks, strict=True)
+        for box, face in itertools.product(detector.detect(image), faces)
         if face.turned < TURNED and (np.abs(face.middle - box.center) < 0.3 * box.size).all()
     ]
 
@@ -171,7 +171,7 @@ def confidence_grid(recognizer: EmotionRecognizer, pairs: Sequence[Pair]) -> Tab
         cells = []
         for shift in SHIFTS:
             geometry = CropGeometry(scale, shift)
-            crops = [crop_faces(picture.grey, [box], geometry) for picture, box, _ in pairs]
+            crops = [crop_faces(image.grey, [box], geometry) for image, box, _ in pairs]
             cells.append(f"{recognizer.classify(np.concatenate(crops)).max(axis=1).mean():.3f}")
         table.add_row(f"{scale:g}", *cells)
     return table
@@ -182,7 +182,7 @@ class Options:
     """Finds the square about a detector's box that shows what FER-2013 shows."""
 
     sources: Annotated[tuple[str, ...], tyro.conf.Positional]
-    """Pictures, folders of pictures, or clips."""
+    """Images, folders of images, or clips."""
     yunet: Path
     """Model file of YuNet, which marks eyes and mouths, and is one of the detectors."""
     fer2013: Path | None = None
@@ -205,17 +205,17 @@ def main(options: Options) -> None:
     if options.fer2013:
         reference = measure_fer2013(console, options.fer2013, options.count, ruler)
 
-    pictures = read_pictures(options.sources, options.every)
-    marks = [find_marks(ruler, picture.grey) for picture in pictures]
+    images = read_images(options.sources, options.every)
+    marks = [find_marks(ruler, image.grey) for image in images]
     for kind, recognizer in recognizers.items():
-        pairs = pair_faces(recognizer.detector, pictures, marks)
+        pairs = pair_faces(recognizer.detector, images, marks)
         if not pairs:
-            raise FemoError(f"{kind} finds no face that looks into the camera; name more pictures.")
+            raise FemoError(f"{kind} finds no face that looks into the camera; name more images.")
         squares = matching_squares(pairs, reference)
         (scale, shift), (scale_std, shift_std) = np.median(squares, axis=0), squares.std(axis=0)
         console.print(
             f"\n{kind}: scale {scale:.3f} (std {scale_std:.3f}), shift {shift:+.3f} (std {shift_std:.3f}),"
-            f" {len(pairs)} faces in {len(pictures)} pictures; in use: {recognizer.detector.geometry}"
+            f" {len(pairs)} faces in {len(images)} images; in use: {recognizer.detector.geometry}"
         )
         console.print(confidence_grid(recognizer, pairs))
 

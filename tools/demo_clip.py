@@ -51,11 +51,11 @@ def frames(photograph: np.ndarray) -> Iterator[np.ndarray]:
 def main() -> None:
     """Writes the image and the clip."""
     parser = argparse.ArgumentParser(description="The image and the clip of `make demo`.")
-    parser.add_argument("picture", type=Path, help="for example astronaut.png")
+    parser.add_argument("image", type=Path, help="for example astronaut.png")
     parser.add_argument("clip", type=Path, help="for example astronaut.mp4")
     arguments = parser.parse_args()
     photograph = cv2.cvtColor(astronaut(), cv2.COLOR_RGB2BGR)
-    write_image(arguments.picture, photograph)
+    write_image(arguments.image, photograph)
     with VideoWriter(arguments.clip, FRAMES_PER_SECOND) as clip:
         for frame in frames(photograph):
             clip.write(frame)

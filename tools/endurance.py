@@ -61,20 +61,20 @@ class ThinnedDetector:
         self._found: list[Box] = []
         self._present: list[Box] = []
 
-    def advance(self, picture: InputImage, index: int) -> None:
+    def advance(self, image: InputImage, index: int) -> None:
         """Goes on to the frame with this number."""
         if index % self._every == 0:
-            self._found = self._detector.detect(picture)
+            self._found = self._detector.detect(image)
         crowd = CROWD[: CROWD_SIZES[index // 20 % len(CROWD_SIZES)]]
         seen = [box for box in self._found + crowd if self._random.random() > 0.05]
-        self._present = [self._jittered(box).clipped(picture.width, picture.height) for box in seen]
+        self._present = [self._jittered(box).clipped(image.width, image.height) for box in seen]
 
-    def detect(self, picture: InputImage, *, still: bool = True) -> list[Box]:
+    def detect(self, image: InputImage, *, still: bool = True) -> list[Box]:
         """All faces of the frame."""
         return list(self._present)
 
     def detect_near(
-        self, picture: InputImage, boxes: Sequence[Box], window_scale: float, scale_range: float
+        self, image: InputImage, boxes: Sequence[Box], window_scale: float, scale_range: float
     ) -> list[Box | None]:
         """For each known box the face that overlaps it most, or None."""
         if not self._present:
@@ -143,9 +143,9 @@ def endure(
     for index in range(count):
         if index == warm:
             warming = compilations.count
-        picture = InputImage(clip[index % len(clip)])
-        detector.advance(picture, index)
-        result = stream(picture, index / FRAMES_PER_SECOND)
+        image = InputImage(clip[index % len(clip)])
+        detector.advance(image, index)
+        result = stream(image, index / FRAMES_PER_SECOND)
         faces += len(result.faces)
         tracks = max([tracks, *(face.track_id or 0 for face in result.faces)])
         if index in sampled:

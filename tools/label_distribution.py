@@ -33,7 +33,7 @@ class DistributionOptions(Options):
 
 
 def distribution(labels: ClipLabels) -> dict:
-    """What is to be told of a clip: the share of the time of each emotion, 0 where no face has it."""
+    """Results of a clip: the share of the time of each emotion, 0 where no face has it."""
     return {
         "tracks": labels.tracks,
         "face_seconds": labels.face_seconds,

@@ -17,7 +17,7 @@ from femo_jax.files import write_json
 
 
 def summary(labels: ClipLabels) -> dict:
-    """What is to be told: changes a face-second, and the share of the time of each label."""
+    """Results: changes a face-second, and the share of the time of each label."""
     total = labels.face_seconds
     return {
         "tracks": labels.tracks,

@@ -91,7 +91,7 @@ def labels_of_clips(options: Options) -> dict[str, ClipLabels]:
     names = [path.name for path in options.clips]
     for name in names:
         if names.count(name) > 1 or name == TOGETHER:
-            raise FemoError(f"{name}: clips are told apart by their files' names, and this one is taken; rename it.")
+            raise FemoError(f"{name}: clips are identified by their files' names, and this one is taken; rename it.")
     recognizer = EmotionRecognizer.load(options.model, options.detector)
     results, together = {}, ClipLabels()
     for path in options.clips:
@@ -116,17 +116,17 @@ def measure(
     tracks: set[int] = set()
     time = 0.0
     for frame in clip:
-        picture = InputImage(frame.image)
-        found, _ = search.find(picture, frame.time, tracker.boxes())
+        image = InputImage(frame.image)
+        found, _ = search.find(image, frame.time, tracker.boxes())
         sightings = tracker.associate(frame.time, found)
-        crops = crop_faces(picture.grey, [sighting.box for sighting in sightings], recognizer.detector.geometry)
+        crops = crop_faces(image.grey, [sighting.box for sighting in sightings], recognizer.detector.geometry)
         probabilities = recognizer.classify(crops)
         tracker.observe(sightings, probabilities)
         raw_tracker.observe(raw_tracker.associate(frame.time, found), probabilities)
 
         elapsed, time = frame.time - time, frame.time
-        shown_before, shown = shown, labels_by_track(tracker.faces(picture.width, picture.height))
-        raw_before, raw = raw, labels_by_track(raw_tracker.faces(picture.width, picture.height))
+        shown_before, shown = shown, labels_by_track(tracker.faces(image.width, image.height))
+        raw_before, raw = raw, labels_by_track(raw_tracker.faces(image.width, image.height))
         for result in results:
             result.shown.add(shown_before, shown, elapsed)
             result.raw.add(raw_before, raw, elapsed)

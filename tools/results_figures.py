@@ -50,7 +50,7 @@ class Point(NamedTuple):
 
 MARKERS = {
     "femo": ("o", BLUE, BLUE, "femo, flip TTA"),
-    "selected on PublicTest": ("s", ORANGE, ORANGE, "published, ten views, selected on PublicTest"),
+    "selected on PublicTest": ("s", ORANGE, ORANGE, "published, ten-crop TTA, selected on PublicTest"),
     "selected on PrivateTest": ("s", ORANGE, "none", "published, ten crops, selected on PrivateTest"),
 }
 """Shape, edge colour, face colour and text of the legend."""

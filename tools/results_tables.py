@@ -14,6 +14,7 @@ from studies import RESULTS, Run, read_study, unpack
 
 from femo_jax import weights
 from femo_jax.emotions import EMOTIONS
+from femo_jax.evaluate.corruptions import FORMER_NAMES
 from femo_jax.evaluate.summary import Row, deviation, markdown_table, mean, read_rows
 
 NEEDS_UNPUBLISHED = frozenset(
@@ -124,23 +125,10 @@ def robustness_table() -> str:
     for kind in next(iter(models.values()))["corrupted"]:
         of_kind = [of["corrupted"][kind] for of in models.values()]
         cells = [text for of in of_kind for text in (_percent(of["accuracy"]), _points(of["difference"]))]
-        lines.append([CORRUPTIONS.get(kind, kind), *cells])
+        lines.append([FORMER_NAMES.get(kind, kind), *cells])
     means = [(_percent(of["mean_accuracy"]), _points(of["mean_difference"])) for of in models.values()]
     lines.append(["mean of the corruptions", *(text for pair in means for text in pair)])
     return markdown_table(headings, lines)
-
-
-CORRUPTIONS = {
-    "moved 5 pixels": "motion blur, 5 px",
-    "moved 9 pixels": "motion blur, 9 px",
-    "blurred, sigma 1": "Gaussian blur, sigma 1 px",
-    "blurred, sigma 2": "Gaussian blur, sigma 2 px",
-    "noise of 8": "Gaussian noise, 8 of 255",
-    "noise of 20": "Gaussian noise, 20 of 255",
-    "24 x 24 pixels": "resolution 24x24",
-    "16 x 16 pixels": "resolution 16x16",
-}
-"""Names of corruptions in the table that differ from those in the file."""
 
 
 def shipped_table() -> str:

@@ -1,4 +1,4 @@
-"""femo on ROS 2 in three processes: one plays a clip as a camera, one recognises, and this one records what it says.
+"""femo on ROS 2 in three processes: one plays a clip as a camera, one recognises, and this one records its results.
 
 . .venv/ros/env.sh && python tools/ros_demo.py CLIP ANNOTATED_CLIP LOG
 
@@ -124,7 +124,7 @@ def _spin(node: Node, until: Callable[[], bool], needed: subprocess.Popen, secon
     while not until():
         rclpy.spin_once(node, timeout_sec=0.1)
         if needed.poll() is not None or time.monotonic() > deadline:
-            raise FemoError("the recogniser did not start; what it said is above.")
+            raise FemoError("the recogniser did not start; its output is above.")
 
 
 def _end(process: subprocess.Popen) -> int:

@@ -101,7 +101,7 @@ def run(options: Options) -> int:
     if rows:
         figure.draw_faces(rows, explainer, options.output)
         wrote(options.output)
-    give_json(options.json, {**explainer.as_dict(), "pictures": records})
+    give_json(options.json, {**explainer.as_dict(), "images": records})
     wrote(options.json)
     _summarize(rows, len(found), unreadable)
     return 1 if unreadable or not rows else 0

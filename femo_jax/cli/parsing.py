@@ -1,15 +1,13 @@
 """The parser of all commands: tyro, with the help that femo wants of it."""
 
-import ast
 import dataclasses
-import inspect
-import itertools
-import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import tyro
 from tyro.constructors import ConstructorRegistry, StructConstructorSpec, StructFieldSpec, StructTypeInfo
+
+from femo_jax.docstrings import field_docs
 
 registry = ConstructorRegistry()
 
@@ -52,7 +50,7 @@ def _options(info: StructTypeInfo) -> StructConstructorSpec | None:
     of_femo = getattr(info.type, "__module__", "").startswith("femo_jax.")  # tyro makes dataclasses of its own
     if not (of_femo and isinstance(info.type, type) and dataclasses.is_dataclass(info.type)):
         return None
-    hints, texts = get_type_hints(info.type, include_extras=True), _field_docs(info.type)
+    hints, texts = get_type_hints(info.type, include_extras=True), field_docs(info.type)
     fields = []
     for each in dataclasses.fields(info.type):
         kind = _shown(hints[each.name])
@@ -78,16 +76,3 @@ def _default(field: dataclasses.Field) -> Any:
     if field.default_factory is not dataclasses.MISSING:
         return field.default_factory()
     return tyro.MISSING if field.default is dataclasses.MISSING else field.default
-
-
-def _field_docs(cls: type) -> dict[str, str]:
-    """The text below each field of a class and of its bases, as one line."""
-    texts = {}
-    for each in reversed(cls.__mro__[:-1]):
-        (definition,) = ast.parse(textwrap.dedent(inspect.getsource(each))).body
-        assert isinstance(definition, ast.ClassDef)
-        for field, text in itertools.pairwise(definition.body):
-            match field, text:
-                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(words))):
-                    texts[name] = " ".join(words.split())
-    return texts

@@ -22,7 +22,7 @@ _OVERSAMPLING = 4  # drawn this much larger and averaged down, for soft edges
 
 
 class _Expression(NamedTuple):
-    """What the muscles of a face do, in units of half the height of the head; zero is rest where no more is said."""
+    """What the muscles of a face do, in units of half the height of the head; zero is rest unless stated otherwise."""
 
     brow_raise: float
     brow_frown: float  # > 0: inner ends pulled down, < 0: pulled up

@@ -1,1 +1,1 @@
-"""How good a model is: metrics, test-time views, calibration, report."""
+"""How good a model is: metrics, test-time augmentation, calibration, report."""

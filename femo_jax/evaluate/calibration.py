@@ -1,4 +1,4 @@
-"""Whether a model is as sure as it is right: reliability by confidence, its one-number summary, and what mends it."""
+"""Calibration: reliability by confidence, expected calibration error, and temperature scaling."""
 
 import math
 from typing import NamedTuple
@@ -15,11 +15,11 @@ TEMPERATURES = (0.05, 20.0)
 
 
 class Reliability(NamedTuple):
-    """Pictures binned by confidence, the probability of the predicted class; bin i is `(edges[i], edges[i + 1]]`.
+    """Images binned by confidence, the probability of the predicted class; bin i is `(edges[i], edges[i + 1]]`.
 
     Attributes:
       edges: `[bins + 1] float64` from 0 to 1.
-      count: `[bins] int64` pictures in the bin.
+      count: `[bins] int64` images in the bin.
       confidence: `[bins] float64` mean confidence, 0 in an empty bin.
       accuracy: `[bins] float64` share of right predictions, 0 in an empty bin.
     """
@@ -31,7 +31,7 @@ class Reliability(NamedTuple):
 
 
 def reliability(probabilities: np.ndarray, labels: np.ndarray, bins: int = ECE_BINS) -> Reliability:
-    """Bins pictures by confidence.
+    """Bins images by confidence.
 
     Args:
       probabilities: `[n, classes]` of a softmax.
@@ -51,14 +51,14 @@ def reliability(probabilities: np.ndarray, labels: np.ndarray, bins: int = ECE_B
 
 
 def _binned_confidence(probabilities: np.ndarray, bins: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The confidence of each picture `[n] float64`, the bin `[n]` that it falls in, and the edges of all bins."""
+    """The confidence of each image `[n] float64`, the bin `[n]` that it falls in, and the edges of all bins."""
     confidence = probabilities.max(axis=1).astype(np.float64)
     edges = np.linspace(0.0, 1.0, bins + 1)
     return confidence, np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, bins - 1), edges
 
 
 def expected_calibration_error(binned: Reliability) -> float:
-    """Mean distance of confidence from accuracy over the bins, weighted by their pictures; 0 is perfect.
+    """Mean distance of confidence from accuracy over the bins, weighted by their images; 0 is perfect.
 
     References:
       Guo et al., On Calibration of Modern Neural Networks, 2017, https://arxiv.org/abs/1706.04599
@@ -77,14 +77,14 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
       labels: `[n]` class indices.
 
     Raises:
-      ValueError: no pictures, or shapes that do not fit.
+      ValueError: no images, or shapes that do not fit.
 
     References:
       Guo et al., On Calibration of Modern Neural Networks, 2017, https://arxiv.org/abs/1706.04599
     """
     if logits.ndim != 2 or labels.shape != logits.shape[:1] or len(labels) == 0:
         raise ValueError(
-            f"expected logits [n, classes] and labels [n] of n > 0 pictures, got {list(logits.shape)} and"
+            f"expected logits [n, classes] and labels [n] of n > 0 images, got {list(logits.shape)} and"
             f" {list(labels.shape)}"
         )
     logits = logits.astype(np.float64)
@@ -97,10 +97,10 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
 
 
 def cross_fitted_ece(logits: np.ndarray, labels: np.ndarray, folds: int = 5, seed: int = 0) -> float:
-    """The expected calibration error where no picture is judged by a temperature that it helped to fit.
+    """The expected calibration error where no image is judged by a temperature that it helped to fit.
 
-    The pictures are divided into folds at random; each fold gets the temperature of all the others, and the error is
-    that of all pictures together.
+    The images are divided into folds at random; each fold gets the temperature of all the others, and the error is
+    that of all images together.
 
     Args:
       logits: `[n, classes]`.
@@ -109,10 +109,10 @@ def cross_fitted_ece(logits: np.ndarray, labels: np.ndarray, folds: int = 5, see
       seed: of the division.
 
     Raises:
-      ValueError: shapes that do not fit, fewer than two folds, or fewer pictures than folds.
+      ValueError: shapes that do not fit, fewer than two folds, or fewer images than folds.
     """
     if not 2 <= folds <= len(labels):
-        raise ValueError(f"expected at least 2 folds and as many pictures, got {folds} folds, {len(labels)} pictures")
+        raise ValueError(f"expected at least 2 folds and as many images, got {folds} folds, {len(labels)} images")
     probabilities = np.empty(logits.shape, np.float64)
     fold_of = np.random.default_rng(seed).permutation(len(labels)) % folds
     for fold in range(folds):
@@ -131,14 +131,14 @@ class ChanceError(NamedTuple):
 
 
 def ece_by_chance(probabilities: np.ndarray, draws: int = 1000, seed: int = 0) -> ChanceError:
-    """The expected calibration error that is left where every probability is right, for want of pictures.
+    """The expected calibration error that is left where every probability is right, for want of images.
 
-    In a bin of a few hundred pictures accuracy differs from confidence by chance alone, and the error counts every
+    In a bin of a few hundred images accuracy differs from confidence by chance alone, and the error counts every
     difference, whatever its sign. Below this no model of such confidences comes but by luck.
 
     Args:
       probabilities: `[n, classes]` of a softmax; they are taken for right.
-      draws: how often whether the pictures are right is drawn from them.
+      draws: how often whether the images are right is drawn from them.
       seed: of the draws.
     """
     confidence, bin_of, _ = _binned_confidence(probabilities, ECE_BINS)

@@ -29,7 +29,7 @@ class Row:
     parameters: int
     """Trainable numbers of the network."""
     multiply_adds: int
-    """Of one picture."""
+    """Of one image."""
     epochs: int
     """That were asked for."""
     seeds: list[int]
@@ -37,7 +37,7 @@ class Row:
     minutes: list[float]
     """Spent on training and validation."""
     accuracy: list[float]
-    """Of the best epoch, which was chosen on the very same pictures."""
+    """Of the best epoch, which was chosen on the very same images."""
     last_accuracy: list[float]
     """Of the last epoch."""
     flip_accuracy: list[float]
@@ -95,7 +95,7 @@ def read_rows(root: Path, failed: Mapping[str, Mapping[int, str]] | None = None)
 
     Raises:
       CheckpointError: a file of a run is damaged.
-      ConfigError: seeds of one label differ in more than the seed, or runs were validated on different pictures.
+      ConfigError: seeds of one label differ in more than the seed, or runs were validated on different images.
     """
     rows, validations = [], {}
     for label, runs in run_folders(root).items():
@@ -113,8 +113,8 @@ def read_rows(root: Path, failed: Mapping[str, Mapping[int, str]] | None = None)
         cost = _cost(config["model"], json.dumps(config["model_options"]))
         lists = {name: [of_seed[name] for of_seed in figures] for name in FIGURES}
         rows.append(Row(label, *cost, config["epochs"], list(finished), **lists, failed=reasons))
-    for run, pictures in validations.items():
-        _check_same(next(iter(validations)), next(iter(validations.values())), run, pictures)
+    for run, images in validations.items():
+        _check_same(next(iter(validations)), next(iter(validations.values())), run, images)
     return sorted(rows, key=lambda row: -(mean(row.accuracy) or 0.0))
 
 
@@ -182,7 +182,7 @@ COLUMNS: dict[str, Callable[[Row], str]] = {
     "F1": lambda row: _share(row.macro_f1),
     "ECE": lambda row: _share(row.ece),
 }
-"""What a table says of a row, by the heading of the column."""
+"""The cell of a row in a table, by the heading of the column."""
 
 
 def markdown(rows: Sequence[Row], name: Callable[[Row], str] = lambda row: row.label) -> str:

@@ -1,4 +1,4 @@
-"""Explanations of what a trained network says of faces: Grad-CAM, LayerCAM and Integrated Gradients together."""
+"""Explanations of the predictions of a trained network: Grad-CAM, LayerCAM and Integrated Gradients together."""
 
 from functools import partial
 from typing import Any, Literal, NamedTuple, get_args
@@ -65,12 +65,12 @@ class Explanation(NamedTuple):
 
 
 class Explainer:
-    """Explains what a model says of faces.
+    """Explains a model's predictions for faces.
 
     Grad-CAM is taken at the last layer, for which it was made. In networks for 48x48 pixels that is a map of 3x3 cells:
     upper, middle or lower part of a face. LayerCAM, its variant for finer maps, is therefore taken as well, at the last
     layer of at least 12x12 cells, of 4x4 pixels each: half an eye. In `femonet` these are the ends of the fourth and of
-    the second of four stages. What came of the alternatives, with `femonet` and 128 pictures of PublicTest: the mean
+    the second of four stages. What came of the alternatives, with `femonet` and 128 images of PublicTest: the mean
     probability of the predicted class, 67 % at first, after that fifth of the pixels was blurred away on which a map is
     highest (low is good), and with that fifth alone left sharp (high is good).
 
@@ -127,10 +127,10 @@ class Explainer:
           face: `[48, 48] uint8`, grey, as `crop_faces` makes it.
           label: the class, one of `femo_jax.EMOTIONS`.
         """
-        target, picture = np.int32(EMOTIONS.index(label)), self._normalized(face)
-        coarse = grad_cam(self._logits, picture[None], target, self.coarse)[0]
-        fine = layer_cam(self._logits, picture[None], target, self.fine)[0]
-        attribution = integrated_gradients(self._logits, picture, self._baseline, target, self.steps)
+        target, image = np.int32(EMOTIONS.index(label)), self._normalized(face)
+        coarse = grad_cam(self._logits, image[None], target, self.coarse)[0]
+        fine = layer_cam(self._logits, image[None], target, self.fine)[0]
+        attribution = integrated_gradients(self._logits, image, self._baseline, target, self.steps)
         pixels, *numbers = map(np.asarray, attribution)
         return Explanation(label, np.asarray(coarse), np.asarray(fine), pixels, *map(float, numbers))
 

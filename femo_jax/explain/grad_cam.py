@@ -1,8 +1,8 @@
-"""Where in a picture a layer finds its evidence for a class: Grad-CAM, and LayerCAM for layers with fine maps.
+"""Where in an image a layer finds its evidence for a class: Grad-CAM, and LayerCAM for layers with fine maps.
 
 Grad-CAM (Selvaraju et al. 2017, arXiv:1610.02391) weighs each channel by the mean of its gradient over the map. That is
 right for the last layer, where a channel means the same wherever it is found. Before it, the same channel may speak for
-a class in one place and against it in another, and the mean says little. LayerCAM (Jiang et al. 2021,
+a class in one place and against it in another, and the mean is close to zero. LayerCAM (Jiang et al. 2021,
 doi:10.1109/TIP.2021.3089943) takes each cell's own gradient, where it is positive.
 """
 

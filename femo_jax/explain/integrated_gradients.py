@@ -17,7 +17,7 @@ class Attribution(NamedTuple):
 
     Attributes:
       pixels: `[h, w] float32`, in units of the logit; negative where a pixel speaks against the class.
-      logit: of the picture, `[] float32`.
+      logit: of the image, `[] float32`.
       baseline_logit: of the baseline, `[] float32`.
       gap: by how much the sum of the pixels misses `logit - baseline_logit`, `[] float32`. With infinitely many steps
         it would be 0: the method's axiom of completeness.
@@ -33,14 +33,14 @@ class Attribution(NamedTuple):
 def integrated_gradients(
     logits: Logits, image: jax.Array, baseline: jax.Array, target: jax.Array | int, steps: int
 ) -> Attribution:
-    """The gradients of a logit along the straight path from a baseline to a picture, times the way of each pixel.
+    """The gradients of a logit along the straight path from a baseline to an image, times the way of each pixel.
 
     The integral is the mean over the middles of `steps` equal parts of the path.
 
     Args:
       logits: the network, before the softmax.
       image: `[h, w, 1] float32`, normalised.
-      baseline: `[h, w, 1] float32`, normalised: a picture that stands for nothing to be seen.
+      baseline: `[h, w, 1] float32`, normalised: an image that stands for nothing to be seen.
       target: the class, an integer.
       steps: at least 1.
     """
@@ -49,13 +49,13 @@ def integrated_gradients(
     numbers = jnp.arange(batches * size).reshape(batches, size)
     way = image - baseline
 
-    def score(pictures: jax.Array) -> jax.Array:
-        return logits(pictures)[:, target]
+    def score(images: jax.Array) -> jax.Array:
+        return logits(images)[:, target]
 
     def add(total: jax.Array, numbers: jax.Array) -> tuple[jax.Array, None]:
-        pictures = baseline + ((numbers + 0.5) / steps)[:, None, None, None] * way
-        gradients = jax.grad(lambda pictures: score(pictures).sum())(pictures)
-        # The last batch is filled up with points behind the picture, which do not count.
+        images = baseline + ((numbers + 0.5) / steps)[:, None, None, None] * way
+        gradients = jax.grad(lambda images: score(images).sum())(images)
+        # The last batch is filled up with points behind the image, which do not count.
         return total + jnp.where((numbers < steps)[:, None, None, None], gradients, 0).sum(axis=0), None
 
     total, _ = jax.lax.scan(add, jnp.zeros_like(image), numbers)

@@ -13,7 +13,7 @@ from jax.core import eval_jaxpr
 from jax.extend.core import Literal
 
 Logits = Callable[[jax.Array], jax.Array]
-"""A network: normalised pictures `[b, h, w, 1] float32` -> `[b, classes]`; a pytree, to be an argument under jit."""
+"""A network: normalised images `[b, h, w, 1] float32` -> `[b, classes]`; a pytree, to be an argument under jit."""
 
 
 class Layer(NamedTuple):
@@ -35,7 +35,7 @@ class Layer(NamedTuple):
 def find_layers(logits: Logits, images: jax.Array | jax.ShapeDtypeStruct) -> tuple[Layer, ...]:
     """The last map of each size, in the order in which they are computed.
 
-    Counted are maps `[b, h, w, c]` that no path from the pictures to the logits goes around: not the inside of a
+    Counted are maps `[b, h, w, c]` that no path from the images to the logits goes around: not the inside of a
     residual block, but its sum. What a network does inside `nn.jit`, `nn.remat` or `nn.scan` is not seen.
 
     Args:
@@ -45,11 +45,11 @@ def find_layers(logits: Logits, images: jax.Array | jax.ShapeDtypeStruct) -> tup
     graph = jax.make_jaxpr(logits)(images).jaxpr
     last_use = {value: step for step, equation in enumerate(graph.eqns) for value in _variables(equation.invars)}
     last_use |= dict.fromkeys(_variables(graph.outvars), len(graph.eqns))
-    by_picture = _dependent(graph)
+    by_image = _dependent(graph)
     found: dict[tuple[int, int], Layer] = {}
-    needed = set(graph.invars)  # what is known of the pictures at this step and used after it
+    needed = set(graph.invars)  # what is known of the images at this step and used after it
     for step, equation in enumerate(graph.eqns):
-        needed |= by_picture.intersection(equation.outvars)
+        needed |= by_image.intersection(equation.outvars)
         needed = {value for value in needed if last_use.get(value, -1) > step}
         shape = cast(jax.ShapeDtypeStruct, equation.outvars[0].aval).shape
         if needed == {equation.outvars[0]} and len(shape) == 4 and min(shape[1:3]) > 1:
@@ -77,11 +77,11 @@ def activations_and_gradients(
     graph, value = closed.jaxpr, closed.jaxpr.eqns[layer.step].outvars[0]
     before = graph.replace(eqns=graph.eqns[: layer.step + 1], outvars=[value])
     # What is made of the weights alone may be made before the layer and used behind it.
-    by_picture = _dependent(graph)
+    by_image = _dependent(graph)
     kept = [
         equation
         for step, equation in enumerate(graph.eqns)
-        if step > layer.step or by_picture.isdisjoint(equation.outvars)
+        if step > layer.step or by_image.isdisjoint(equation.outvars)
     ]
     behind = graph.replace(eqns=kept, invars=[value])
 

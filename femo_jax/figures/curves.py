@@ -117,7 +117,7 @@ def plot_curves(runs: Sequence[str | os.PathLike[str]], path: str | os.PathLike[
 
 
 def _run_names(runs: Sequence[Path]) -> list[str]:
-    """The shortest end of each run's path that tells the runs apart."""
+    """The shortest end of each run's path that distinguishes the runs."""
     folders = [(run.parent if run.is_file() else run).resolve() for run in runs]
     for depth in range(1, max(len(folder.parts) for folder in folders)):
         names = ["/".join(folder.parts[-depth:]) for folder in folders]

@@ -20,7 +20,7 @@ from femo_jax.figures.style import GREY, check_format, save_figure
 MAX_ROWS = 100
 """Faces that one figure takes: it is 4 metres high then."""
 
-_PANEL, _GAP, _TITLE = 1.3, 0.16, 0.3  # inches: side of a picture, space between two, height of what is written above
+_PANEL, _GAP, _TITLE = 1.3, 0.16, 0.3  # inches: side of an image, space between two, height of what is written above
 _LABELS, _BARS = 0.68, 1.3  # width of the emotions' names and of the bars
 _HEAD, _SCALES, _MARGIN = 0.34, 0.5, 0.12
 _CAPTION_LINE, _CHARACTERS = 0.15, 19.0  # inches a line, characters an inch

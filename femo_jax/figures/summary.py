@@ -16,7 +16,7 @@ from femo_jax.evaluate.summary import Row, deviation
 from femo_jax.figures.curves import Curve, read_curves
 from femo_jax.figures.style import check_format, percent_axis, save_figure
 
-_MANY = 10  # labels; more than that have no colours of their own that an eye could tell apart
+_MANY = 10  # labels; more than that have no colours of their own that a reader could distinguish
 _EARLY = 0.3  # share of the epochs whose steep rise may lie below the figure
 
 

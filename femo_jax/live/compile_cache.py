@@ -24,7 +24,7 @@ _lock = threading.RLock()
 def persistent_cache() -> Iterator[None]:
     """Whatever is compiled in the block is kept on disk, and taken from there the next time.
 
-    It is kept where the user told JAX to (`JAX_COMPILATION_CACHE_DIR`, or the option of that name), else in femo's
+    It is kept in JAX's folder (`JAX_COMPILATION_CACHE_DIR`, or the option of that name) if one is set, else in femo's
     cache folder; where that cannot be written, nothing is kept. Afterwards JAX's options are what they were.
     """
     with _lock, _repairing(), _option(_SHORTEST, 0.0):  # JAX keeps by default what took a second

@@ -150,7 +150,7 @@ class DrawConfig:
 
 @dataclass(frozen=True)
 class StreamConfig:
-    """All that recognition in a stream can be told."""
+    """All settings of recognition in a stream."""
 
     search: SearchConfig = field(default_factory=SearchConfig)
     track: TrackConfig = field(default_factory=TrackConfig)

@@ -158,7 +158,7 @@ def _check_form(image: np.ndarray) -> None:
 
 
 def _check_values(image: np.ndarray) -> None:
-    """Refuses floats that are no grey values; the smallest and the largest tell, since NaN counts as either."""
+    """Refuses floats that are no grey values, by the smallest and the largest: NaN counts as either."""
     if image.dtype.kind != "f":
         return
     low, high = float(image.min()), float(image.max())

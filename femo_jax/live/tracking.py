@@ -27,7 +27,7 @@ from femo_jax.live.image import Box, overlaps
 from femo_jax.live.results import FaceEmotion, SmoothedEmotion, first_emotion, is_uncertain, next_emotion
 
 LONGEST_GAP_SECONDS = 60.0
-"""A longer time between two frames starts all tracks anew."""
+"""A longer time between two frames starts new tracks."""
 
 SAME_FACE_OVERLAP = 0.7
 """Two tracks that overlap by more than this are on the same face, if for long enough."""
@@ -98,14 +98,14 @@ class Track:
     """A face over time.
 
     Attributes:
-      key: tells it from all other tracks.
+      key: identifies the track.
       number: shown as its id from its birth on; None before.
       found: its last box as it was found.
       filter: of the box's centre, width and height.
       sightings: how often it was found.
       first_seen: time of the first sighting, in seconds.
       last_seen: time of the last sighting.
-      emotion: what the frames so far say; None before the first observation.
+      emotion: the label after the frames so far; None before the first observation.
       observed: time of the last observation.
       doubled_since: since when it has overlapped an older track, as if on the same face; None where it does not.
     """

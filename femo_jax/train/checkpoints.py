@@ -154,7 +154,7 @@ def _without_times(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _without_folders(config: dict[str, Any]) -> dict[str, Any]:
-    """A configuration that may leave this machine; the digest under `data` says which soft labels they were."""
+    """A configuration that may leave this machine; the digest under `data` identifies the soft labels."""
     return config | {"soft_labels": Path(config.get("soft_labels", "")).name}
 
 

@@ -187,7 +187,7 @@ def load_config(path: str | os.PathLike[str]) -> TrainConfig:
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """Lines that say where two nested mappings differ: `learning_rate: 0.1 before, 0.05 now`."""
+    """Lines that list where two nested mappings differ: `learning_rate: 0.1 before, 0.05 now`."""
     lines = []
     for key in sorted(old.keys() | new.keys()):
         before, now = old.get(key, "absent"), new.get(key, "absent")

@@ -129,7 +129,7 @@ def create_train_state(
 FIRST_KERNEL = ("Conv_0", "kernel")
 """Of FemoNet, behind its space-to-depth stem."""
 
-_PICTURES = 2_000  # a million patches, enough to estimate 36 components
+_IMAGES = 2_000  # a million patches, enough to estimate 36 components
 _LEAST_VARIANCE = 5e-4  # added, so that components which are mostly noise are not amplified
 
 
@@ -154,7 +154,7 @@ def whitening_kernel(kernel: jax.Array, images: np.ndarray) -> jax.Array:
     with the other sign, since ReLU lets only one pass. Outputs beyond twice the number of components are unchanged.
     """
     height, width, channels, outputs = kernel.shape
-    every = max(1, len(images) // _PICTURES)
+    every = max(1, len(images) // _IMAGES)
     x = np.asarray(space_to_depth2(normalize(jnp.asarray(images[::every]))), np.float32)
     rows, columns = x.shape[1] - height + 1, x.shape[2] - width + 1
     shifted = [x[:, i : i + rows, j : j + columns] for i in range(height) for j in range(width)]

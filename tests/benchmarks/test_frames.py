@@ -1,4 +1,4 @@
-"""Frames are made from pictures and clips so that the true boxes stay true."""
+"""Frames are made from images and clips so that the true boxes stay true."""
 
 import cv2
 import numpy as np
@@ -31,10 +31,10 @@ def write_truth(folder, attributes, boxes):
 
 
 @pytest.mark.parametrize(("width", "height"), [(1000, 500), (300, 400)])
-def test_a_picture_moves_and_its_true_box_with_it(tmp_path, width, height):
+def test_an_image_moves_and_its_true_box_with_it(tmp_path, width, height):
     cv2.imwrite(str(tmp_path / "a.png"), square(width, height, 100, 80, 120))
     write_truth(tmp_path, "file='a.png'", [(100, 80, 120, 120)])
-    (scene,) = write_scenes(tmp_path / "raw", tmp_path, picture_frames=20)
+    (scene,) = write_scenes(tmp_path / "raw", tmp_path, image_frames=20)
     frames = read(tmp_path / "raw", scene)
     boxes = [bright(frame) for frame in frames]
     assert overlaps(boxes, [truth[0] for truth in scene.truth]).diagonal().min() > 0.95
@@ -49,7 +49,7 @@ def test_a_clip_keeps_its_frames_times_and_shape(tmp_path):
         writer.write(square(320, 180, 40 + 20 * index, 60, 60))
     writer.release()
     write_truth(tmp_path, "file='b.avi' frame='3'", [(100, 60, 60, 60)])
-    (scene,) = write_scenes(tmp_path / "raw", tmp_path, picture_frames=20)
+    (scene,) = write_scenes(tmp_path / "raw", tmp_path, image_frames=20)
     frames = read(tmp_path / "raw", scene)
     assert scene.times == pytest.approx([0, 0.1, 0.2, 0.3, 0.4])
     assert [truth is not None for truth in scene.truth] == [False, False, False, True, False]
@@ -60,7 +60,7 @@ def test_a_clip_keeps_its_frames_times_and_shape(tmp_path):
 def test_scenes_follow_each_other_in_one_file(tmp_path):
     for name, x in (("a.jpg", 0), ("b.jpg", 320)):
         cv2.imwrite(str(tmp_path / name), square(640, 480, x, 80, 300))
-    first, second = write_scenes(tmp_path / "raw", tmp_path, picture_frames=3)
+    first, second = write_scenes(tmp_path / "raw", tmp_path, image_frames=3)
     assert (first.name, first.first, second.name, second.first) == ("a.jpg", 0, "b.jpg", 3)
     assert bright(read(tmp_path / "raw", first)[0]).x < 20 < 300 < bright(read(tmp_path / "raw", second)[0]).x
     assert first.truth == [None] * 3
@@ -70,9 +70,9 @@ def test_scenes_follow_each_other_in_one_file(tmp_path):
 def test_damaged_files_are_named(tmp_path, name):
     (tmp_path / name).write_bytes(b"nothing of the kind")
     with pytest.raises(FemoError, match=rf"{name}: cannot be read"):
-        write_scenes(tmp_path / "raw", tmp_path, picture_frames=3)
+        write_scenes(tmp_path / "raw", tmp_path, image_frames=3)
 
 
 def test_a_folder_without_scenes(tmp_path):
-    with pytest.raises(FemoError, match="no pictures or clips"):
-        write_scenes(tmp_path / "raw", tmp_path / "nowhere", picture_frames=3)
+    with pytest.raises(FemoError, match="no images or clips"):
+        write_scenes(tmp_path / "raw", tmp_path / "nowhere", image_frames=3)

@@ -73,7 +73,7 @@ def notes(tmp_path):
 
 def test_every_participant_gets_every_frame_of_each_round_with_its_time(start, frames, tmp_path):
     with start("a").running() as first, start("b").running() as second:
-        participants = [Participant("a", first, "stream"), Participant("b", second, "pictures")]
+        participants = [Participant("a", first, "stream"), Participant("b", second, "images")]
         measure_frames(participants, frames, rounds=2)
     expected = [(number, number / 10) for number in range(70)] + [(70, 0.0), (71, 0.1)]
     for participant in participants:

@@ -24,7 +24,7 @@ class Fake:
 
     def start(self, mode):
         def recognise(frame, seconds):
-            time.sleep({seconds} * (4 if mode == "pictures" else 1))
+            time.sleep({seconds} * (4 if mode == "images" else 1))
             return {boxes}
         return recognise
 
@@ -45,7 +45,7 @@ serve(Fake)
 def fakes(tmp_path, monkeypatch):
     """Workers in the places of the real ones.
 
-    femo takes 2 ms a frame of a stream and 8 of a picture, fer 60, and half a second to start. Each start is noted with
+    femo takes 2 ms a frame of a stream and 8 of an image, fer 60, and half a second to start. Each start is noted with
     femo's cache folder and whether it was there already.
     """
     folder = tmp_path / "benchmarks"
@@ -79,7 +79,7 @@ def run(tmp_path, scenes, fer):
         figure=tmp_path / "live.png",
         fer_python=fer,
         rounds=2,
-        picture_frames=10,
+        image_frames=10,
         cold_starts=1,
     )
     live.main(options)
@@ -89,8 +89,8 @@ def run(tmp_path, scenes, fer):
 def test_both_systems(fakes, scenes, tmp_path, capsys):
     report = run(tmp_path, scenes, Path(sys.executable))
     assert set(report) == {"femo", "fer", "ratio", "classify_ms", "machine", "frames"}
-    stream, pictures, fer = report["femo"]["stream"], report["femo"]["pictures"], report["fer"]["pictures"]
-    assert 2 <= stream["median_ms"] < pictures["median_ms"] < fer["median_ms"]
+    stream, images, fer = report["femo"]["stream"], report["femo"]["images"], report["fer"]["images"]
+    assert 2 <= stream["median_ms"] < images["median_ms"] < fer["median_ms"]
     assert (stream["faces"], stream["true_faces"], stream["false_faces"], stream["faces_there"]) == (20, 10, 10, 10)
     assert (fer["faces"], fer["true_faces"], fer["false_faces"]) == (10, 0, 10)
     assert set(report["femo"]["cold_start_s"]) == {"empty_cache", "filled_cache"}

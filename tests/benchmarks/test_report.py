@@ -25,13 +25,13 @@ def speed(rate, faces, true):
 REPORT = {
     "femo": {
         "stream": speed(90.0, 800, 780),
-        "pictures": speed(40.0, 700, 650),
+        "images": speed(40.0, 700, 650),
         "cold_start_s": {"empty_cache": 4.0, "filled_cache": 2.0},
         "peak_memory_mib": 300.0,
         "installed_mib": 900.0,
     },
     "fer": {
-        "pictures": speed(15.0, 820, 600),
+        "images": speed(15.0, 820, 600),
         "classify_ms": {"1": 1.0, "4": 4.0, "16": 16.0},
         "cold_start_s": 6.2,
         "peak_memory_mib": 750.0,
@@ -59,9 +59,9 @@ def test_ratios_say_how_many_times_as_good_femo_is(report):
     assert report["ratio"] == pytest.approx(
         {
             "frames_per_second": 6.0,
-            "frames_per_second_pictures": 40 / 15,
+            "frames_per_second_images": 40 / 15,
             "faces": 1.3,
-            "faces_pictures": 650 / 600,
+            "faces_images": 650 / 600,
             "cold_start": 3.1,
             "cold_start_empty_cache": 1.55,
             "peak_memory": 2.5,
@@ -71,7 +71,7 @@ def test_ratios_say_how_many_times_as_good_femo_is(report):
 
 
 def test_without_known_truth_all_found_faces_are_compared(report):
-    report["fer"]["pictures"]["faces_there"] = 0
+    report["fer"]["images"]["faces_there"] = 0
     assert ratios(report)["faces"] == pytest.approx(800 / 820)
 
 
@@ -92,7 +92,7 @@ def test_the_table_holds_the_figures_and_goals(report):
     assert "leave the machine alone" not in text
 
 
-def test_a_missed_goal_and_a_busy_machine_are_told(report):
+def test_a_missed_goal_and_a_busy_machine_are_reported(report):
     report["ratio"]["cold_start"] = 2.9
     report["machine"]["others"] = 0.5
     text = printed(report)

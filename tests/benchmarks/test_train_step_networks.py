@@ -11,12 +11,12 @@ from femo_jax.models import model_cost
 
 PARAMETERS = {"femonet": 2_640_775, "vgg": 1_174_439}
 NETWORKS = tuple(PARAMETERS)
-PICTURES = 8
+IMAGES = 8
 
 
-def pictures_and_labels():
-    pictures, labels = batch()
-    return pictures[:PICTURES], labels[:PICTURES]
+def images_and_labels():
+    inputs, labels = batch()
+    return inputs[:IMAGES], labels[:IMAGES]
 
 
 def femo_layers(params):
@@ -40,7 +40,7 @@ def stepped_femo(network):
     """Weights before and after one step without dropout, as lists, with the step's loss."""
     state, step = create_step(create_network(network, "xla", jnp.float32, dropout=0.0))
     before = femo_layers(state[1])
-    state, loss = step(state, *map(jnp.asarray, pictures_and_labels()))
+    state, loss = step(state, *map(jnp.asarray, images_and_labels()))
     return before, femo_layers(state[1]), float(loss)
 
 
@@ -54,7 +54,7 @@ def test_jax_networks_cost_the_same(network, layers):
 
 @pytest.mark.parametrize("network", NETWORKS)
 def test_stock_layers_compute_what_femo_does(network):
-    images, _ = pictures_and_labels()
+    images, _ = images_and_labels()
     femo, stock = (create_network(network, layers, jnp.float32, dropout=0.0) for layers in ("xla", "stock"))
     variables = jax.jit(femo.init, static_argnames="train")(jax.random.key(0), images, train=False)
     params = dict(variables["params"])
@@ -81,8 +81,8 @@ def test_torch_takes_the_same_step(network):
     with torch.no_grad():
         for parameter, array in zip(parameters, before, strict=True):
             parameter.copy_(as_torch(array))
-    pictures, labels = pictures_and_labels()
-    images = torch.from_numpy(pictures).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
+    inputs, labels = images_and_labels()
+    images = torch.from_numpy(inputs).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
     step = train_step_torch.create_step(model, autocast=False)
     assert step(images, torch.from_numpy(labels).long()).item() == pytest.approx(loss, rel=1e-4)
     for parameter, old, new in zip(parameters, before, after, strict=True):
@@ -104,7 +104,7 @@ def test_keras_takes_the_same_step(network):
     for variable, array in zip(variables, before, strict=True):
         variable.assign(array)
     step = train_step_keras.create_step(model, jit_compile=False)
-    assert float(step(*map(tf.constant, pictures_and_labels()))) == pytest.approx(loss, rel=1e-4)
+    assert float(step(*map(tf.constant, images_and_labels()))) == pytest.approx(loss, rel=1e-4)
     for variable, old, new in zip(variables, before, after, strict=True):
         moved, expected = np.asarray(variable) - old, new - old
         assert np.linalg.norm(moved - expected) < 0.01 * np.linalg.norm(expected)

@@ -28,7 +28,7 @@ def asked(monkeypatch) -> list[tuple]:
         probabilities[np.arange(700), predicted] = 0.7
         words = {"architecture": "simple_cnn", "split": "test", "tta": "flip"}
         images = np.zeros((700, 48, 48, 1), np.uint8)
-        split = Split(images, labels, np.array([f"picture {number}" for number in range(700)]))
+        split = Split(images, labels, np.array([f"image {number}" for number in range(700)]))
         return Evaluation(report(probabilities, labels) | words, probabilities, split)
 
     monkeypatch.setattr(evaluation, "evaluate", evaluate)
@@ -55,14 +55,14 @@ def test_a_report_that_cannot_be_written_is_printed(asked, tmp_path, capsys):
     assert "report.json: cannot be written" in said.err
 
 
-@pytest.mark.parametrize(("seen", "told"), [(100, True), (0, False)])
-def test_tells_of_pictures_that_training_did_not_see_where_it_saw_some(capsys, seen, told):
+@pytest.mark.parametrize(("seen", "reported"), [(100, True), (0, False)])
+def test_reports_images_that_training_did_not_see_where_it_saw_some(capsys, seen, reported):
     labels = np.arange(700) % 7
     result = report(np.eye(7)[labels], labels, np.arange(700) >= seen)
     command.print_report({**result, "architecture": "simple_cnn", "split": "test", "tta": "flip"})
     printed = capsys.readouterr().out
-    assert ("without overlap (600 images)" in printed) == told
-    assert printed.count("100.00 %  (95 %") == 1 + told
+    assert ("without overlap (600 images)" in printed) == reported
+    assert printed.count("100.00 %  (95 %") == 1 + reported
 
 
 def test_passes_on_what_was_asked(asked, tmp_path, monkeypatch):

@@ -19,12 +19,12 @@ from femo_jax.live.recognizer import EmotionRecognizer
 
 
 class TwoFaces:
-    """A detector that finds two faces in bright pictures and none in dark ones."""
+    """A detector that finds two faces in bright images and none in dark ones."""
 
     geometry = CropGeometry(scale=1.0, shift=0.0)
 
-    def detect(self, picture, *, still=True):
-        return [Box(0, 0, 40, 40), Box(40, 10, 40, 40)] if picture.grey[0, 0] > 100 else []
+    def detect(self, image, *, still=True):
+        return [Box(0, 0, 40, 40), Box(40, 10, 40, 40)] if image.grey[0, 0] > 100 else []
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def folder(tmp_path, monkeypatch):
 
 def explained(output):
     """The explanations of each face in JSON."""
-    return [face["explanations"] for picture in json.loads(output)["pictures"] for face in picture["faces"]]
+    return [face["explanations"] for image in json.loads(output)["images"] for face in image["faces"]]
 
 
 def test_every_emotion_can_be_named():
@@ -66,8 +66,8 @@ def test_a_figure_and_the_numbers(folder, capsys, recognizer):
     record = json.loads(said.out)
     assert (record["grad_cam_layer"], record["layer_cam_layer"]) == ([3, 3, 4], [12, 12, 4])
     assert (record["baseline"], record["steps"]) == ("grey", 4)
-    assert [picture["path"] for picture in record["pictures"]] == ["bright.png", "dark.png"]
-    faces = record["pictures"][0]["faces"]
+    assert [image["path"] for image in record["images"]] == ["bright.png", "dark.png"]
+    faces = record["images"][0]["faces"]
     assert [face["box"] for face in faces] == [[0, 0, 40, 40], [40, 10, 40, 40]]
     for face, expected in zip(faces, recognizer(cv2.imread("bright.png")), strict=True):
         (explanation,) = face["explanations"]
@@ -141,7 +141,7 @@ def test_what_cannot_be_explained(folder, capsys, arguments, words):
         (["bright.png", "-o", "a.png", "--json", "a.png"], "a.png: is named by --output and --json"),
     ],
 )
-def test_nothing_is_written_over_the_pictures_or_twice(folder, capsys, arguments, said):
+def test_nothing_is_written_over_the_images_or_twice(folder, capsys, arguments, said):
     Path("dark.png").rename("explain.png")
     before = {path: path.read_bytes() for path in folder.iterdir()}
     assert main(["explain", *arguments, "--steps", "1"]) == 2
@@ -153,9 +153,9 @@ def test_too_many_faces_are_told_at_once(folder, capsys, monkeypatch):
     read = []
 
     def read_named(paths, unreadable, really=images.read_named):
-        for path, picture in really(paths, unreadable):
+        for path, image in really(paths, unreadable):
             read.append(path.name)
-            yield path, picture
+            yield path, image
 
     monkeypatch.setattr(images, "read_named", read_named)
     monkeypatch.setattr("femo_jax.figures.explanation.MAX_ROWS", 3)
@@ -166,7 +166,7 @@ def test_too_many_faces_are_told_at_once(folder, capsys, monkeypatch):
     assert read == ["a.png", "b.png"]
 
 
-def test_one_picture_is_in_memory_at_a_time(folder, monkeypatch):
+def test_one_image_is_in_memory_at_a_time(folder, monkeypatch):
     images = []
 
     def recognize_stills(recognizer, batch, really=recognition.recognize_stills, **options):
@@ -186,4 +186,4 @@ def test_a_name_that_is_no_utf8(folder):
     Path("bright.png").rename(name)
     assert main(["explain", name, "--steps", "1", "-o", "figure.svg", "--json", "faces.json"]) == 0
     assert Path("figure.svg").stat().st_size > 10_000
-    assert json.loads(Path("faces.json").read_text())["pictures"][0]["path"] == name
+    assert json.loads(Path("faces.json").read_text())["images"][0]["path"] == name

@@ -186,13 +186,13 @@ class Missing:
 sys.meta_path.insert(0, Missing())
 from femo_jax.cli.main import main
 
-config, picture = sys.argv[1:]
+config, image = sys.argv[1:]
 for arguments in (
     ["train", config, "--data", "drawn"],
     ["sweep", config, "--data", "drawn"],
     ["plot", "run"],
     ["export", "run"],
-    ["explain", picture],
+    ["explain", image],
 ):
     assert main(arguments) == 2, arguments
 """

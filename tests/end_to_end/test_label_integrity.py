@@ -16,8 +16,8 @@ PER_CLASS = 150
 
 
 @pytest.fixture(scope="module")
-def pictures(fer2013):
-    """Some pictures of each split and class as a list of usage, folder, `[48, 48] uint8` picture and jpg bytes."""
+def images(fer2013):
+    """Some images of each split and class as a list of usage, folder, `[48, 48] uint8` image and jpg bytes."""
     if not zipfile.is_zipfile(fer2013):
         pytest.skip("this test reads the zip form itself")
     chosen = []
@@ -28,21 +28,21 @@ def pictures(fer2013):
                 some = [name for name in names if f"{top}/{folder}/{usage}_" in name][:PER_CLASS]
                 for name in some:
                     data = archive.read(name)
-                    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
-                    chosen.append((usage, folder, picture, name, data))
+                    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
+                    chosen.append((usage, folder, image, name, data))
     return chosen
 
 
 @pytest.fixture(scope="module")
-def forms(pictures, tmp_path_factory):
-    """The same pictures as the csv form and as the folder form."""
+def forms(images, tmp_path_factory):
+    """The same images as the csv form and as the folder form."""
     root = tmp_path_factory.mktemp("forms")
     with (root / "fer2013.csv").open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["emotion", "pixels", "Usage"])
-        for usage, folder, picture, _, _ in pictures:
-            writer.writerow([CSV_CODES[folder], " ".join(map(str, picture.ravel())), usage])
-    for _, _, _, name, data in pictures:
+        for usage, folder, image, _, _ in images:
+            writer.writerow([CSV_CODES[folder], " ".join(map(str, image.ravel())), usage])
+    for _, _, _, name, data in images:
         path = root / "folder" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
@@ -52,23 +52,23 @@ def forms(pictures, tmp_path_factory):
 @pytest.mark.real_data
 @pytest.mark.integration
 @pytest.mark.parametrize("form", ["csv", "folder"])
-def test_reported_accuracy_is_that_of_plain_numpy(femo, pictures, forms, form, tmp_path):
+def test_reported_accuracy_is_that_of_plain_numpy(femo, images, forms, form, tmp_path):
     workdir, model, report = tmp_path / "run", tmp_path / "model.safetensors", tmp_path / "report.json"
     learns = ["--model-options", '{"widths": [16, 32, 64]}', "--epochs", "6", "--learning-rate", "0.05"]
     femo.run(*femo.train_arguments(workdir, "--data", forms[form], *learns))
     femo.run("export", workdir, "-o", model, "--dtype", "float32")
     femo.run("evaluate", model, "--data", forms[form], "--split", "validation", "--json", report)
 
-    public = [(folder, picture) for usage, folder, picture, _, _ in pictures if usage == "PublicTest"]
+    public = [(folder, image) for usage, folder, image, _, _ in images if usage == "PublicTest"]
     labels = np.array([FOLDERS.index(folder) for folder, _ in public])
-    logits = logits_function(load_model_file(model))(np.stack([picture for _, picture in public])[..., None])
+    logits = logits_function(load_model_file(model))(np.stack([image for _, image in public])[..., None])
     predicted = np.asarray(logits).argmax(axis=1)
 
-    told = json.loads(report.read_text())
-    assert told["n"] == len(labels)
-    assert told["accuracy"] == pytest.approx((predicted == labels).mean())
+    reported = json.loads(report.read_text())
+    assert reported["n"] == len(labels)
+    assert reported["accuracy"] == pytest.approx((predicted == labels).mean())
     confusion = np.zeros((7, 7), int)
     np.add.at(confusion, (labels, predicted), 1)
-    assert told["confusion"] == confusion.tolist()
+    assert reported["confusion"] == confusion.tolist()
     # A network that had been shown mixed labels would not beat chance on the right ones.
-    assert told["accuracy"] > 1.3 / 7
+    assert reported["accuracy"] > 1.3 / 7

@@ -27,7 +27,7 @@ def test_bins_by_hand():
     assert expected_calibration_error(binned) == pytest.approx((0.45 + 0.65 + 2 * 0.05) / 4)
 
 
-def test_every_picture_falls_in_one_bin():
+def test_every_image_falls_in_one_bin():
     for confidence in (0.5, 0.6, 0.8, 1.0):
         probabilities, labels = two_classes([confidence], [True])
         assert reliability(probabilities, labels, bins=5).count.sum() == 1
@@ -96,7 +96,7 @@ def test_cross_fitted_error_of_a_model_with_the_wrong_temperature(logits):
     assert cross_fitted_ece(3 * logits, labels) < 0.015
 
 
-def test_cross_fitting_judges_no_picture_by_a_temperature_that_it_helped_to_fit(logits, monkeypatch):
+def test_cross_fitting_judges_no_image_by_a_temperature_that_it_helped_to_fit(logits, monkeypatch):
     fitted_on = []
 
     def fit(logits, labels):
@@ -127,8 +127,8 @@ def test_shapes_that_do_not_fit(logits, labels):
 
 
 @pytest.mark.parametrize("folds", [1, 4])
-def test_too_few_folds_or_pictures(folds):
-    with pytest.raises(ValueError, match=f"got {folds} folds, 3 pictures"):
+def test_too_few_folds_or_images(folds):
+    with pytest.raises(ValueError, match=f"got {folds} folds, 3 images"):
         cross_fitted_ece(np.zeros((3, 7)), np.zeros(3, int), folds=folds)
 
 
@@ -145,6 +145,6 @@ def test_error_by_chance_is_what_labels_drawn_from_the_probabilities_give(logits
     assert ece_by_chance(probabilities, seed=1) == chance
 
 
-def test_error_by_chance_grows_where_pictures_are_few(logits):
+def test_error_by_chance_grows_where_images_are_few(logits):
     probabilities = softmax(logits, axis=1)
     assert ece_by_chance(probabilities[: len(probabilities) // 16]).mean > 3 * ece_by_chance(probabilities).mean

@@ -1,4 +1,4 @@
-"""What each corruption does to simple pictures, beside what all of them have in common."""
+"""What each corruption does to simple images, beside what all of them have in common."""
 
 import numpy as np
 import pytest
@@ -10,11 +10,11 @@ RANDOM = {"shifted", "rotated", "motion blur", "noise", "quarter"}
 
 @pytest.fixture(scope="module")
 def images() -> np.ndarray:
-    """Smooth pictures, lit from one side, with a bright square."""
+    """Smooth images, lit from one side, with a bright square."""
     rows, columns = np.mgrid[:48, :48]
-    pictures = np.stack([60 + 1.5 * rows + shade * columns / 8 for shade in range(12)])
-    pictures[:, 20:28, 22:30] += 60
-    return pictures.astype(np.uint8)[..., None]
+    inputs = np.stack([60 + 1.5 * rows + shade * columns / 8 for shade in range(12)])
+    inputs[:, 20:28, 22:30] += 60
+    return inputs.astype(np.uint8)[..., None]
 
 
 def centre(image: np.ndarray) -> np.ndarray:
@@ -24,14 +24,14 @@ def centre(image: np.ndarray) -> np.ndarray:
 
 @pytest.fixture
 def squares() -> np.ndarray:
-    """A bright square of 12 pixels in the middle of 40 black pictures."""
-    pictures = np.zeros((40, 48, 48, 1), np.uint8)
-    pictures[:, 18:30, 18:30] = 255
-    return pictures
+    """A bright square of 12 pixels in the middle of 40 black images."""
+    inputs = np.zeros((40, 48, 48, 1), np.uint8)
+    inputs[:, 18:30, 18:30] = 255
+    return inputs
 
 
 @pytest.mark.parametrize("name", CORRUPTIONS)
-def test_form_is_kept_and_the_pictures_are_changed_anew(images, name):
+def test_form_is_kept_and_the_images_are_changed_anew(images, name):
     before = images.copy()
     changed = corrupt(name, images)
     assert changed.shape == images.shape and changed.dtype == np.uint8
@@ -50,9 +50,9 @@ def test_the_seed_decides_alone(images, name):
 
 
 @pytest.mark.parametrize("name", [name for name in CORRUPTIONS if any(name.startswith(word) for word in RANDOM)])
-def test_each_picture_has_its_own_randomness(squares, name):
+def test_each_image_has_its_own_randomness(squares, name):
     changed = corrupt(name, squares)
-    assert len({picture.tobytes() for picture in changed}) > 1
+    assert len({image.tobytes() for image in changed}) > 1
 
 
 @pytest.mark.parametrize(("name", "pixels"), [("shifted 10 %", 4.8), ("shifted 20 %", 9.6)])
@@ -69,7 +69,7 @@ def test_a_larger_crop_shows_a_smaller_face_in_the_middle(squares, name, factor)
     np.testing.assert_allclose(centre(image), 23.5, atol=0.1)
 
 
-def test_what_is_outside_the_picture_continues_its_edge(images):
+def test_what_is_outside_the_image_continues_its_edge(images):
     plain = np.full((4, 48, 48, 1), 90, np.uint8)
     for name in ("shifted 20 %", "crop 10 % larger", "rotated 20 degrees", "defocus, sigma 2"):
         np.testing.assert_array_equal(corrupt(name, plain), plain)
@@ -99,11 +99,11 @@ def test_rotated_to_both_sides(name, degrees):
     ],
 )
 def test_light(name, before, after):
-    picture = np.repeat(np.array(before, np.uint8), 16)[None, :, None, None].repeat(48, axis=2)
-    assert corrupt(name, picture)[0, ::16, 0, 0].tolist() == after
+    image = np.repeat(np.array(before, np.uint8), 16)[None, :, None, None].repeat(48, axis=2)
+    assert corrupt(name, image)[0, ::16, 0, 0].tolist() == after
 
 
-def test_a_dark_picture_has_fewer_grey_values_left():
+def test_a_dark_image_has_fewer_grey_values_left():
     ramp = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1)
     assert len(np.unique(corrupt("darker x0.25", ramp))) == 65
 
@@ -125,7 +125,7 @@ def spread(image: np.ndarray) -> float:
     ],
 )
 def test_blur_spreads_a_point(name, deviation):
-    # Not a single pixel: rounding to grey values would cut its blurred rim off.
+    # Not a single pixel: rounding to grey values would cut its blurred edge off.
     points = np.zeros((8, 48, 48, 1), np.uint8)
     points[:, 22:27, 22:27] = 255
     expected = (spread(points[0]) ** 2 + deviation**2) ** 0.5

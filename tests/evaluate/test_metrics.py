@@ -50,7 +50,7 @@ def test_report_is_json_with_the_agreed_keys(predictions):
     }  # fmt: skip
 
 
-def test_pictures_that_training_did_not_see(predictions):
+def test_images_that_training_did_not_see(predictions):
     probabilities, labels = predictions
     unseen = np.arange(500) % 5 == 0
     result = report(probabilities, labels, unseen)

@@ -12,10 +12,10 @@ def images() -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (10, 48, 48, 1), np.uint8)
 
 
-def some_logits(pictures: jax.Array) -> jax.Array:
-    """Depends on the picture, and on its left half more than on its right."""
+def some_logits(inputs: jax.Array) -> jax.Array:
+    """Depends on the image, and on its left half more than on its right."""
     weights = jnp.linspace(1.0, 0.0, 48)[None, None, :, None]
-    return (pictures * weights).mean(axis=(1, 2, 3))[:, None] * jnp.arange(7.0) * 9
+    return (inputs * weights).mean(axis=(1, 2, 3))[:, None] * jnp.arange(7.0) * 9
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -24,16 +24,16 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 4, 10, 64])
-def test_each_picture_counts_once_in_order(images, batch_size):
+def test_each_image_counts_once_in_order(images, batch_size):
     probabilities = predict_probabilities(some_logits, images, batch_size)
     assert probabilities.shape == (10, 7) and probabilities.dtype == np.float32
     np.testing.assert_allclose(probabilities, softmax(np.asarray(some_logits(images / 255.0))), rtol=1e-5)
 
 
-def test_padding_does_not_reach_the_pictures(images):
-    def mean_of_batch(pictures):  # a network that wrongly looked at its neighbours would show it here
-        assert pictures.shape[0] == 4
-        return some_logits(pictures)
+def test_padding_does_not_reach_the_images(images):
+    def mean_of_batch(inputs):  # a network that wrongly looked at its neighbours would show it here
+        assert inputs.shape[0] == 4
+        return some_logits(inputs)
 
     np.testing.assert_allclose(
         predict_probabilities(mean_of_batch, images, 4)[8:],
@@ -45,9 +45,9 @@ def test_padding_does_not_reach_the_pictures(images):
 def test_compiled_once(images):
     shapes = []
 
-    def counted(pictures):
-        shapes.append(pictures.shape)
-        return some_logits(pictures)
+    def counted(inputs):
+        shapes.append(inputs.shape)
+        return some_logits(inputs)
 
     predict_probabilities(counted, images, 4, tta="ten_crop")
     assert shapes == [(4, 48, 48, 1)]
@@ -59,7 +59,7 @@ def test_views_average_probabilities_not_logits(images):
     np.testing.assert_allclose(predict_probabilities(some_logits, images, tta="flip"), expected, rtol=1e-5)
 
 
-def test_no_pictures():
+def test_no_images():
     assert predict_probabilities(some_logits, np.zeros((0, 48, 48, 1), np.uint8)).shape == (0, 7)
 
 
@@ -70,4 +70,4 @@ def test_unknown_views(images):
 
 def test_a_network_that_gives_nan(images):
     with pytest.raises(DivergenceError, match="NaN or infinity for 10 of 10 images"):
-        predict_probabilities(lambda pictures: some_logits(pictures) * jnp.nan, images)
+        predict_probabilities(lambda inputs: some_logits(inputs) * jnp.nan, images)

@@ -11,8 +11,8 @@ from femo_jax.figures.robustness import plot_robustness
 
 
 @pytest.fixture(scope="module")
-def pictures() -> tuple[np.ndarray, np.ndarray]:
-    """Pictures of seven shades, one for each label."""
+def inputs() -> tuple[np.ndarray, np.ndarray]:
+    """Images of seven shades, one for each label."""
     labels = np.arange(70) % NUM_EMOTIONS
     shades = (60 + 20 * labels).astype(np.uint8)
     return np.broadcast_to(shades[:, None, None, None], (70, 48, 48, 1)).copy(), labels
@@ -25,18 +25,18 @@ def by_shade(images: np.ndarray) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def result(pictures) -> dict:
-    images, labels = pictures
+def result(inputs) -> dict:
+    images, labels = inputs
     return robustness(by_shade, images, labels, by_shade(images))
 
 
-def test_figures_of_each_corruption(result, pictures):
+def test_figures_of_each_corruption(result, inputs):
     assert list(result["corrupted"]) == list(CORRUPTIONS)
     assert result["clean"] == pytest.approx({"accuracy": 1, "macro_f1": 1, "confidence": 0.8, "ece": 0.2})
-    # A plain picture looks the same wherever it is cropped; in half the light, it looks like another label.
+    # A plain image looks the same wherever it is cropped; in half the light, it looks like another label.
     assert result["corrupted"]["shifted 10 %"] == pytest.approx(result["clean"] | {"difference": 0})
     dark = result["corrupted"]["darker x0.5"]
-    right = np.mean(by_shade(corrupt("darker x0.5", pictures[0])).argmax(axis=1) == pictures[1])
+    right = np.mean(by_shade(corrupt("darker x0.5", inputs[0])).argmax(axis=1) == inputs[1])
     assert dark["accuracy"] == right < 0.5
     assert dark["difference"] == pytest.approx(right - 1)
     assert dark["ece"] == pytest.approx(0.8 - right)
@@ -49,8 +49,8 @@ def test_mean_over_all_corruptions(result):
     assert 0 < result["mean_accuracy"] < 1
 
 
-def test_every_model_sees_the_same_pictures_and_the_seed_is_told(pictures):
-    images, labels = pictures
+def test_every_model_sees_the_same_images_and_the_seed_is_reported(inputs):
+    images, labels = inputs
     seen = []
 
     def predict(images):

@@ -21,12 +21,12 @@ from femo_jax.model_file import LoadedModel, load_model_file, logits_function, r
 def split() -> Split:
     rng = np.random.default_rng(1)
     images = rng.integers(0, 256, (11, 48, 48, 1), np.uint8)
-    return Split(images, rng.integers(0, 7, 11).astype(np.int32), np.array([f"picture {i}" for i in range(11)]))
+    return Split(images, rng.integers(0, 7, 11).astype(np.int32), np.array([f"image {i}" for i in range(11)]))
 
 
 @pytest.fixture
 def asked(monkeypatch, split) -> list[tuple]:
-    """Has `load_split` give the split above, with other pictures to train on; the list of what it was asked for."""
+    """Has `load_split` give the split above, with other images to train on; the list of what it was asked for."""
     calls = []
 
     def load_split(data, name):
@@ -44,7 +44,7 @@ def model_path(random_model, tmp_path) -> Path:
     return tmp_path / "model.safetensors"
 
 
-def test_accuracy_counts_each_picture_once(random_model, model_path, split, asked):
+def test_accuracy_counts_each_image_once(random_model, model_path, split, asked):
     report = run.evaluate(model_path, "faces.zip", "test", batch_size=4).report
     predicted = np.asarray(jax.jit(logits_function(random_model))(split.images)).argmax(axis=1)
     assert asked == [("faces.zip", "test"), ("faces.zip", "train")]
@@ -53,7 +53,7 @@ def test_accuracy_counts_each_picture_once(random_model, model_path, split, aske
     assert (report["architecture"], report["split"], report["tta"]) == ("simple_cnn", "test", "none")
 
 
-def test_pictures_that_are_in_the_training_split_too(random_model, model_path, split, monkeypatch):
+def test_images_that_are_in_the_training_split_too(random_model, model_path, split, monkeypatch):
     splits = {"train": Split(*(array[:4] for array in split[:3])), "validation": split}
     monkeypatch.setattr(run, "load_split", lambda _, name: splits[name])
     monkeypatch.setattr(run, "available_splits", lambda _: list(splits))
@@ -94,8 +94,8 @@ def test_a_model_may_be_given_by_its_name(model_path, asked, tmp_path, monkeypat
 
 def test_corruptions_are_evaluated_where_they_are_asked_for(random_model, model_path, split, asked):
     assert "robustness" not in run.evaluate(model_path, "drawn").report
-    told = []
-    result = run.evaluate(model_path, "drawn", tta="flip", corruptions=True, on_progress=told.append).report
+    progress = []
+    result = run.evaluate(model_path, "drawn", tta="flip", corruptions=True, on_progress=progress.append).report
     network = logits_function(random_model)
     blurred = corrupt("defocus, sigma 2", split.images)
     probabilities = predict_probabilities(network, blurred, tta="flip")
@@ -103,7 +103,7 @@ def test_corruptions_are_evaluated_where_they_are_asked_for(random_model, model_
     assert found["accuracy"] == report(probabilities, split.labels)["accuracy"]
     assert found["confidence"] == pytest.approx(probabilities.max(axis=1).mean())
     assert result["robustness"]["clean"]["accuracy"] == result["accuracy"]
-    assert told[1:] == ["clean images", *CORRUPTIONS]
+    assert progress[1:] == ["clean images", *CORRUPTIONS]
 
 
 @pytest.mark.parametrize(

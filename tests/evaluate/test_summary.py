@@ -12,12 +12,12 @@ from femo_jax.figures.summary import plot_summary
 from femo_jax.train.config import TrainConfig, as_dict
 
 
-def write_run(root, label, seed, accuracy, *, epochs=2, pictures="a", **changes):
+def write_run(root, label, seed, accuracy, *, epochs=2, images="a", **changes):
     """A run folder as femo leaves it, without its checkpoints."""
     run = root / label / f"seed{seed}"
     run.mkdir(parents=True)
     config = as_dict(TrainConfig(seed=seed, epochs=epochs, model_options={"widths": (4, 6)}, **changes))
-    data = {"train": {"n": 7, "sha256": "t"}, "validation": {"n": 7, "sha256": pictures}}
+    data = {"train": {"n": 7, "sha256": "t"}, "validation": {"n": 7, "sha256": images}}
     (run / "config.json").write_text(json.dumps({"config": config, "data": data}))
     log = [
         {"epoch": epoch, "step": epoch, "split": split, "loss": 1.0, "accuracy": accuracy - 0.1 / epoch, "seconds": 15}
@@ -105,7 +105,7 @@ def test_failed_runs_stand_in_the_table(root):
     [
         ("net", {"learning_rate": 0.5}, r"seed7.*seed0:\n  config\.learning_rate: 0\.1 before, 0\.5 now"),
         ("net", {"epochs": 9}, r"config\.epochs"),
-        ("other", {"pictures": "b"}, r"validation\.sha256: a before, b now"),
+        ("other", {"images": "b"}, r"validation\.sha256: a before, b now"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(root, label, changes, said):

@@ -16,7 +16,7 @@ def votes_for(**votes: int) -> np.ndarray:
 
 @pytest.fixture
 def predictions() -> tuple[np.ndarray, np.ndarray]:
-    """Six pictures: by index the predicted class and its probability; those of 1 and 3 are right."""
+    """Six images: by index the predicted class and its probability; those of 1 and 3 are right."""
     predicted, confidence = [0, 1, 2, 3, 4, 5], [0.5, 0.99, 0.7, 0.6, 0.9, 0.7]
     probabilities = np.repeat((1 - np.array(confidence))[:, None] / 6, 7, axis=1)
     probabilities[np.arange(6), predicted] = confidence
@@ -31,7 +31,7 @@ def split() -> Split:
     )
 
 
-def test_the_surest_mistakes_come_first(predictions):
+def test_the_most_confident_errors_come_first(predictions):
     found = select_top_errors(*predictions)
     assert [mistake.index for mistake in found] == [4, 2, 5, 0]
     assert found[0] == TopError(4, "surprise", "neutral", pytest.approx(0.9), ())
@@ -42,7 +42,7 @@ def test_no_mistakes():
     assert select_top_errors(np.eye(7), np.arange(7)) == []
 
 
-def test_votes_go_with_the_pictures(predictions):
+def test_votes_go_with_the_images(predictions):
     votes = np.stack([votes_for(), *[votes_for(fear=9)] * 3, votes_for(neutral=6, sadness=4), votes_for(NF=0)])
     found = select_top_errors(*predictions, votes)
     assert [mistake.majority for mistake in found] == [("neutral",), ("fear",), (), ()]

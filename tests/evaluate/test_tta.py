@@ -11,14 +11,14 @@ def images() -> np.ndarray:
 
 
 @pytest.mark.parametrize(("name", "number"), [("none", 1), ("flip", 2), ("ten_crop", 10)])
-def test_views_are_pictures_in_0_to_1(images, name, number):
+def test_views_are_images_in_0_to_1(images, name, number):
     views = np.asarray(tta_function(name)(images))
     assert views.shape == (number, 3, 48, 48, 1)
     assert views.dtype == np.float32
     assert views.min() >= 0 and views.max() <= 1
 
 
-def test_one_is_the_picture(images):
+def test_one_is_the_image(images):
     np.testing.assert_allclose(tta_function("none")(images)[0], images / 255, rtol=1e-6)
 
 
@@ -33,7 +33,7 @@ def test_second_half_of_ten_mirrors_the_first(images):
 
 
 def test_crops_are_four_corners_and_the_centre():
-    # A crop that reaches a corner of the picture keeps that corner's mark in its own corner.
+    # A crop that reaches a corner of the image keeps that corner's mark in its own corner.
     marks = {0: (0, 0), 1: (0, 47), 2: (47, 0), 3: (47, 47)}
     image = np.zeros((1, 48, 48, 1), np.uint8)
     for y, x in marks.values():
@@ -44,7 +44,7 @@ def test_crops_are_four_corners_and_the_centre():
         assert lit == ({number} if number < 4 else set())
 
 
-def test_crops_are_enlarged_to_the_picture():
+def test_crops_are_enlarged_to_the_image():
     # In a ramp of one grey level a pixel, neighbours in the enlarged crop differ by less than one level.
     ramp = np.broadcast_to(np.arange(48, dtype=np.uint8)[None, None, :, None], (1, 48, 48, 1))
     centre = np.asarray(tta_function("ten_crop")(ramp))[4, 0, 24, :, 0] * 255

@@ -24,11 +24,11 @@ class Corner(nn.Module):
 
 @pytest.fixture(scope="session")
 def corner():
-    """`Corner` as a function of pictures `[b, 16, 16, 1]`."""
+    """`Corner` as a function of images `[b, 16, 16, 1]`."""
     return Partial(lambda images: Corner().apply({}, images, train=False))
 
 
 @pytest.fixture
 def bright():
-    """A picture `[16, 16, 1]` that is bright all over, and nowhere the same."""
+    """An image `[16, 16, 1]` that is bright all over, and nowhere the same."""
     return np.random.default_rng(0).uniform(0.5, 1.5, (16, 16, 1)).astype(np.float32)

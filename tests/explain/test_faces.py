@@ -19,8 +19,8 @@ def test_logits_are_those_of_the_model_and_of_the_baseline(random_model, face, b
     model = replace(random_model, mean=0.3, temperature=50.0)
     explainer = Explainer(model, baseline=baseline, steps=8)
     explanation = explainer(face, "sad")
-    pictures = np.stack([face / np.float32(255), np.full_like(face, value, np.float32)])[..., None]
-    expected = np.asarray(logits_function(model)(pictures))[:, EMOTIONS.index("sad")]
+    images = np.stack([face / np.float32(255), np.full_like(face, value, np.float32)])[..., None]
+    expected = np.asarray(logits_function(model)(images))[:, EMOTIONS.index("sad")]
     np.testing.assert_allclose([explanation.logit, explanation.baseline_logit], expected, rtol=1e-4)
     assert explanation.label == "sad"
     assert explanation.pixels.shape == (48, 48)

@@ -19,7 +19,7 @@ HEIGHTS = {
 
 
 def as_function(name, **options):
-    """A network with random weights as a pytree of a function of pictures."""
+    """A network with random weights as a pytree of a function of images."""
     model = create_model(name, **options)
     shapes = jax.eval_shape(lambda: model.init(jax.random.key(0), np.zeros((1, 48, 48, 1), np.float32), train=False))
     rng = np.random.default_rng(0)
@@ -51,7 +51,7 @@ def test_the_sum_of_a_residual_block_is_a_layer_and_its_inside_is_not():
     np.testing.assert_allclose(activations, np.cos(np.sin(np.tanh(images))) + np.tanh(images), atol=1e-5)
 
 
-def test_a_map_that_the_pictures_go_around_is_no_layer():
+def test_a_map_that_the_images_go_around_is_no_layer():
     assert not find_layers(lambda images: jnp.tanh(images).mean(axis=(1, 2)) + images.mean(axis=(1, 2)), IMAGES)
 
 

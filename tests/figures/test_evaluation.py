@@ -80,7 +80,7 @@ def test_unknown_format(tmp_path, predictions):
             drawing.plot_reliability(*predictions, tmp_path / name)
 
 
-def test_pngs_are_pictures(tmp_path, predictions):
+def test_pngs_are_images(tmp_path, predictions):
     drawing.plot_evaluation(*predictions, tmp_path / "evaluation.png")
     image = cv2.imread(str(tmp_path / "evaluation.png"))
     assert image.shape[1] > 1500 and image.std() > 20

@@ -20,7 +20,7 @@ def evaluation() -> Evaluation:
     probabilities = np.full((11, 7), 0.1, np.float32)
     probabilities[np.arange(11), predicted] = 0.4
     images = rng.integers(0, 256, (11, 48, 48, 1), np.uint8)
-    split = Split(images, labels, np.array([f"picture {number}" for number in range(11)]))
+    split = Split(images, labels, np.array([f"image {number}" for number in range(11)]))
     words = {"architecture": "simple_cnn", "split": "validation", "tta": "flip"}
     return Evaluation(report(probabilities, labels) | words, probabilities, split)
 

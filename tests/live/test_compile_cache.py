@@ -13,7 +13,7 @@ OPTIONS = ("jax_compilation_cache_dir", "jax_persistent_cache_min_compile_time_s
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """Femo's cache folder, in a JAX that nobody told where to keep what it compiles."""
+    """Femo's cache folder, in a JAX without a setting of where to keep what it compiles."""
     monkeypatch.setenv("FEMO_CACHE", str(tmp_path))
     before = jax.config.jax_compilation_cache_dir
     _set_cache_folder(None)

@@ -50,7 +50,7 @@ def test_memory_stays_flat_and_nothing_is_compiled(recognizer, clip):
     recording = Recording(recognizer)
     found = []
     detect = recognizer.detector.detect
-    recognizer.detector.detect = lambda picture: found.append(detect(picture)) or found[-1]
+    recognizer.detector.detect = lambda image: found.append(detect(image)) or found[-1]
     result = endure(recognizer, clip, count=3000, detect_every=50)
     assert result.failures() == []
     # The run is worth something: the detector works, faces come and go, and every batch size is used.

@@ -17,17 +17,17 @@ def luminance(bgr: np.ndarray) -> np.ndarray:
 
 
 def test_size_and_forms(bgr):
-    picture = InputImage(bgr)
-    assert (picture.width, picture.height) == (40, 30)
-    np.testing.assert_array_equal(picture.bgr, bgr)
-    np.testing.assert_allclose(picture.grey, luminance(bgr), atol=1)
-    assert picture.grey.shape == (30, 40)
+    input_image = InputImage(bgr)
+    assert (input_image.width, input_image.height) == (40, 30)
+    np.testing.assert_array_equal(input_image.bgr, bgr)
+    np.testing.assert_allclose(input_image.grey, luminance(bgr), atol=1)
+    assert input_image.grey.shape == (30, 40)
 
 
 def test_forms_are_made_once(bgr):
-    picture = InputImage(bgr)
-    assert picture.grey is picture.grey
-    assert picture.bgr is picture.bgr
+    input_image = InputImage(bgr)
+    assert input_image.grey is input_image.grey
+    assert input_image.bgr is input_image.bgr
 
 
 def test_contiguous_bytes_are_not_copied(bgr):
@@ -38,21 +38,21 @@ def test_contiguous_bytes_are_not_copied(bgr):
 
 
 def test_forms_cannot_be_drawn_on(bgr):
-    picture = InputImage(bgr)
-    for form in (picture.bgr, picture.grey):
+    input_image = InputImage(bgr)
+    for form in (input_image.bgr, input_image.grey):
         with pytest.raises(ValueError, match="read-only"):
             form[0, 0] = 1
     with pytest.raises(cv2.error):
-        cv2.rectangle(picture.bgr, (1, 1), (5, 5), (0, 0, 255))
+        cv2.rectangle(input_image.bgr, (1, 1), (5, 5), (0, 0, 255))
     assert bgr.flags.writeable
 
 
 @pytest.mark.parametrize("shape", [(30, 40), (30, 40, 1)])
 def test_grey(bgr, shape):
     grey = bgr[..., 0].reshape(shape)
-    picture = InputImage(grey)
-    np.testing.assert_array_equal(picture.grey, bgr[..., 0])
-    np.testing.assert_array_equal(picture.bgr, np.stack([bgr[..., 0]] * 3, axis=-1))
+    input_image = InputImage(grey)
+    np.testing.assert_array_equal(input_image.grey, bgr[..., 0])
+    np.testing.assert_array_equal(input_image.bgr, np.stack([bgr[..., 0]] * 3, axis=-1))
 
 
 def test_alpha_is_left_out(bgr):
@@ -69,9 +69,9 @@ def test_sixteen_bits_are_rounded(byte_order):
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "longdouble", ">f4", ">f8"])
 def test_floats_from_0_to_1(bgr, dtype):
-    picture = InputImage((bgr / 255).astype(dtype))
-    np.testing.assert_array_equal(picture.bgr, bgr)
-    assert picture.bgr.dtype == np.uint8
+    input_image = InputImage((bgr / 255).astype(dtype))
+    np.testing.assert_array_equal(input_image.bgr, bgr)
+    assert input_image.bgr.dtype == np.uint8
 
 
 @pytest.mark.parametrize(
@@ -87,18 +87,18 @@ def test_floats_from_0_to_1(bgr, dtype):
     ],
 )
 def test_not_contiguous(bgr, view):
-    picture, whole = InputImage(view(bgr)), InputImage(np.ascontiguousarray(view(bgr)))
-    np.testing.assert_array_equal(picture.bgr, whole.bgr)
-    np.testing.assert_array_equal(picture.grey, whole.grey)
-    assert picture.bgr.flags.c_contiguous
-    assert picture.grey.flags.c_contiguous
+    input_image, whole = InputImage(view(bgr)), InputImage(np.ascontiguousarray(view(bgr)))
+    np.testing.assert_array_equal(input_image.bgr, whole.bgr)
+    np.testing.assert_array_equal(input_image.grey, whole.grey)
+    assert input_image.bgr.flags.c_contiguous
+    assert input_image.grey.flags.c_contiguous
 
 
 @pytest.mark.parametrize("shape", [(1, 40, 3), (30, 1, 4), (1, 1), (1, 2000, 1)])
 def test_a_pixel_high_or_wide(shape):
-    picture = InputImage(np.full(shape, 7, np.uint8))
-    assert picture.bgr.shape == (*shape[:2], 3)
-    assert (picture.grey == 7).all()
+    input_image = InputImage(np.full(shape, 7, np.uint8))
+    assert input_image.bgr.shape == (*shape[:2], 3)
+    assert (input_image.grey == 7).all()
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_a_pixel_high_or_wide(shape):
         (np.zeros((4, 0), np.float32), "empty"),
     ],
 )
-def test_what_is_no_picture_is_told_what_is_taken(image, message):
+def test_what_is_no_image_is_told_what_is_taken(image, message):
     with pytest.raises(ValueError, match=rf"{message}.*An image is a numpy array .* from 0 to 1\."):
         InputImage(image)
 

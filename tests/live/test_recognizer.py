@@ -21,17 +21,17 @@ from femo_jax.weights import model_path
 
 
 class GivenBoxes:
-    """A detector that finds what it is told."""
+    """A detector that finds what it is given."""
 
     geometry = CropGeometry(scale=1.0, shift=0.0)
 
     def __init__(self):
         self.boxes = []
 
-    def detect(self, picture, *, still=True):
+    def detect(self, image, *, still=True):
         return self.boxes
 
-    def detect_near(self, picture, boxes, window, scales):
+    def detect_near(self, image, boxes, window, scales):
         return list(boxes)
 
 
@@ -150,7 +150,7 @@ def test_what_are_no_faces(recognizer, faces, got):
         recognizer.classify(faces)
 
 
-def test_faces_of_a_picture(recognizer, frame):
+def test_faces_of_an_image(recognizer, frame):
     boxes = [Box(5, 8, 60, 60), Box(90, 40, 50, 50)]
     recognizer.detector.boxes = boxes
     probabilities = recognizer.classify(crop_faces(InputImage(frame).grey, boxes, recognizer.detector.geometry))
@@ -190,7 +190,7 @@ def test_a_face_that_fills_the_frame(recognizer, shape):
     assert face.probabilities.sum() == pytest.approx(1)
 
 
-def test_every_form_of_a_picture_gives_the_same(recognizer, frame):
+def test_every_form_of_an_image_gives_the_same(recognizer, frame):
     recognizer.detector.boxes = [Box(5, 8, 60, 60)]
     grey = np.ascontiguousarray(frame[..., 0])
     forms = [
@@ -212,20 +212,20 @@ def test_every_form_of_a_picture_gives_the_same(recognizer, frame):
 @pytest.mark.parametrize(
     "image", [np.zeros((0, 0, 3), np.uint8), np.full((8, 8), np.nan), np.zeros((8, 8, 2), np.uint8), 7]
 )
-def test_what_is_no_picture(recognizer, image):
+def test_what_is_no_image(recognizer, image):
     for recognize in (recognizer, recognizer.cropped):
         with pytest.raises(ValueError, match=r"image|numpy"):
             recognize(image)
 
 
-def test_a_picture_that_is_a_face(recognizer, faces, expected):
+def test_an_image_that_is_a_face(recognizer, faces, expected):
     face = recognizer.cropped(faces[3])
     np.testing.assert_allclose(face.probabilities, expected[3], atol=1e-5)
     assert face.box == (0, 0, 48, 48)
     assert face.label == EMOTIONS[expected[3].argmax()]
 
 
-def test_a_large_picture_that_is_a_face(recognizer, faces, expected):
+def test_a_large_image_that_is_a_face(recognizer, faces, expected):
     large = faces[3].repeat(5, axis=0).repeat(5, axis=1)
     face = recognizer.cropped(np.stack([large] * 3, axis=-1))
     np.testing.assert_allclose(face.probabilities, expected[3], atol=1e-5)
@@ -233,8 +233,8 @@ def test_a_large_picture_that_is_a_face(recognizer, faces, expected):
 
 
 def test_a_real_face():
-    picture = np.ascontiguousarray(data.astronaut()[..., ::-1])
-    (face,) = EmotionRecognizer.load()(picture)
+    image = np.ascontiguousarray(data.astronaut()[..., ::-1])
+    (face,) = EmotionRecognizer.load()(image)
     assert overlaps([face.box], [Box(175, 65, 95, 100)])[0, 0] > 0.5
     assert face.label == "happy"
     assert not face.uncertain

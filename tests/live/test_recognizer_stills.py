@@ -12,18 +12,18 @@ class FirstFaces:
 
     geometry = CropGeometry(scale=1.1, shift=0.05)
 
-    def detect(self, picture, *, still=True):
-        return [Box(10 + 50 * number, 20, 40, 40) for number in range(picture.grey[0, 0])]
+    def detect(self, image, *, still=True):
+        return [Box(10 + 50 * number, 20, 40, 40) for number in range(image.grey[0, 0])]
 
 
 @pytest.fixture(scope="module")
 def recognizer(random_model):
-    # At its own temperature it is always sure; so its answers tell the faces apart.
+    # At its own temperature it is always sure; so its answers distinguish the faces.
     return EmotionRecognizer(replace(random_model, temperature=1e5), FirstFaces(), batch_sizes=(1, 4))
 
 
 @pytest.fixture(scope="module")
-def pictures():
+def inputs():
     """Noise with 2, 0, 3 and 1 faces."""
     rng = np.random.default_rng(0)
     images = [rng.integers(0, 255, (100 + 10 * index, 200), np.uint8) for index in range(4)]
@@ -42,31 +42,31 @@ def assert_same(faces, expected):
         assert face.confidence == pytest.approx(other.confidence, abs=1e-6)
 
 
-def test_many_pictures_are_recognised_as_one_by_one(recognizer, pictures):
-    results = recognize_stills(recognizer, pictures, time=7.0)
+def test_many_images_are_recognised_as_one_by_one(recognizer, inputs):
+    results = recognize_stills(recognizer, inputs, time=7.0)
     assert [len(result.faces) for result in results] == [2, 0, 3, 1]
-    for picture, result in zip(pictures, results, strict=True):
-        assert_same(result.faces, recognizer(picture))
-        assert (result.width, result.height, result.time) == (picture.width, picture.height, 7.0)
+    for image, result in zip(inputs, results, strict=True):
+        assert_same(result.faces, recognizer(image))
+        assert (result.width, result.height, result.time) == (image.width, image.height, 7.0)
         assert result.detection_ms >= 0
         assert result.inference_ms > 0
 
 
-def test_whole_pictures_are_recognised_as_one_by_one(recognizer, pictures):
-    results = recognize_stills(recognizer, pictures, cropped=True)
-    for picture, result in zip(pictures, results, strict=True):
-        assert_same(result.faces, [recognizer.cropped(picture)])
+def test_whole_images_are_recognised_as_one_by_one(recognizer, inputs):
+    results = recognize_stills(recognizer, inputs, cropped=True)
+    for image, result in zip(inputs, results, strict=True):
+        assert_same(result.faces, [recognizer.cropped(image)])
         assert not result.full_scan
 
 
-def test_uncertain_faces_are_those_below_the_recognisers_limit(recognizer, pictures, monkeypatch):
+def test_uncertain_faces_are_those_below_the_recognisers_limit(recognizer, inputs, monkeypatch):
     for limit, uncertain in ((0.0, False), (1.0, True)):
         monkeypatch.setattr(recognizer, "uncertain_below", limit)
-        (result,) = recognize_stills(recognizer, pictures[:1])
+        (result,) = recognize_stills(recognizer, inputs[:1])
         assert {face.uncertain for face in result.faces} == {uncertain}
 
 
-def test_all_faces_are_classified_together(recognizer, pictures, monkeypatch):
+def test_all_faces_are_classified_together(recognizer, inputs, monkeypatch):
     calls = []
 
     def classify(faces):
@@ -74,12 +74,12 @@ def test_all_faces_are_classified_together(recognizer, pictures, monkeypatch):
         return np.full((len(faces), 7), 1 / 7, np.float32)
 
     monkeypatch.setattr(recognizer, "classify", classify)
-    recognize_stills(recognizer, pictures)
+    recognize_stills(recognizer, inputs)
     assert calls == [6]
 
 
-def test_no_face_at_all(recognizer, pictures):
-    (result,) = recognize_stills(recognizer, pictures[1:2])
+def test_no_face_at_all(recognizer, inputs):
+    (result,) = recognize_stills(recognizer, inputs[1:2])
     assert result.faces == []
 
 
@@ -92,9 +92,9 @@ def test_no_face_at_all(recognizer, pictures):
         pytest.param(lambda noise: 255 - noise // 16, id="overexposed"),
     ],
 )
-def test_faces_without_contrast_are_uncertain_whatever_their_confidence(recognizer, pictures, monkeypatch, image):
+def test_faces_without_contrast_are_uncertain_whatever_their_confidence(recognizer, inputs, monkeypatch, image):
     monkeypatch.setattr(recognizer, "uncertain_below", 0.0)
-    noise = pictures[0].grey.copy()
+    noise = inputs[0].grey.copy()
     assert not recognizer.cropped(noise).uncertain
     face = recognizer.cropped(image(noise))
     assert face.uncertain and face.contrast < 8

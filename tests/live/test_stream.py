@@ -17,16 +17,16 @@ class BrightestSpot:
     def __init__(self):
         self.scans = 0
 
-    def detect(self, picture, *, still=True):
+    def detect(self, image, *, still=True):
         self.scans += 1
-        return self._find(picture)
+        return self._find(image)
 
-    def detect_near(self, picture, boxes, window, scales):
-        found = self._find(picture)
+    def detect_near(self, image, boxes, window, scales):
+        found = self._find(image)
         return [found[0] if found else None for _ in boxes]
 
-    def _find(self, picture):
-        rows, columns = np.nonzero(picture.grey > 100)
+    def _find(self, image):
+        rows, columns = np.nonzero(image.grey > 100)
         return [Box(int(columns.min()), int(rows.min()), 40, 40)] if len(rows) else []
 
 

@@ -46,7 +46,7 @@ def test_stochastic_depth_drops_branches_in_training_alone():
 
 
 @pytest.mark.parametrize("size", [48, 40, 32, 24])
-def test_it_takes_pictures_of_smaller_sizes(size):
+def test_it_takes_images_of_smaller_sizes(size):
     model = create_model("femonet")
     logits = jax.eval_shape(
         lambda: model.init_with_output(jax.random.key(0), jnp.zeros((2, size, size, 1)), train=False)

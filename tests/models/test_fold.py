@@ -38,7 +38,7 @@ def images() -> np.ndarray:
 
 
 def folded_and_whole(model, images):
-    """The folded function, and what it and the network as it is say of the pictures."""
+    """The folded function, and what it and the network as it is say of the images."""
     variables = random_variables(model, images)
     folded = fold_batch_norm(model, variables, images)
     whole = jax.jit(lambda variables, images: model.apply(variables, images, train=False))(variables, images)

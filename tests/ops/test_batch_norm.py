@@ -11,10 +11,10 @@ from femo_jax.ops import batch_norm
 from femo_jax.ops.batch_norm import normalized
 
 SHAPES = {
-    "pictures": (4, 6, 6, 16),
+    "images": (4, 6, 6, 16),
     "odd": (3, 5, 7, 13),
     "1 channel": (2, 4, 4, 1),
-    "1 picture": (1, 6, 5, 24),
+    "1 image": (1, 6, 5, 24),
     "rows": (24, 10),
     "three axes": (4, 6, 10),
     "first of femonet": (8, 24, 24, 48),
@@ -28,7 +28,7 @@ BY_IMPLEMENTATION = [
 
 
 def drawn(shape):
-    """Pictures off centre, scale and bias."""
+    """Images off centre, scale and bias."""
     rng = np.random.default_rng(0)
     channels = shape[-1]
     x = rng.normal(0.7, 1.5, shape)

@@ -12,7 +12,7 @@ from jax import lax
 from femo_jax.ops import conv2d
 
 CASES = {
-    # name: pictures, kernel, options
+    # name: images, kernel, options
     "3x3": ((2, 8, 8, 16), (3, 3, 16, 32), {}),
     "1x1": ((2, 5, 7, 6), (1, 1, 6, 10), {}),
     "5x5": ((2, 9, 6, 3), (5, 5, 3, 8), {}),
@@ -26,8 +26,8 @@ CASES = {
     "1 channel": ((3, 48, 48, 1), (3, 3, 1, 8), {}),
     "1 channel to 1": ((1, 6, 5, 1), (3, 3, 1, 1), {}),
     "odd channels": ((3, 5, 5, 7), (3, 3, 7, 13), {}),
-    "1 picture of 1 pixel": ((1, 1, 1, 4), (3, 3, 4, 4), {}),
-    "kernel as large as the picture": ((2, 3, 3, 4), (3, 3, 4, 4), {"padding": "VALID"}),
+    "1 image of 1 pixel": ((1, 1, 1, 4), (3, 3, 4, 4), {}),
+    "kernel as large as the image": ((2, 3, 3, 4), (3, 3, 4, 4), {"padding": "VALID"}),
     "oblong": ((2, 9, 8, 4), (1, 3, 4, 6), {"strides": (2, 1)}),
     "groups": ((2, 6, 7, 8), (3, 3, 4, 6), {"groups": 2}),
     "groups of odd channels, by 2": ((2, 7, 7, 9), (3, 3, 3, 6), {"groups": 3, "strides": 2}),
@@ -39,7 +39,7 @@ CASES = {
     "Winograd, 4x4 a tile, in three blocks": ((20, 24, 24, 48), (3, 3, 48, 48), {}),
     "Winograd, 3x3 a tile": ((5, 6, 6, 96), (3, 3, 96, 64), {}),
     "Winograd, one tile": ((7, 3, 3, 40), (3, 3, 40, 200), {}),
-    "Winograd, odd channels and pictures": ((3, 7, 10, 17), (3, 3, 17, 29), {}),
+    "Winograd, odd channels and images": ((3, 7, 10, 17), (3, 3, 17, 29), {}),
     "Winograd VALID": ((2, 13, 8, 24), (3, 3, 24, 16), {"padding": "VALID"}),
     "Winograd, 1 pixel": ((2, 1, 1, 16), (3, 3, 16, 16), {}),
 }
@@ -72,11 +72,11 @@ def by_xla(x, kernel, bias=None, *, strides=1, padding="SAME", groups=1):
 
 @pytest.mark.parametrize(("case", "implementation"), BY_IMPLEMENTATION, indirect=["implementation"])
 def test_is_xlas_convolution(case, implementation, assert_like_reference):
-    pictures, kernel, options = CASES[case]
+    images, kernel, options = CASES[case]
     assert_like_reference(
         partial(conv2d, implementation=implementation, **options),
         partial(by_xla, **options),
-        drawn(pictures, kernel),
+        drawn(images, kernel),
         "float32",
     )
 
@@ -84,11 +84,11 @@ def test_is_xlas_convolution(case, implementation, assert_like_reference):
 @pytest.mark.parametrize("dtype", ["bfloat16"])
 @pytest.mark.parametrize("case", CASES)
 def test_bfloat16_with_float32_weights_by_onednn(case, dtype, onednn, assert_like_reference):
-    pictures, kernel, options = CASES[case]
+    images, kernel, options = CASES[case]
     assert_like_reference(
         partial(conv2d, implementation="onednn", **options),
         partial(by_xla, **options),
-        drawn(pictures, kernel),
+        drawn(images, kernel),
         dtype,
         float32=[1],
     )
@@ -96,11 +96,11 @@ def test_bfloat16_with_float32_weights_by_onednn(case, dtype, onednn, assert_lik
 
 @pytest.mark.parametrize("case", ["3x3", "5x5 by 2", "groups"])
 def test_bfloat16_with_float32_weights_by_xla(case, assert_like_reference):
-    pictures, kernel, options = CASES[case]
+    images, kernel, options = CASES[case]
     assert_like_reference(
         partial(conv2d, implementation="xla", **options),
         partial(by_xla, **options),
-        drawn(pictures, kernel),
+        drawn(images, kernel),
         "bfloat16",
         float32=[1],
     )
@@ -112,8 +112,8 @@ def test_winograd_is_taken_unless_it_is_forbidden(case, onednn, monkeypatch):
     flags = Path("/proc/cpuinfo").read_text().split()
     if not {"avx2", "fma"} <= set(flags):
         pytest.skip("this processor lacks AVX2 or FMA")
-    pictures, kernel, options = CASES[case]
-    x, kernel = map(jnp.float32, drawn(pictures, kernel))
+    images, kernel, options = CASES[case]
+    x, kernel = map(jnp.float32, drawn(images, kernel))
 
     def passes():
         output, pull = jax.vjp(partial(conv2d, implementation="onednn", **options), x, kernel)
@@ -135,11 +135,11 @@ def test_winograd_is_taken_unless_it_is_forbidden(case, onednn, monkeypatch):
 @pytest.mark.parametrize("case", ["3x3", "5x5 by 2", "groups", "depthwise"])
 @pytest.mark.parametrize("relu", [False, True])
 def test_bias_and_relu(case, relu, dtype, implementation, assert_like_reference):
-    pictures, kernel, options = CASES[case]
+    images, kernel, options = CASES[case]
     assert_like_reference(
         partial(conv2d, implementation=implementation, relu=relu, **options),
         partial(by_xla, **options),
-        drawn(pictures, kernel, kernel[3:]),
+        drawn(images, kernel, kernel[3:]),
         dtype,
         float32=[1, 2],
         relu=relu,
@@ -162,7 +162,7 @@ def test_is_flaxs_layer(strides, padding, implementation):
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16"])
-def test_weights_and_bias_may_be_of_the_pictures_dtype(dtype, implementation):
+def test_weights_and_bias_may_be_of_the_images_dtype(dtype, implementation):
     x, kernel, bias = (jnp.asarray(array, dtype) for array in drawn((2, 6, 6, 4), (3, 3, 4, 8), (8,)))
 
     def total(*arrays):

@@ -10,7 +10,7 @@ import pytest
 from femo_jax.ops import avg_pool, batch_norm, max_pool
 
 CASES = {
-    # name: pictures, window, strides, padding
+    # name: images, window, strides, padding
     "2 by 2": ((2, 8, 6, 16), 2, None, "VALID"),
     "2 by 2, rest left over": ((2, 7, 9, 5), 2, None, "VALID"),
     "2 by 2 SAME, odd": ((2, 7, 9, 5), 2, None, "SAME"),
@@ -24,7 +24,7 @@ CASES = {
     "oblong": ((2, 8, 9, 4), (2, 3), (1, 2), "SAME"),
     "1 channel": ((3, 8, 8, 1), 2, None, "VALID"),
     "1 pixel": ((2, 1, 2, 3), 3, 2, "SAME"),
-    "the whole picture": ((2, 6, 5, 8), (6, 5), None, "VALID"),
+    "the whole image": ((2, 6, 5, 8), (6, 5), None, "VALID"),
     "255 pixels": ((1, 17, 15, 3), (17, 15), None, "VALID"),
     "256 pixels": ((2, 16, 16, 2), (16, 16), None, "VALID"),
     "more than 256 pixels": ((1, 18, 16, 32), (17, 16), 1, "VALID"),
@@ -38,7 +38,7 @@ BY_IMPLEMENTATION = [
 
 
 def drawn(shape):
-    """Pictures without two equal pixels in a channel of a picture, also in bfloat16; most are below 0."""
+    """Images without two equal pixels in a channel of an image, also in bfloat16; most are below 0."""
     batch, height, width, channels = shape
     rng = np.random.default_rng(0)
     levels = np.arange(height * width) - 220  # bfloat16 has all whole numbers up to 256
@@ -51,7 +51,7 @@ def both_pairs(window):
 
 
 def arguments_of(case):
-    """Pictures, what femo's functions take, and what Flax's take."""
+    """Images, what femo's functions take, and what Flax's take."""
     shape, window, strides, padding = CASES[case]
     ours = {"window": window, "strides": strides, "padding": padding}
     flaxs = {
@@ -74,7 +74,7 @@ def test_max_pool_is_flaxs(case, dtype, implementation, assert_like_reference):
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize(("case", "implementation"), BY_IMPLEMENTATION, indirect=["implementation"])
-def test_avg_pool_is_flaxs_over_pixels_in_the_picture(case, dtype, implementation, assert_like_reference):
+def test_avg_pool_is_flaxs_over_pixels_in_the_image(case, dtype, implementation, assert_like_reference):
     x, ours, flaxs = arguments_of(case)
     assert_like_reference(
         partial(avg_pool, **ours, implementation=implementation),

@@ -94,7 +94,7 @@ def test_a_loss_that_is_not_finite_is_seen(onednn, train_tiles):
 def test_a_run_of_one_goes_on_with_the_other(onednn, train_tiles, validation_tiles, tmp_path):
     config = dataclasses.replace(CONFIG, epochs=1)
     train(config, tmp_path, train_tiles, validation_tiles, SilentReporter(), ops="onednn")
-    # As if broken off in the second of two epochs: the same folder, asked for more.
+    # As if interrupted in the second of two epochs: the same folder, asked for more.
     record = (tmp_path / "config.json").read_text()
     (tmp_path / "config.json").write_text(record.replace('"epochs": 1', '"epochs": 2'))
     said = []

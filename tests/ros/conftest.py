@@ -7,7 +7,7 @@
         assert node.stop(signal.SIGINT) == 0
 
 Every test has a ROS domain of its own, in which only this machine is seen. Nothing sleeps: all waits have a condition
-and a deadline, and tell what was missing together with the node's log.
+and a deadline, and report what was missing together with the node's log.
 """
 
 import fcntl
@@ -40,7 +40,7 @@ DEADLINE = 120.0
 """Seconds that a wait may take: discovery alone can take three, and on a loaded machine a node starts in a minute."""
 
 ASK_AGAIN = 5.0
-"""Seconds after which a question to a service is asked anew."""
+"""Seconds after which a question to a service is asked again."""
 
 INTERFACES = Path(__file__).parent / "interfaces"
 """Definitions of interface packages that may be missing, with what builds them."""
@@ -428,7 +428,7 @@ class Client:
     def call(self, service_type: type, name: str, request: Any = None, timeout: float = DEADLINE) -> Any:
         """The answer of a service, once it is there.
 
-        A question without a request changes nothing, and is asked anew every few seconds: on a busy machine a service
+        A question without a request changes nothing, and is asked again every few seconds: on a busy machine a service
         may answer before it has found the client, and that answer is lost.
         """
         client = self.node.create_client(service_type, name)

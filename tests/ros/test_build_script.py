@@ -42,7 +42,7 @@ def test_a_missing_compiler_is_told_before_anything_is_done(tmp_path):
     assert list((venv / "ros").iterdir()) == []
 
 
-def test_a_sourced_ros_of_another_python_is_told(tmp_path):
+def test_a_sourced_ros_of_another_python_is_reported(tmp_path):
     """The virtual environment must be made by the Python of ROS."""
     (tmp_path / "colcon").write_text("#!/bin/sh\nexit 1\n")
     (tmp_path / "colcon").chmod(0o755)

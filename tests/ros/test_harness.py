@@ -1,4 +1,4 @@
-"""The helpers of conftest.py: they wait, they tell what was missing, and nothing outlives a test."""
+"""The helpers of conftest.py: they wait, they report what was missing, and nothing outlives a test."""
 
 import fcntl
 import os
@@ -21,7 +21,7 @@ def test_a_log_is_waited_for(start_process):
     assert process.log == "line 0\nline 1\nline 2\n"
 
 
-def test_a_log_that_does_not_come_is_told(start_process):
+def test_a_log_that_does_not_come_is_reported(start_process):
     """With what did come, at the deadline or as soon as the program has ended."""
     asleep = start_process([sys.executable, "-c", SLEEP])
     asleep.wait_for_log("asleep")
@@ -42,7 +42,7 @@ def test_a_killed_program_is_gone(start_process):
     assert not process.running
 
 
-def test_a_condition_that_does_not_hold_is_told(client):
+def test_a_condition_that_does_not_hold_is_reported(client):
     """With what was waited for."""
     with pytest.raises(AssertionError, match=r"not within 0\.2 s: a miracle"):
         client.spin_until(lambda: False, "a miracle", timeout=0.2)

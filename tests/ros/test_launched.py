@@ -63,8 +63,8 @@ def launch(start_node, monkeypatch):
 
 
 @pytest.fixture
-def picture(tmp_path):
-    """The path of a picture with one face."""
+def image(tmp_path):
+    """The path of an image with one face."""
     path = tmp_path / "face.png"
     scene = np.full((480, 640, 3), 90, np.uint8)
     scene[:, 64:576] = data.astronaut()[:480, :, ::-1]
@@ -72,9 +72,9 @@ def picture(tmp_path):
     return str(path)
 
 
-def test_a_source_is_recognised(launch, client, picture):
+def test_a_source_is_recognised(launch, client, image):
     """With the shipped parameter file, raw, in a namespace, on a topic of another name."""
-    nodes = launch(source=picture, namespace="robot", image="/eye/image")
+    nodes = launch(source=image, namespace="robot", image="/eye/image")
     answers = client.collect(FaceEmotionArray, "/robot/emotion_recognizer/faces")
     client.spin_until(lambda: answers and answers[-1].faces, "a face")
     assert (answers[-1].image_width, answers[-1].image_height) == (640, 480)
@@ -86,9 +86,9 @@ def test_a_source_is_recognised(launch, client, picture):
     assert nodes["video_source"].stop(signal.SIGINT) == 0
 
 
-def test_a_source_is_recognised_compressed(launch, client, picture):
+def test_a_source_is_recognised_compressed(launch, client, image):
     """Both ends by one argument, under the camera's name."""
-    nodes = launch(source=picture, image="eye", image_transport="compressed", log_level="debug")
+    nodes = launch(source=image, image="eye", image_transport="compressed", log_level="debug")
     answers = client.collect(FaceEmotionArray, "/emotion_recognizer/faces")
     client.spin_until(lambda: answers and answers[-1].faces, "a face")
     (publisher,) = client.spin_until(

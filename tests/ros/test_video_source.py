@@ -1,4 +1,4 @@
-"""video_source: clips, pictures and folders as a camera's topic."""
+"""video_source: clips, images and folders as a camera's topic."""
 
 import signal
 import time
@@ -19,7 +19,7 @@ STEP = 6
 
 
 def grey_of(index):
-    """The grey value that tells which frame of the clip it is."""
+    """The grey value that identifies a frame of the clip."""
     return 10 + STEP * index
 
 
@@ -35,9 +35,9 @@ def clip(tmp_path):
 
 
 @pytest.fixture
-def picture(tmp_path):
-    """A picture whose left half is blue and whose right half is red."""
-    path = tmp_path / "picture.png"
+def image_file(tmp_path):
+    """An image whose left half is blue and whose right half is red."""
+    path = tmp_path / "image.png"
     image = np.zeros((48, 64, 3), np.uint8)
     image[:, :32, 0] = 200
     image[:, 32:, 2] = 150
@@ -104,19 +104,19 @@ def test_a_looped_clip_begins_again(start_node, client, clip):
     assert np.median(np.diff(stamps)) == pytest.approx(1 / 50, rel=0.3)
 
 
-def test_a_picture_is_shown_again_and_again(start_node, client, picture):
+def test_an_image_is_shown_again_and_again(start_node, client, image_file):
     """Its colours are those of the file, its stamps grow."""
-    start_node("video_source", {"source": picture, "loop": True, "rate": 60.0})
+    start_node("video_source", {"source": image_file, "loop": True, "rate": 60.0})
     images = client.collect(Image, "/image_raw")
     client.spin_until(lambda: len(images) > 20, "images")
-    assert (pixels(images[-1]) == cv2.imread(str(picture))).all()
+    assert (pixels(images[-1]) == cv2.imread(str(image_file))).all()
     stamps = [seconds(message.header.stamp) for message in images]
     assert (np.diff(stamps) > 0).all()
 
 
 def test_a_folder_is_played_in_order(start_node, client, tmp_path):
     """As the frames of a clip."""
-    folder = tmp_path / "pictures"
+    folder = tmp_path / "images"
     folder.mkdir()
     for index in range(3):
         cv2.imwrite(str(folder / f"{index}.png"), np.full((48, 64, 3), grey_of(index), np.uint8))
@@ -127,9 +127,9 @@ def test_a_folder_is_played_in_order(start_node, client, tmp_path):
     assert set(np.diff(order) % 3) == {1}
 
 
-def test_compressed_and_camera_info(start_node, client, picture):
-    """The same picture as JPEG, and its size, under headers of their own."""
-    start_node("video_source", {"source": picture, "loop": True, "compressed": True, "camera_info": True})
+def test_compressed_and_camera_info(start_node, client, image_file):
+    """The same image as JPEG, and its size, under headers of their own."""
+    start_node("video_source", {"source": image_file, "loop": True, "compressed": True, "camera_info": True})
     jpegs = client.collect(CompressedImage, "/image_raw/compressed")
     infos = client.collect(CameraInfo, "/camera_info")
     client.spin_until(lambda: jpegs and infos, "both")
@@ -142,9 +142,9 @@ def test_compressed_and_camera_info(start_node, client, picture):
     assert infos[0].k[0] == 0.0, "0 says that the camera is not calibrated"
 
 
-def test_images_are_scaled_to_the_size_asked_for(start_node, client, picture):
+def test_images_are_scaled_to_the_size_asked_for(start_node, client, image_file):
     """With what else is published about it."""
-    parameters = {"source": picture, "loop": True, "width": 100, "height": 30, "camera_info": True}
+    parameters = {"source": image_file, "loop": True, "width": 100, "height": 30, "camera_info": True}
     start_node("video_source", parameters)
     images = client.collect(Image, "/image_raw")
     infos = client.collect(CameraInfo, "/camera_info")
@@ -153,25 +153,25 @@ def test_images_are_scaled_to_the_size_asked_for(start_node, client, picture):
     assert (infos[0].width, infos[0].height) == (100, 30)
 
 
-def test_best_effort_by_parameter(start_node, client, picture):
+def test_best_effort_by_parameter(start_node, client, image_file):
     """The offer can be seen, and a subscriber that wants no more gets it."""
-    start_node("video_source", {"source": picture, "loop": True, "qos": "sensor_data"})
+    start_node("video_source", {"source": image_file, "loop": True, "qos": "sensor_data"})
     images = client.collect(Image, "/image_raw", qos_profile_sensor_data)
     client.spin_until(lambda: images, "an image")
     (publisher,) = client.spin_until(lambda: client.node.get_publishers_info_by_topic("/image_raw"), "a publisher")
     assert publisher.qos_profile.reliability == qos_profile_sensor_data.reliability
 
 
-def test_topics_follow_namespace_and_remapping(start_node, client, picture):
+def test_topics_follow_namespace_and_remapping(start_node, client, image_file):
     """As those of every node."""
-    start_node("video_source", {"source": picture, "loop": True}, namespace="/left", remappings={"image_raw": "eye"})
+    start_node("video_source", {"source": image_file, "loop": True}, namespace="/left", remappings={"image_raw": "eye"})
     images = client.collect(Image, "/left/eye")
     client.spin_until(lambda: images, "an image")
 
 
-def test_stamps_are_of_the_simulated_clock(start_node, client, picture):
+def test_stamps_are_of_the_simulated_clock(start_node, client, image_file):
     """With use_sim_time."""
-    start_node("video_source", {"source": picture, "loop": True, "use_sim_time": True})
+    start_node("video_source", {"source": image_file, "loop": True, "use_sim_time": True})
     images = client.collect(Image, "/image_raw")
     clock = client.publisher(Clock, "/clock")
 
@@ -183,9 +183,9 @@ def test_stamps_are_of_the_simulated_clock(start_node, client, picture):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_signals_end_it_with_code_0(start_node, picture, number):
+def test_signals_end_it_with_code_0(start_node, image_file, number):
     """Without a traceback, also when they come twice."""
-    node = start_node("video_source", {"source": picture, "loop": True})
+    node = start_node("video_source", {"source": image_file, "loop": True})
     node.wait_for_log("Playing")
     node.send_signal(number)
     assert node.stop(number) == 0
@@ -206,9 +206,9 @@ def test_a_signal_ends_it_while_it_reads_a_clip(start_node, tmp_path):
         assert node.stop(signal.SIGINT) == 0, node.log
 
 
-def test_a_signal_while_it_starts_ends_it_with_code_0(start_node_from_scratch, picture):
+def test_a_signal_while_it_starts_ends_it_with_code_0(start_node_from_scratch, image_file):
     """Whatever it is just about to do."""
-    node = start_node_from_scratch("video_source", {"source": picture, "loop": True}, {"PYTHONVERBOSE": "1"})
+    node = start_node_from_scratch("video_source", {"source": image_file, "loop": True}, {"PYTHONVERBOSE": "1"})
     node.wait_for_log("import 'rclpy'")
     assert node.stop(signal.SIGINT) == 0
 
@@ -224,7 +224,7 @@ def test_a_signal_while_it_starts_ends_it_with_code_0(start_node_from_scratch, p
         ({"source": 0}, "source"),
     ],
 )
-def test_what_cannot_be_played_is_told(start_node, parameters, expected):
+def test_what_cannot_be_played_is_reported(start_node, parameters, expected):
     """In one line, with code 1."""
     node = start_node("video_source", parameters)
     assert node.wait() == 1
@@ -232,7 +232,7 @@ def test_what_cannot_be_played_is_told(start_node, parameters, expected):
     assert "Traceback" not in node.log
 
 
-def test_a_source_that_vanishes_while_it_loops_is_told(start_node, clip):
+def test_a_source_that_vanishes_while_it_loops_is_reported(start_node, clip):
     """It does not play on as if nothing had happened."""
     node = start_node("video_source", {"source": clip, "loop": True})
     node.wait_for_log("Playing")
@@ -242,17 +242,17 @@ def test_a_source_that_vanishes_while_it_loops_is_told(start_node, clip):
 
 
 def test_warnings_of_femo_are_lines_of_the_node(start_node, client, tmp_path):
-    """Here: a picture of the folder is damaged, and left out."""
+    """Here: an image of the folder is damaged, and left out."""
     cv2.imwrite(str(tmp_path / "1.png"), np.zeros((8, 8, 3), np.uint8))
-    (tmp_path / "2.png").write_bytes(b"no picture")
+    (tmp_path / "2.png").write_bytes(b"no image")
     node = start_node("video_source", {"source": str(tmp_path / "*.png")})
     assert node.wait() == 0
     node.wait_for_log(r"\[WARN\].*\[video_source\]:.*2\.png")
 
 
-def test_every_parameter_is_described_and_counts_at_the_start_only(start_node, client, picture):
+def test_every_parameter_is_described_and_counts_at_the_start_only(start_node, client, image_file):
     """A change is refused."""
-    start_node("video_source", {"source": picture, "loop": True})
+    start_node("video_source", {"source": image_file, "loop": True})
     names = client.call(ListParameters, "/video_source/list_parameters").result.names
     own = sorted(set(names) - {"use_sim_time", "start_type_description_service"})
     assert len(own) == 11

@@ -59,11 +59,11 @@ def test_files_are_installed(path):
 
 def test_the_installed_executable_runs(start_process, client, tmp_path):
     """As `ros2 run` starts it, by the Python of the environment."""
-    cv2.imwrite(str(tmp_path / "picture.png"), np.zeros((48, 64, 3), np.uint8))
+    cv2.imwrite(str(tmp_path / "image.png"), np.zeros((48, 64, 3), np.uint8))
     executable = Path(get_package_prefix("femo_ros"), "lib", "femo_ros", "video_source")
     assert executable.read_text().startswith("#!/usr/bin/env python3\n")
     environment = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    source = f"source:={tmp_path / 'picture.png'}"
+    source = f"source:={tmp_path / 'image.png'}"
     node = start_process([executable, "--ros-args", "-p", source, "-p", "loop:=true"], environment)
     images = client.collect(Image, "/image_raw")
     client.spin_until(lambda: images, "an image")

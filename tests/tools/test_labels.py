@@ -1,4 +1,4 @@
-"""Labels of clips, with a recogniser that gives what a test tells it."""
+"""Labels of clips, with a recogniser that gives what a test sets."""
 
 import itertools
 import json
@@ -27,11 +27,11 @@ class FakeRecognizer:
         self.detector = self
         self.emotions = itertools.cycle(emotions)
 
-    def detect(self, picture, *, still=True):
-        return [Box(20, 10, 40, 40)] if picture.grey.mean() > 100 else []
+    def detect(self, image, *, still=True):
+        return [Box(20, 10, 40, 40)] if image.grey.mean() > 100 else []
 
-    def detect_near(self, picture, boxes, window, scales):
-        return self.detect(picture)
+    def detect_near(self, image, boxes, window, scales):
+        return self.detect(image)
 
     def classify(self, faces):
         probabilities = np.full((len(faces), 7), 0.05, np.float32)
@@ -100,7 +100,7 @@ def test_raw_labels_flicker_and_shown_ones_do_not(clip, says):
 
 def test_nothing_to_measure(clip, says):
     says(Emotion.HAPPY)
-    with pytest.raises(FemoError, match=r"clip\.avi: clips are told apart by their files' names"):
+    with pytest.raises(FemoError, match=r"clip\.avi: clips are identified by their files' names"):
         labels_of_clips(Options((clip(), clip())))
     with pytest.raises(FemoError, match="no clip given"):
         labels_of_clips(Options(()))

@@ -70,8 +70,8 @@ class HaarDetector:
     # By `tools/crop_margin.py`: in FER-2013 the eyes lie at 0.40 and the mouth at 0.74 of the height. They lie
     # there for scale 0.99 and shift -0.01 about the boxes of 54 faces in photographs and clips (std 0.08 and 0.02), and
     # for 0.95 and -0.01 about those of 1,185 faces of FER-2013 itself, all of whose surroundings are missing. Boxes of
-    # OpenCV's `default` and `alt` have the same sizes within 2 %. The network is surest at scale 1.2 (mean confidence
-    # 0.61 against 0.57 on those 54), which says nothing of whether it is right: no emotion of these faces is known.
+    # OpenCV's `default` and `alt` have the same sizes within 2 %. The most confident scale is 1.2 (mean confidence 0.61
+    # against 0.57 on those 54), which does not show that it is right: no emotion of these faces is known.
     geometry = CropGeometry(scale=1.0, shift=0.0)
 
     def __init__(self, config: DetectorConfig) -> None:

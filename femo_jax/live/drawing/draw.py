@@ -47,8 +47,8 @@ def draw(
     """Draws faces on a copy of a frame.
 
     Sizes follow the frame, so that text can be read at 320x240 and at 4K. An uncertain face has a dashed box and a
-    dark plate with a question mark. Labels stay inside the frame and, where there is room, off each other and off
-    other faces; so do panels, and one that finds no room is left out, those of small faces first. A frame too small
+    dark plate with a question mark. Labels stay inside the frame and, where there is space, off each other and off
+    other faces; so do panels, and one that finds no space is left out, those of small faces first. A frame too small
     for readable text gets none.
 
     Args:
@@ -158,7 +158,7 @@ def _round_about(box: Box, w: float, h: float, line: int) -> list[Box]:
 
 
 def _draw_box(canvas: np.ndarray, box: Box, face: FaceEmotion, style: _Style) -> None:
-    """A line in the emotion's colour with a dark rim, so that it shows on any ground."""
+    """A line in the emotion's colour with a dark outline, so that it shows on any ground."""
     color = emotion_color(face.label)
     line = style.line
     left, top, right, bottom = box.x, box.y, box.x + box.w - 1, box.y + box.h - 1
@@ -168,8 +168,8 @@ def _draw_box(canvas: np.ndarray, box: Box, face: FaceEmotion, style: _Style) ->
         color = mixed(color, _GREY, 0.35)
         line = max(1, round(0.7 * line))
         sides = np.concatenate([_dashes(start, end, _DASH * line) for start, end in sides])
-    rim = max(1, line // 4)
-    cv2.polylines(canvas, [*sides], isClosed=False, color=DARK, thickness=line + 2 * rim)
+    outline = max(1, line // 4)
+    cv2.polylines(canvas, [*sides], isClosed=False, color=DARK, thickness=line + 2 * outline)
     cv2.polylines(canvas, [*sides], isClosed=False, color=color, thickness=line)
 
 
@@ -212,7 +212,7 @@ class Panel:
 
 
 def place_panel(face: FaceEmotion, box: Box, capital: float, gap: float, layout: Layout) -> Panel | None:
-    """Finds room for a panel beside a face, else below or above it.
+    """Finds a place for a panel beside a face, else below or above it.
 
     Args:
       face: whose probabilities are to be shown.

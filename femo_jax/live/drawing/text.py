@@ -20,10 +20,10 @@ Color = tuple[int, int, int]
 BLACK: Color = (16, 16, 16)
 WHITE: Color = (255, 255, 255)
 DARK: Color = (40, 40, 40)
-"""Ground of a plate that has no colour of its own, and rim of all lines."""
+"""Ground of a plate that has no colour of its own, and outline of all lines."""
 
 SMALLEST_CAPITAL = 5.0
-"""Letters of which the capitals are lower than this cannot be told apart."""
+"""Letters of which the capitals are lower than this cannot be distinguished."""
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _CAPITAL = 21  # height of the font's capital letters at scale 1, in pixels

@@ -18,6 +18,6 @@ def test_the_kind_decides_which_detector_is_made(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("kind", ["haar", "yunet"])
-def test_a_missing_file_is_told(tmp_path, kind):
+def test_a_missing_file_is_reported(tmp_path, kind):
     with pytest.raises(ConfigError, match="nowhere: no such"):
         create_detector(DetectorConfig(kind=kind, model=tmp_path / "nowhere"))

@@ -59,9 +59,9 @@ def test_each_face_has_one_box_in_order(detector, crowd):
 
 def test_boxes_are_whole_pixels_inside_the_frame(detector):
     # The hair is cut off above, the chin below: the box would leave the frame.
-    picture = InputImage(np.ascontiguousarray(HEAD[64:158, 76:170]))
-    looked = detector.detect_near(picture, [Box(-4, -4, 102, 102)], 1.6, 1.2)
-    for box in [*detector.detect(picture), *detector.detect(put((3, 5, 0.77))), *looked]:
+    image = InputImage(np.ascontiguousarray(HEAD[64:158, 76:170]))
+    looked = detector.detect_near(image, [Box(-4, -4, 102, 102)], 1.6, 1.2)
+    for box in [*detector.detect(image), *detector.detect(put((3, 5, 0.77))), *looked]:
         assert box is not None and all(isinstance(value, int) for value in box)
         assert box == box.clipped(640, 480) and box.size > 0
     assert looked[0] is not None and looked[0] == looked[0].clipped(94, 94)
@@ -75,8 +75,8 @@ def test_a_frame_of_another_size_gives_the_same_faces(detector, crowd):
 
 @pytest.mark.parametrize(("smallest", "largest", "scales"), [(75, 1000, [1.0]), (0.15, 1.0, [1.0]), (30, 60, [0.45])])
 def test_faces_are_of_the_sizes_asked_for_in_pixels_or_of_the_height(smallest, largest, scales):
-    picture = put((10, 20, 1.0), (330, 20, 0.45))
-    found = HaarDetector(DetectorConfig(min_size=smallest, max_size=largest)).detect(picture)
+    image = put((10, 20, 1.0), (330, 20, 0.45))
+    found = HaarDetector(DetectorConfig(min_size=smallest, max_size=largest)).detect(image)
     assert_same_places(found, [face_at(10 if scale == 1.0 else 330, 20, scale) for scale in scales])
 
 
@@ -119,7 +119,7 @@ def test_a_still_without_a_certain_face_is_searched_by_a_second_cascade(detector
 def test_two_places_of_one_face_give_one_box(detector, monkeypatch):
     place = face_at(50, 50, 0.8)
     monkeypatch.setattr(
-        detector, "_scan", lambda picture, smallest: [Box(*(value + 6 * step for value in place)) for step in (0, 1)]
+        detector, "_scan", lambda image, smallest: [Box(*(value + 6 * step for value in place)) for step in (0, 1)]
     )
     assert_same_places(detector.detect(put((50, 50, 0.8))), [place])
 
@@ -156,28 +156,28 @@ def test_equalising_changes_what_the_cascade_sees(monkeypatch, crowd):
 
 
 def test_known_faces_are_found_where_they_moved_to(detector):
-    picture = put((10, 20, 1.0), (330, 20, 0.8))
+    image = put((10, 20, 1.0), (330, 20, 0.8))
     known = [face_at(330 + 12, 20 - 10, 0.8), face_at(10 - 14, 20 + 15, 1.1), Box(300, 300, 80, 80)]
-    found = detector.detect_near(picture, known, 1.6, 1.25)
+    found = detector.detect_near(image, known, 1.6, 1.25)
     assert found[2] is None
     assert_same_places([box for box in found if box], [face_at(330, 20, 0.8), face_at(10, 20, 1.0)])
 
 
 def test_of_two_faces_in_a_window_the_nearer_one_is_found(detector):
-    picture = put((10, 20, 0.6), (90, 20, 0.6))
+    image = put((10, 20, 0.6), (90, 20, 0.6))
     known = [face_at(20, 20, 0.6), face_at(80, 20, 0.6)]
-    found = detector.detect_near(picture, known, 4.0, 1.2)
+    found = detector.detect_near(image, known, 4.0, 1.2)
     assert_same_places([box for box in found if box], [face_at(10, 20, 0.6), face_at(90, 20, 0.6)])
 
 
 def test_known_faces_are_not_found_outside_window_or_scales(detector):
-    picture = put((10, 20, 1.0))
+    image = put((10, 20, 1.0))
     x, y, size = *face_at(10, 20, 1.0).center, FACE.w
     beside, larger, smaller = face_at(150, 20, 1.0), 1.8 * size, 0.5 * size
     known = [beside, *(Box(x - side / 2, y - side / 2, side, side) for side in (larger, smaller))]
-    assert detector.detect_near(picture, known, 2.0, 1.2) == [None, None, None]
-    assert None not in detector.detect_near(picture, known[1:2], 2.0, 2.0)
-    assert detector.detect_near(picture, [], 1.6, 1.2) == []
+    assert detector.detect_near(image, known, 2.0, 1.2) == [None, None, None]
+    assert None not in detector.detect_near(image, known[1:2], 2.0, 2.0)
+    assert detector.detect_near(image, [], 1.6, 1.2) == []
 
 
 def test_a_face_that_rests_is_found_at_rest(detector):
@@ -185,8 +185,8 @@ def test_a_face_that_rests_is_found_at_rest(detector):
     box: Box | None = detector.detect(put((50, 50, 0.8)))[0]
     for step, (x, y) in enumerate([(50, 50), (51, 50), (52, 51), (51, 52), (50, 52), (49, 51), (50, 50), (51, 51)]):
         noise = np.random.default_rng(step).normal(0, 2, (480, 640, 3))
-        picture = InputImage(np.clip(put((x, y, 0.8)).bgr + noise, 0, 255).astype(np.uint8))
-        box = detector.detect_near(picture, [box], 1.6, 1.2)[0]
+        image = InputImage(np.clip(put((x, y, 0.8)).bgr + noise, 0, 255).astype(np.uint8))
+        box = detector.detect_near(image, [box], 1.6, 1.2)[0]
         assert box is not None
         boxes.append((box.center[0] - x, box.center[1] - y, box.size))
     assert (np.std(boxes, axis=0) / np.mean(boxes, axis=0)[2] < (0.015, 0.015, 0.03)).all()
@@ -207,11 +207,11 @@ def test_an_image_smaller_than_the_cascades_window_never_reaches_it(monkeypatch)
 
 @pytest.mark.parametrize("shape", [(1, 640), (480, 1), (1, 1), (19, 640), (640, 19), (20, 20), (3, 5000)])
 def test_a_tiny_frame_has_no_faces(shape):
-    picture = InputImage(np.random.default_rng(0).integers(0, 256, shape, np.uint8))
+    image = InputImage(np.random.default_rng(0).integers(0, 256, shape, np.uint8))
     for config in (DetectorConfig(), DetectorConfig(min_size=1e-6), DetectorConfig(min_size=5000)):
         detector = HaarDetector(config)
-        assert detector.detect(picture) == []
-        assert detector.detect_near(picture, [Box(0, 0, 1, 1), Box(90, 90, 50, 50)], 1.6, 1.2) == [None, None]
+        assert detector.detect(image) == []
+        assert detector.detect_near(image, [Box(0, 0, 1, 1), Box(90, 90, 50, 50)], 1.6, 1.2) == [None, None]
 
 
 def test_several_threads_get_what_one_gets(detector, crowd):
@@ -251,14 +251,14 @@ def test_a_cascade_whose_name_is_not_utf8_is_read(tmp_path, crowd):
         bytes(999),
     ],
 )
-def test_a_file_that_is_no_cascade_is_told(tmp_path, contents):
+def test_a_file_that_is_no_cascade_is_reported(tmp_path, contents):
     path = tmp_path / "mine.xml"
     path.write_bytes(contents)
     with pytest.raises(ConfigError, match=r"mine\.xml: not a cascade"):
         HaarDetector(DetectorConfig(model=path))
 
 
-def test_a_missing_cascade_is_told(tmp_path):
+def test_a_missing_cascade_is_reported(tmp_path):
     with pytest.raises(ConfigError, match=r"nowhere\.xml: no such cascade file"):
         HaarDetector(DetectorConfig(model=tmp_path / "nowhere.xml"))
     with pytest.raises(ConfigError, match="no such cascade file"):

@@ -18,7 +18,7 @@ class FakeNetwork:
     """Stands in for `cv2.FaceDetectorYN`: a bright rectangle is a face.
 
     Attributes:
-      inputs: height and width of all pictures that it was given.
+      inputs: height and width of all images that it was given.
       last: the last of them.
     """
 
@@ -91,10 +91,10 @@ def test_the_frame_is_reduced_as_far_as_the_smallest_face_allows(make, network):
 
 
 def test_faces_are_of_the_sizes_asked_for(make):
-    picture = draw(SMALL, HIGH)
-    assert_near(make(min_size=70).detect(picture), [HIGH])
-    assert_near(make(max_size=70).detect(picture), [SMALL])
-    assert_near(make(min_size=0.15, max_size=0.5).detect(picture, still=False), [HIGH])
+    image = draw(SMALL, HIGH)
+    assert_near(make(min_size=70).detect(image), [HIGH])
+    assert_near(make(max_size=70).detect(image), [SMALL])
+    assert_near(make(min_size=0.15, max_size=0.5).detect(image, still=False), [HIGH])
 
 
 def test_known_faces_are_found_where_they_moved_to(make):
@@ -130,9 +130,9 @@ def test_the_smallest_input_is_filled_with_the_frame(make, network):
 
 def test_a_part_of_the_frame_shows_a_face_as_the_whole_does(make):
     detector = make(min_size=32)
-    picture = draw(Box(101, 41, 81, 113), Box(303, 207, 53, 61))
-    assert detector.detect_near(picture, detector.detect(picture), 1.6, 1.2) == detector.detect(picture)
-    assert detector.detect_near(picture, [Box(301, 205, 55, 65)], 1.6, 1.2) == detector.detect(picture)[1:]
+    image = draw(Box(101, 41, 81, 113), Box(303, 207, 53, 61))
+    assert detector.detect_near(image, detector.detect(image), 1.6, 1.2) == detector.detect(image)
+    assert detector.detect_near(image, [Box(301, 205, 55, 65)], 1.6, 1.2) == detector.detect(image)[1:]
 
 
 def test_a_known_face_outside_the_frame_is_not_found(make):
@@ -141,11 +141,11 @@ def test_a_known_face_outside_the_frame_is_not_found(make):
 
 
 @pytest.mark.parametrize("shape", [(1, 640), (480, 1), (1, 1), (5, 640)])
-def test_the_network_never_gets_a_tiny_picture(make, network, shape):
+def test_the_network_never_gets_a_tiny_image(make, network, shape):
     detector = make()
-    picture = InputImage(np.zeros(shape, np.uint8))
-    assert detector.detect(picture) == []
-    assert detector.detect_near(picture, [Box(0, 0, 1, 1)], 1.6, 1.2) == [None]
+    image = InputImage(np.zeros(shape, np.uint8))
+    assert detector.detect(image) == []
+    assert detector.detect_near(image, [Box(0, 0, 1, 1)], 1.6, 1.2) == [None]
     assert np.min(network.inputs) == 64
 
 
@@ -157,7 +157,7 @@ def test_faces_are_clipped_to_the_frame(make, monkeypatch):
 
 
 @pytest.mark.parametrize("contents", [b"", b"not a network", bytes(range(256)) * 40])
-def test_a_file_that_is_no_yunet_is_told(tmp_path, contents):
+def test_a_file_that_is_no_yunet_is_reported(tmp_path, contents):
     for name in ("mine.onnx", os.fsdecode(b"caf\xe9mine.onnx")):
         path = tmp_path / name
         path.write_bytes(contents)
@@ -165,7 +165,7 @@ def test_a_file_that_is_no_yunet_is_told(tmp_path, contents):
             YuNetDetector(DetectorConfig(kind="yunet", model=path))
 
 
-def test_another_network_is_told(tmp_path, monkeypatch):
+def test_another_network_is_reported(tmp_path, monkeypatch):
     """One that OpenCV loads, but that has not the outputs of YuNet, fails when it is run."""
 
     class Other(FakeNetwork):
@@ -179,7 +179,7 @@ def test_another_network_is_told(tmp_path, monkeypatch):
         YuNetDetector(DetectorConfig(kind="yunet", model=path))
 
 
-def test_a_missing_file_is_told(tmp_path):
+def test_a_missing_file_is_reported(tmp_path):
     with pytest.raises(ConfigError, match=r"nowhere\.onnx: no such model file"):
         YuNetDetector(DetectorConfig(kind="yunet", model=tmp_path / "nowhere.onnx"))
 
@@ -194,20 +194,20 @@ def real():
 
 
 def test_a_real_network_finds_a_real_face(real):
-    picture = InputImage(np.ascontiguousarray(astronaut()[..., ::-1]))
-    (face,) = real.detect(picture)
+    image = InputImage(np.ascontiguousarray(astronaut()[..., ::-1]))
+    (face,) = real.detect(image)
     assert overlaps([face], [Box(178, 62, 84, 118)]).item() > 0.7
-    (again,) = real.detect_near(picture, [face], 1.6, 1.2)
+    (again,) = real.detect_near(image, [face], 1.6, 1.2)
     assert again is not None and overlaps([face], [again]).item() > 0.9
 
 
 def test_a_real_network_serves_several_threads(real):
-    pictures = [InputImage(np.ascontiguousarray(astronaut()[:, : 512 - 40 * step, ::-1])) for step in range(4)]
-    expected = [real.detect(picture) for picture in pictures]
+    images = [InputImage(np.ascontiguousarray(astronaut()[:, : 512 - 40 * step, ::-1])) for step in range(4)]
+    expected = [real.detect(image) for image in images]
     results = {}
 
     def work(index):
-        results[index] = [real.detect(pictures[index]) for _ in range(5)]
+        results[index] = [real.detect(images[index]) for _ in range(5)]
 
     threads = [threading.Thread(target=work, args=(index,)) for index in range(4)]
     for thread in threads:

@@ -130,7 +130,7 @@ def test_the_status_is_in_the_upper_left_corner():
 @pytest.mark.parametrize("corner", [(0, 0), (560, 0), (0, 400), (560, 400), (-40, 200), (600, 200), (300, 450)])
 @pytest.mark.parametrize("bars", [False, True])
 def test_labels_stay_inside_the_frame(corner, bars):
-    """The same picture on a larger canvas shows nothing that the frame had cut off."""
+    """The same image on a larger canvas shows nothing that the frame had cut off."""
     face = _face((*corner, 80, 80), confidence=0.99, track_id=12345)
     drawn = draw(_frame(), [face], DrawConfig(bars=bars))
     whole = draw(_frame(), [_face((280, 200, 80, 80), confidence=0.99, track_id=12345)])

@@ -237,7 +237,7 @@ def test_an_animated_image_is_a_clip_whatever_its_suffix(tmp_path, name):
         assert frames[2].image[:20].mean() == pytest.approx(255, abs=2)
 
 
-def test_raw_motion_jpeg_is_a_clip_and_a_multi_picture_photograph_is_not(tmp_path):
+def test_raw_motion_jpeg_is_a_clip_and_a_multi_image_photograph_is_not(tmp_path):
     images = [cv2.imencode(".jpg", np.full((48, 64, 3), value, np.uint8))[1].tobytes() for value in range(0, 250, 10)]
     path = tmp_path / "a.jpg"
     path.write_bytes(b"".join(images))

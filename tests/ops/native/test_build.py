@@ -258,7 +258,7 @@ print(library, library.read_bytes())
 
 
 class Wheels:
-    """Installed packages, as `importlib.metadata` tells of them."""
+    """Installed packages, as `importlib.metadata` lists them."""
 
     def __init__(self, folder):
         self.folder = folder

@@ -152,7 +152,7 @@ def test_threads_at_once_get_what_each_gets_alone(onednn):
 
 
 class MallInfo2(ctypes.Structure):
-    """What glibc's `mallinfo2` tells of its heaps."""
+    """What glibc's `mallinfo2` reports of its heaps."""
 
     _fields_ = tuple(
         (name, ctypes.c_size_t)

@@ -1,4 +1,4 @@
-"""The node emotion_recognizer in a process of its own, a camera that shows it pictures, and all that it answers."""
+"""The node emotion_recognizer in a process of its own, a camera that shows it images, and all that it answers."""
 
 import array
 import itertools
@@ -11,7 +11,7 @@ import pytest
 NODE = "/emotion_recognizer"
 
 QUICK = {"track.min_hits": 1, "track.smoothing_ms": 0.0, "track.uncertain_for_ms": 0.0, "search.full_scan_ms": 0.0}
-"""Parameters with which a single picture is enough: each frame is searched as a whole and each face shown at once."""
+"""Parameters with which a single image is enough: each frame is searched as a whole and each face shown at once."""
 
 
 @pytest.fixture
@@ -22,13 +22,13 @@ def quick():
 
 @pytest.fixture(scope="session")
 def scene():
-    """A picture with one smiling face, `[480, 640, 3] uint8` BGR, and the face's box (x, y, w, h)."""
+    """An image with one smiling face, `[480, 640, 3] uint8` BGR, and the face's box (x, y, w, h)."""
     from skimage import data
 
     head = cv2.resize(data.astronaut()[:220, 120:330, ::-1], None, fx=1.5, fy=1.5)
-    picture = np.full((480, 640, 3), 90, np.uint8)
-    picture[: head.shape[0], 100 : 100 + head.shape[1]] = head
-    return SimpleNamespace(picture=picture, box=(185, 99, 145, 145), label="happy")
+    image = np.full((480, 640, 3), 90, np.uint8)
+    image[: head.shape[0], 100 : 100 + head.shape[1]] = head
+    return SimpleNamespace(image=image, box=(185, 99, 145, 145), label="happy")
 
 
 class Camera:
@@ -63,7 +63,7 @@ class Camera:
         return stamp
 
     def show(self, bgr, stamp=None):
-        """Publishes a picture `[h, w, 3] uint8`."""
+        """Publishes an image `[h, w, 3] uint8`."""
         return self.send(self.image("bgr8", bgr), stamp)
 
     def image(self, encoding, rows, padding=0, is_bigendian=False, height=None, width=None):
@@ -122,7 +122,7 @@ class Recognizer:
         return self.client.spin_until(find, f"an answer to {stamp}")
 
     def faces_of(self, camera, bgr, stamp=None):
-        """The faces of a picture that the camera shows."""
+        """The faces of an image that the camera shows."""
         return self.answer(camera.show(bgr, stamp)).faces
 
     @property
@@ -197,7 +197,7 @@ def start_recognizer(start_node, client):
 
 @pytest.fixture
 def recognizer(start_recognizer):
-    """The node with parameters for which a single picture is enough."""
+    """The node with parameters for which a single image is enough."""
     return start_recognizer(QUICK)
 
 

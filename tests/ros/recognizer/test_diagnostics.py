@@ -17,7 +17,7 @@ def test_levels_and_figures_follow_the_images(recognizer, camera, scene):
         seen = len(recognizer.statuses)
 
         def ready():
-            camera.show(scene.picture, stamp_now())
+            camera.show(scene.image, stamp_now())
             recognizer.client.spin_for(0.05)
             return len(recognizer.statuses) > seen and condition()
 
@@ -45,16 +45,16 @@ def test_a_pause_holds_until_it_is_ended_also_over_a_deactivation(recognizer, ca
     def enable(wish):
         return recognizer.client.call(SetBool, f"{recognizer.node}/set_enabled", SetBool.Request(data=wish))
 
-    assert len(recognizer.faces_of(camera, scene.picture)) == 1
+    assert len(recognizer.faces_of(camera, scene.image)) == 1
     paused = enable(False)
     assert paused.success and paused.message == "paused, active"
     recognizer.client.spin_until(lambda: not camera.heard, "the end of the subscription")
-    told = recognizer.status(lambda each: "paused" in each.message, "the pause")
-    assert told.level == 0
-    assert told.values["enabled"] == "false"
+    reported = recognizer.status(lambda each: "paused" in each.message, "the pause")
+    assert reported.level == 0
+    assert reported.values["enabled"] == "false"
 
     assert enable(True).success
-    assert len(recognizer.faces_of(camera, scene.picture)) == 1
+    assert len(recognizer.faces_of(camera, scene.image)) == 1
 
     assert enable(False).success
     assert recognizer.change_state("deactivate")
@@ -62,7 +62,7 @@ def test_a_pause_holds_until_it_is_ended_also_over_a_deactivation(recognizer, ca
     assert recognizer.change_state("activate")
     assert recognizer.status(lambda each: "paused" in each.message, "the pause").values["state"] == "active"
     assert enable(True).success
-    assert len(recognizer.faces_of(camera, scene.picture)) == 1
+    assert len(recognizer.faces_of(camera, scene.image)) == 1
 
 
 def test_a_pause_ends_the_work_on_images_that_came_before_it(recognizer, camera, scene):
@@ -71,14 +71,14 @@ def test_a_pause_ends_the_work_on_images_that_came_before_it(recognizer, camera,
     client = recognizer.client
     service = client.node.create_client(SetBool, f"{recognizer.node}/set_enabled")
     client.spin_until(service.service_is_ready, "the service")
-    assert len(recognizer.faces_of(camera, scene.picture)) == 1
+    assert len(recognizer.faces_of(camera, scene.image)) == 1
     for _ in range(10):
-        camera.show(scene.picture)
+        camera.show(scene.image)
     paused = service.call_async(SetBool.Request(data=False))
     client.spin_until(paused.done, "the pause")
     assert paused.result().success
-    told = recognizer.status(lambda each: "paused" in each.message, "the pause")
-    assert told.values["faces"] == "0"
+    reported = recognizer.status(lambda each: "paused" in each.message, "the pause")
+    assert reported.values["faces"] == "0"
 
 
 def test_a_slow_camera_does_not_alarm(recognizer, camera, scene):
@@ -86,7 +86,7 @@ def test_a_slow_camera_does_not_alarm(recognizer, camera, scene):
     recognizer.client.spin_until(lambda: camera.heard, "the subscription")
     for step in range(7):
         began = time.monotonic()
-        recognizer.faces_of(camera, scene.picture)
+        recognizer.faces_of(camera, scene.image)
         if step == 2:
             seen = len(recognizer.statuses)
         recognizer.client.spin_for(began + 1 - time.monotonic())
@@ -121,8 +121,8 @@ pipeline.decode = fails
 def test_a_failing_image_does_not_end_the_work(start_recognizer, quick, camera, scene, error):
     """It is logged with its traceback and counted, and where no result comes at all, that is reported."""
     recognizer = start_recognizer(quick, setup=FAILING.format(error=error))
-    assert len(recognizer.faces_of(camera, scene.picture)) == 1
-    bad = camera.image("bgr8", scene.picture[:48, :64])
+    assert len(recognizer.faces_of(camera, scene.image)) == 1
+    bad = camera.image("bgr8", scene.image[:48, :64])
 
     def show_until(level):
         seen = len(recognizer.statuses)
@@ -145,7 +145,7 @@ def test_a_failing_image_does_not_end_the_work(start_recognizer, quick, camera, 
     seen = len(recognizer.statuses)
 
     def well_again():
-        camera.show(scene.picture)
+        camera.show(scene.image)
         recognizer.client.spin_for(0.05)
         return any(each.level == b"\x00" for each in recognizer.statuses[seen:])
 

@@ -1,4 +1,4 @@
-"""From picture to message: every encoding of `sensor_msgs`, and compressed ones."""
+"""From image to message: every encoding of `sensor_msgs`, and compressed ones."""
 
 import cv2
 import numpy as np
@@ -38,7 +38,7 @@ def mosaic(bgr, pattern):
 
 
 def encode(encoding, bgr):
-    """The rows of a picture in an encoding."""
+    """The rows of an image in an encoding."""
     grey = cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY)
     if encoding.startswith("bayer_"):
         return mosaic(bgr, encoding[6:10])
@@ -63,7 +63,7 @@ def encode(encoding, bgr):
 
 
 def check(answer, scene, what):
-    """The picture's one face: where it is and what it shows."""
+    """The image's one face: where it is and what it shows."""
     assert answer.header.frame_id == "camera_optical_frame"
     assert (answer.image_width, answer.image_height) == (640, 480)
     assert len(answer.faces) == 1, what
@@ -76,12 +76,12 @@ def check(answer, scene, what):
     assert face.confidence > 0.5 and not face.uncertain, what
 
 
-def test_a_raw_picture_in_every_encoding_gives_its_face_and_one_without_an_empty_list(recognizer, camera, scene):
+def test_a_raw_image_in_every_encoding_gives_its_face_and_one_without_an_empty_list(recognizer, camera, scene):
     assert ENCODINGS
     variants = [(encoding, 0, False) for encoding in ENCODINGS]
     variants += [("bgr8", 24, False), ("nv12", 32, False), ("mono16", 0, True), ("16UC1", 6, True)]
     for encoding, padding, is_bigendian in variants:
-        rows = encode(encoding, scene.picture)
+        rows = encode(encoding, scene.image)
         if is_bigendian:
             rows = rows.byteswap()
         message = camera.image(encoding, rows, padding, is_bigendian, height=480, width=640)
@@ -92,9 +92,9 @@ def test_a_raw_picture_in_every_encoding_gives_its_face_and_one_without_an_empty
     assert (answer.image_width, answer.image_height, answer.faces) == (160, 120, [])
 
 
-def test_a_compressed_picture_beside_a_remapped_raw_topic_gives_its_face(start_recognizer, quick, new_camera, scene):
+def test_a_compressed_image_beside_a_remapped_raw_topic_gives_its_face(start_recognizer, quick, new_camera, scene):
     parameters = {**quick, "image_transport": "compressed"}
     recognizer = start_recognizer(parameters, remappings={"image": "/front/image_raw"})
     camera = new_camera("/front/image_raw/compressed", compressed=True)
     for suffix in (".jpg", ".png"):
-        check(recognizer.answer(camera.send(camera.compressed(scene.picture, suffix))), scene, suffix)
+        check(recognizer.answer(camera.send(camera.compressed(scene.image, suffix))), scene, suffix)

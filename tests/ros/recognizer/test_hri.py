@@ -17,11 +17,11 @@ def hri(interfaces):
     return hri_msgs.msg
 
 
-def show_until(recognizer, camera, picture, condition, what):
-    """Shows a picture again and again until the condition holds."""
+def show_until(recognizer, camera, image, condition, what):
+    """Shows an image again and again until the condition holds."""
 
     def shown():
-        camera.show(picture)
+        camera.show(image)
         recognizer.client.spin_for(0.03)
         return condition()
 
@@ -33,12 +33,12 @@ def test_faces_that_are_tracked_have_topics_of_their_own(hri, recognizer, camera
 
     client = recognizer.client
     lists = client.collect(hri.IdsList, TRACKED)
-    show_until(recognizer, camera, scene.picture, lambda: lists and lists[-1].ids, "a tracked face")
+    show_until(recognizer, camera, scene.image, lambda: lists and lists[-1].ids, "a tracked face")
     (face,) = lists[-1].ids
     regions = client.collect(hri.NormalizedRegionOfInterest2D, f"/humans/faces/{face}/roi")
     expressions = client.collect(hri.Expression, f"/humans/faces/{face}/expression")
     crops = client.collect(Image, f"/humans/faces/{face}/cropped")
-    show_until(recognizer, camera, scene.picture, lambda: regions and expressions and crops, "its topics")
+    show_until(recognizer, camera, scene.image, lambda: regions and expressions and crops, "its topics")
     x, y, w, h = scene.box
     roi = regions[-1]
     assert (roi.xmin, roi.ymin) == pytest.approx((x / 640, y / 480), abs=0.03)
@@ -53,7 +53,7 @@ def test_faces_that_are_tracked_have_topics_of_their_own(hri, recognizer, camera
     assert len(recognizer.answers) > 0
 
     # The same face comes back under its id, and the list is empty at the end.
-    show_until(recognizer, camera, scene.picture, lambda: lists[-1].ids, "the face again")
+    show_until(recognizer, camera, scene.image, lambda: lists[-1].ids, "the face again")
     assert lists[-1].ids == [face]
     assert recognizer.process.stop() == 0
     client.spin_until(lambda: not lists[-1].ids, "an empty list at the end")
@@ -77,9 +77,9 @@ def test_publishers_come_and_go_on_the_executors_thread(hri, start_recognizer, q
     """Rclpy does not allow for another one."""
     recognizer = start_recognizer({**quick, "track.max_age_ms": 0.0}, setup=CREATED_IN)
     lists = recognizer.client.collect(hri.IdsList, TRACKED)
-    for picture, tracked in ((scene.picture, True), (scene.picture * 0, False), (scene.picture, True)):
+    for image, tracked in ((scene.image, True), (scene.image * 0, False), (scene.image, True)):
         show_until(
-            recognizer, camera, picture, lambda tracked=tracked: lists and bool(lists[-1].ids) == tracked, "the faces"
+            recognizer, camera, image, lambda tracked=tracked: lists and bool(lists[-1].ids) == tracked, "the faces"
         )
     assert " in recognition" not in recognizer.process.log
 
@@ -91,7 +91,7 @@ def test_another_detectors_faces_get_expressions_and_nothing_else(hri, start_rec
     recognizer = start_recognizer({**quick, "faces_from": "hri"})
     lists = client.publisher(hri.IdsList, TRACKED)
     x, y, w, h = scene.box
-    happy = cv2.resize(scene.picture[y : y + h, x : x + w], (128, 128))
+    happy = cv2.resize(scene.image[y : y + h, x : x + w], (128, 128))
     faces = {"abcde": happy, "fghij": np.full((128, 128, 3), 120, np.uint8)}
     lists.publish(hri.IdsList(ids=list(faces)))
     crops = {face: client.publisher(Image, f"/humans/faces/{face}/cropped") for face in faces}

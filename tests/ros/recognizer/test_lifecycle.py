@@ -42,14 +42,14 @@ def test_every_transition_and_every_one_that_is_not_possible(waiting, camera, sc
 
     assert waiting.change_state("activate")
     refuses(waiting, "active")
-    assert len(waiting.faces_of(camera, scene.picture)) == 1
+    assert len(waiting.faces_of(camera, scene.image)) == 1
 
     assert waiting.change_state("deactivate")
     refuses(waiting, "inactive")
     camera.client.spin_until(lambda: not camera.heard, "the end of the subscription")
 
     assert waiting.change_state("activate")
-    assert len(waiting.faces_of(camera, scene.picture)) == 1
+    assert len(waiting.faces_of(camera, scene.image)) == 1
     assert waiting.process.log.count("Configured") == 1  # the model was kept
 
     assert waiting.change_state("deactivate")
@@ -59,7 +59,7 @@ def test_every_transition_and_every_one_that_is_not_possible(waiting, camera, sc
     assert waiting.change_state("configure")
     waiting.process.wait_for_log("Configured", count=2)
     assert waiting.change_state("activate")
-    assert len(waiting.faces_of(camera, scene.picture)) == 1
+    assert len(waiting.faces_of(camera, scene.image)) == 1
 
     assert waiting.change_state("shutdown")
     refuses(waiting, "finalized")
@@ -94,7 +94,7 @@ def test_a_configure_that_fails_goes_through_the_error_state_and_can_be_repeated
     assert waiting.change_state("configure")
     assert waiting.status(lambda each: each.message == "inactive", "no error any more").level == 0
     assert waiting.change_state("activate")
-    assert len(waiting.faces_of(camera, scene.picture)) == 1
+    assert len(waiting.faces_of(camera, scene.image)) == 1
 
 
 def test_a_node_that_cannot_start_by_itself_lives_and_says_why(start_recognizer, tmp_path):

@@ -12,13 +12,13 @@ import pytest
 
 
 def play(recognizer, camera, scene, rate, seconds):
-    """Shows a moving picture at a rate; gives the stamps."""
+    """Shows a moving image at a rate; gives the stamps."""
     stamps = []
     began = time.monotonic()
     for step in range(int(rate * seconds)):
         nanoseconds = time.time_ns()
         stamp = nanoseconds // 10**9, nanoseconds % 10**9
-        stamps.append(camera.show(np.roll(scene.picture, step % 60, axis=1), stamp))
+        stamps.append(camera.show(np.roll(scene.image, step % 60, axis=1), stamp))
         recognizer.client.spin_for(max(0.0, began + (step + 1) / rate - time.monotonic()))
     return stamps
 
@@ -58,7 +58,7 @@ pipeline.decode = slow
 def test_above_its_pace_the_node_drops_old_images_and_stays_up_to_date(start_recognizer, quick, camera, scene):
     """A node that takes a tenth of a second an image, and forty images at once."""
     recognizer = start_recognizer(quick, setup=SLOW)
-    small = np.ascontiguousarray(scene.picture[::4, ::4])
+    small = np.ascontiguousarray(scene.image[::4, ::4])
     assert len(recognizer.faces_of(camera, small)) == 1
     stamps = []
     for _ in range(40):
@@ -127,7 +127,7 @@ def test_at_30_hz_nothing_is_lost_and_watching_the_images_costs_little(start_rec
 @pytest.mark.perf
 def test_memory_is_flat(start_recognizer, quick, camera, scene):
     recognizer = start_recognizer(quick)
-    small = np.ascontiguousarray(scene.picture[::2, ::2])
+    small = np.ascontiguousarray(scene.image[::2, ::2])
 
     def resident_mib():
         status = Path(f"/proc/{recognizer.process.pid}/status").read_text()

@@ -10,7 +10,7 @@ def test_two_cameras_have_a_node_each(start_recognizer, quick, new_camera, scene
     blank = np.full((240, 320, 3), 90, np.uint8)
     for step in range(3):
         stamp = (5000 + step, 0)
-        (face,) = left.faces_of(left_camera, scene.picture, stamp)
+        (face,) = left.faces_of(left_camera, scene.image, stamp)
         assert face.label == scene.label
         assert right.faces_of(right_camera, blank, stamp) == []
     assert len(left.answers) == len(right.answers) == 3

@@ -11,7 +11,7 @@ def test_images_are_drawn_for_those_who_look_under_the_header_of_their_image(rec
     images = recognizer.client.collect(Image, f"{recognizer.node}/image_annotated")
     jpegs = recognizer.client.collect(CompressedImage, f"{recognizer.node}/image_annotated/compressed")
     recognizer.client.spin_until(
-        lambda: (images and jpegs) or not recognizer.answer(camera.show(scene.picture)), "annotated images"
+        lambda: (images and jpegs) or not recognizer.answer(camera.show(scene.image)), "annotated images"
     )
     stamps = [each.header.stamp for each in recognizer.answers]
     for message in (recognizer.answers[-1], images[-1], jpegs[-1]):
@@ -21,7 +21,7 @@ def test_images_are_drawn_for_those_who_look_under_the_header_of_their_image(rec
     image = images[-1]
     assert (image.encoding, image.width, image.height, image.step) == ("bgr8", 640, 480, 1920)
     drawn = np.frombuffer(image.data, np.uint8).reshape(480, 640, 3)
-    changed = np.abs(drawn.astype(int) - scene.picture).max(axis=-1) > 30
+    changed = np.abs(drawn.astype(int) - scene.image).max(axis=-1) > 30
     x, y, w, h = scene.box
     assert changed[y - 60 : y + h + 60, x - 60 : x + w + 60].sum() > 300  # a box and a label round the face
     assert changed[400:].sum() == 0
@@ -29,7 +29,7 @@ def test_images_are_drawn_for_those_who_look_under_the_header_of_their_image(rec
     assert jpegs[-1].format == "bgr8; jpeg compressed bgr8"
     decoded = cv2.imdecode(np.frombuffer(jpegs[-1].data, np.uint8), cv2.IMREAD_COLOR)
     assert decoded.shape == (480, 640, 3)
-    assert np.abs(decoded.astype(int) - scene.picture).mean() < 10
+    assert np.abs(decoded.astype(int) - scene.image).mean() < 10
 
 
 def test_who_comes_late_is_told_the_model(recognizer, scene):
@@ -38,9 +38,9 @@ def test_who_comes_late_is_told_the_model(recognizer, scene):
 
     recognizer.process.wait_for_log("Configured")
     latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-    told = recognizer.client.collect(ModelInfo, f"{recognizer.node}/model_info", latched)
-    recognizer.client.spin_until(lambda: told, "the model")
-    (model,) = told
+    reported = recognizer.client.collect(ModelInfo, f"{recognizer.node}/model_info", latched)
+    recognizer.client.spin_until(lambda: reported, "the model")
+    (model,) = reported
     assert model.name == "femonet-base"
     assert list(model.class_names) == ["angry", "disgust", "fear", "happy", "neutral", "sad", "surprise"]
     assert model.input_size == 48
@@ -49,6 +49,6 @@ def test_who_comes_late_is_told_the_model(recognizer, scene):
 
 
 def test_faces_keep_their_numbers(recognizer, camera, scene):
-    twice = np.hstack([scene.picture[:, 100:420]] * 2)
+    twice = np.hstack([scene.image[:, 100:420]] * 2)
     numbers = [sorted(face.track_id for face in recognizer.faces_of(camera, twice)) for _ in range(3)]
     assert numbers == [[1, 2]] * 3

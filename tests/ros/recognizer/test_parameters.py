@@ -62,30 +62,30 @@ def test_refusals_say_why_and_change_nothing_also_not_what_was_set_together(reco
     # Kind and model are judged together: what is wrong is the file, not that there is none.
     (reason,) = recognizer.set(atomically=True, detector__kind="yunet", detector__model="/nowhere/yunet.onnx")
     assert "/nowhere/yunet.onnx" in reason
-    (face,) = recognizer.faces_of(camera, scene.picture)
+    (face,) = recognizer.faces_of(camera, scene.image)
     assert not face.uncertain
     assert recognizer.set(atomically=True, track__uncertain_below=1.0, track__hysteresis=0.5) == []
-    (face,) = recognizer.faces_of(camera, scene.picture)
+    (face,) = recognizer.faces_of(camera, scene.image)
     assert face.uncertain
 
 
 def test_detector_tracker_and_drawing_change_live(recognizer, camera, scene):
     from sensor_msgs.msg import Image
 
-    (face,) = recognizer.faces_of(camera, scene.picture)
+    (face,) = recognizer.faces_of(camera, scene.image)
     assert not face.uncertain
 
     assert recognizer.set(track__uncertain_below=1.0) == []
-    (face,) = recognizer.faces_of(camera, scene.picture)
+    (face,) = recognizer.faces_of(camera, scene.image)
     assert face.uncertain
     assert face.track_id == 1  # the track lives on
 
     assert recognizer.set(detector__min_size=0.9, track__max_age_ms=0.0) == []
-    assert len(recognizer.faces_of(camera, scene.picture)) == 1  # known faces are followed, whatever their size
-    assert recognizer.faces_of(camera, scene.picture * 0) == []
-    assert recognizer.faces_of(camera, scene.picture) == []
+    assert len(recognizer.faces_of(camera, scene.image)) == 1  # known faces are followed, whatever their size
+    assert recognizer.faces_of(camera, scene.image * 0) == []
+    assert recognizer.faces_of(camera, scene.image) == []
     assert recognizer.set(detector__min_size=0.1) == []
-    assert len(recognizer.faces_of(camera, scene.picture)) == 1
+    assert len(recognizer.faces_of(camera, scene.image)) == 1
 
     drawn = recognizer.client.collect(Image, f"{recognizer.node}/image_annotated")
     recognizer.client.spin_until(
@@ -97,7 +97,7 @@ def test_detector_tracker_and_drawing_change_live(recognizer, camera, scene):
         shown = []
 
         def found():
-            shown.append(camera.show(scene.picture))
+            shown.append(camera.show(scene.image))
             recognizer.client.spin_for(0.05)
             stamps = [(each.header.stamp.sec, each.header.stamp.nanosec) for each in drawn]
             return drawn and stamps[-1] in shown

@@ -1,4 +1,4 @@
-"""Quality of service: what publishers offer is followed, and what does not fit is told."""
+"""Quality of service: what publishers offer is followed, and what does not fit is reported."""
 
 import pytest
 
@@ -23,8 +23,8 @@ def subscribed(recognizer, reliability):
 
 
 def answered(recognizer, camera, scene):
-    """Small pictures: best effort loses large ones."""
-    small = scene.picture[::4, ::4]
+    """Small images: best effort loses large ones."""
+    small = scene.image[::4, ::4]
 
     def one():
         before = len(recognizer.answers)
@@ -68,8 +68,8 @@ def test_an_offer_that_does_not_fit_is_told_with_both_sides(start_recognizer, qu
     recognizer.process.wait_for_log(
         r"WARN.*/image: no image from /test_client \(best effort\), because this node asks for reliable delivery"
     )
-    told = recognizer.status(lambda each: each.level == 2 and "incompatible" in each.message, "both sides")
-    assert "/test_client (best effort); incompatible: the node asks for reliable" in told.message
+    reported = recognizer.status(lambda each: each.level == 2 and "incompatible" in each.message, "both sides")
+    assert "/test_client (best effort); incompatible: the node asks for reliable" in reported.message
     assert recognizer.process.log.count("no image from") == 1
 
     assert recognizer.set(image_qos="auto") == []

@@ -15,8 +15,8 @@ def ends_well(process):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_while_images_come(recognizer, camera, scene, kind):
-    assert recognizer.faces_of(camera, scene.picture)
-    camera.show(scene.picture)
+    assert recognizer.faces_of(camera, scene.image)
+    camera.show(scene.image)
     recognizer.process.send_signal(kind)
     ends_well(recognizer.process)
 

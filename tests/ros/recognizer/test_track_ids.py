@@ -16,12 +16,12 @@ def test_after_pause_deactivation_cleanup_and_a_restarted_recording(recognizer, 
         pause_and_resume,
         lambda: transitions("deactivate", "activate"),
         lambda: transitions("deactivate", "cleanup", "configure", "activate"),
-        lambda: camera.send(camera.image("bgr8", scene.picture), (10, 0)),  # stamps go back
+        lambda: camera.send(camera.image("bgr8", scene.image), (10, 0)),  # stamps go back
     ]
-    numbers = [face.track_id for face in recognizer.faces_of(camera, scene.picture)]
+    numbers = [face.track_id for face in recognizer.faces_of(camera, scene.image)]
     for interrupt in interruptions:
         interrupt()
-        numbers += [face.track_id for face in recognizer.faces_of(camera, scene.picture, (20, len(numbers)))]
+        numbers += [face.track_id for face in recognizer.faces_of(camera, scene.image, (20, len(numbers)))]
     assert numbers[0] == 1
     assert len(numbers) == 5
     assert len(set(numbers[:4])) == 4, "each interruption but the last begins another number"

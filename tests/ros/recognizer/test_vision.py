@@ -7,7 +7,7 @@ def test_detections_and_what_their_classes_mean(interfaces, recognizer, camera, 
 
     client = recognizer.client
     found = client.collect(Detection2DArray, f"{recognizer.node}/detections")
-    client.spin_until(lambda: found or not recognizer.faces_of(camera, scene.picture), "detections")
+    client.spin_until(lambda: found or not recognizer.faces_of(camera, scene.image), "detections")
     (detection,) = found[-1].detections
     assert detection.results[0].hypothesis.class_id == scene.label
     assert abs(sum(each.hypothesis.score for each in detection.results) - 1) < 1e-3

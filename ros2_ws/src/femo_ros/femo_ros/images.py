@@ -14,7 +14,7 @@ from femo_jax.live.sources.image_size import excessive_size
 
 
 class ImageError(ValueError):
-    """An image message that cannot be decoded, or a picture that cannot be encoded."""
+    """An image message that cannot be decoded, or an image that cannot be encoded."""
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,7 @@ def decode_compressed(data: Any) -> np.ndarray:
     kind = "JPEG" if contents.startswith(_JPEG) else "PNG"
     if too_large := excessive_size(contents):
         raise ImageError(f"{kind} image of {len(contents)} bytes that {too_large}")
-    # Older OpenCV fills the rest of a cut-off JPEG with black and says nothing.
+    # Older OpenCV fills the rest of a cut-off JPEG with black without an error.
     if kind == "JPEG" and contents.rfind(_JPEG_END) < 0:
         raise ImageError(f"{kind} image of {len(contents)} bytes that is cut off: it has no end marker")
     flags = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
@@ -179,19 +179,19 @@ def decode_compressed(data: Any) -> np.ndarray:
 
 
 def encode_jpeg(bgr: np.ndarray, quality: int) -> bytes:
-    """A picture as a JPEG file.
+    """An image as a JPEG file.
 
     Args:
       bgr: `[height, width, 3] uint8` BGR, or `[height, width] uint8` grey.
       quality: 1 (small) to 100 (faithful).
 
     Raises:
-      ImageError: the picture is empty, or larger than the 65500 pixels a side that OpenCV writes.
+      ImageError: the image is empty, or larger than the 65500 pixels a side that OpenCV writes.
     """
     try:
         encoded, contents = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
     except cv2.error as error:
-        raise ImageError(f"picture of shape {list(bgr.shape)} cannot become a JPEG ({error.err})") from error
+        raise ImageError(f"image of shape {list(bgr.shape)} cannot become a JPEG ({error.err})") from error
     if not encoded:
-        raise ImageError(f"picture of shape {list(bgr.shape)} cannot become a JPEG; its sides may have 65500 pixels")
+        raise ImageError(f"image of shape {list(bgr.shape)} cannot become a JPEG; its sides may have 65500 pixels")
     return contents.tobytes()

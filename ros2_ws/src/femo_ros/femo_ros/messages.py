@@ -108,7 +108,7 @@ def messages_of(package: str, parameter: str, wanted: str) -> Any | None:
 
     Args:
       package: such as `vision_msgs`.
-      parameter: by which the user says whether they are wanted.
+      parameter: by which the user chooses whether they are published.
       wanted: its value: auto, true or false.
 
     Raises:

@@ -8,20 +8,18 @@ defaults, texts and checks (`detector.min_size` is `DetectorConfig.min_size`). W
 ranges, and which parameters may change while the node is configured.
 """
 
-import ast
 import dataclasses
 import inspect
-import itertools
 import math
 import re
 import sys
-import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from femo_jax.docstrings import field_docs
 from femo_jax.errors import ConfigError
 from femo_jax.live.config import DetectorConfig, DrawConfig, SearchConfig, StreamConfig, TrackConfig
 from femo_ros.parameter_table import Change, Parameter, markdown, yaml_section
@@ -255,7 +253,7 @@ def _fields(of: Settings) -> Iterator[tuple[str, Any, Any, str]]:
     """Name, value, type and text of each parameter."""
     for group in dataclasses.fields(of):
         config = getattr(of, group.name)
-        kinds, texts = get_type_hints(type(config)), _field_docs(type(config))
+        kinds, texts = get_type_hints(type(config)), field_docs(type(config))
         for each in dataclasses.fields(config):
             yield _prefix(group) + each.name, getattr(config, each.name), kinds[each.name], texts[each.name]
 
@@ -266,18 +264,6 @@ def _prefix(group: dataclasses.Field) -> str:
 
 def _class(group: dataclasses.Field) -> type:
     return get_type_hints(Settings)[group.name]
-
-
-def _field_docs(cls: type) -> dict[str, str]:
-    """The string that stands below each field of a class, which Python itself throws away."""
-    (definition,) = ast.parse(textwrap.dedent(inspect.getsource(cls))).body
-    assert isinstance(definition, ast.ClassDef)
-    texts = {}
-    for field_line, text in itertools.pairwise(definition.body):
-        match field_line, text:
-            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(words))):
-                texts[name] = " ".join(words.split())
-    return texts
 
 
 def _to_ros(value: Any) -> bool | int | float | str:

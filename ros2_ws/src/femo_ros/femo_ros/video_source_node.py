@@ -145,7 +145,7 @@ class VideoSourceNode(Node):
             if not self._loop or self._source.live:
                 return
             while count == 1:
-                yield frame  # a single picture need not be read again
+                yield frame  # a single image need not be read again
             self._source.close()
             self._source = self._open()
 
@@ -160,7 +160,7 @@ class VideoSourceNode(Node):
             messages.jpeg.header = header
             self._jpeg.publish(messages.jpeg)
         if self._info:
-            height, width = messages.picture.shape[:2]
+            height, width = messages.image.shape[:2]
             self._info.publish(CameraInfo(header=header, height=height, width=width))
 
     def _stamp(self, frame: Frame) -> Time:
@@ -171,27 +171,27 @@ class VideoSourceNode(Node):
         return now - Duration(seconds=time.monotonic() - frame.time)
 
     def _messages(self, frame: Frame) -> "_Messages":
-        """Those of this frame, made anew only if it is not the one that was just shown."""
+        """Those of this frame, rebuilt only if it is not the one that was just shown."""
         if self._shown is None or self._shown[0] is not frame:
-            picture = frame.image if self._size is None else _scaled(frame.image, self._size)
-            self._shown = frame, _Messages(picture, self._quality)
+            image = frame.image if self._size is None else _scaled(frame.image, self._size)
+            self._shown = frame, _Messages(image, self._quality)
         return self._shown[1]
 
 
 class _Messages:
-    """A picture's messages, each made when it is first asked for."""
+    """An image's messages, each made when it is first asked for."""
 
-    def __init__(self, picture: np.ndarray, quality: int) -> None:
-        self.picture = picture
+    def __init__(self, image: np.ndarray, quality: int) -> None:
+        self.image = image
         self._quality = quality
 
     @cached_property
     def raw(self) -> Image:
-        return image_message(Header(), self.picture)
+        return image_message(Header(), self.image)
 
     @cached_property
     def jpeg(self) -> CompressedImage:
-        return jpeg_message(Header(), encode_jpeg(self.picture, self._quality))
+        return jpeg_message(Header(), encode_jpeg(self.image, self._quality))
 
 
 def _scaled(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -16,7 +16,7 @@ from femo_jax.live.results import FaceEmotion, FrameResult
 HRI_MSGS = SimpleNamespace(
     IdsList=SimpleNamespace, NormalizedRegionOfInterest2D=SimpleNamespace, Expression=SimpleNamespace
 )
-PICTURE = InputImage(np.arange(100 * 200 * 3, dtype=np.uint32).reshape(100, 200, 3).astype(np.uint8))
+IMAGE = InputImage(np.arange(100 * 200 * 3, dtype=np.uint32).reshape(100, 200, 3).astype(np.uint8))
 HEADER = Header(frame_id="camera")
 
 
@@ -73,7 +73,7 @@ def frame(*track_ids):
 
 def test_a_face_has_its_topics_in_the_words_of_rep_155(topics, humans):
     topics.listeners = 1
-    humans.publish(HEADER, PICTURE, frame(1))
+    humans.publish(HEADER, IMAGE, frame(1))
     (face,) = topics.ids
     assert face.isalpha() and len(face) == 5
     roi = topics.last(f"/humans/faces/{face}/roi")
@@ -91,55 +91,55 @@ def test_a_face_has_its_topics_in_the_words_of_rep_155(topics, humans):
 
 
 def test_a_face_of_the_crops_size_is_copied():
-    face = cropped(PICTURE.bgr, Box(20, 30, 40, 50), (40, 50))
-    np.testing.assert_array_equal(face, PICTURE.bgr[30:80, 20:60])
+    face = cropped(IMAGE.bgr, Box(20, 30, 40, 50), (40, 50))
+    np.testing.assert_array_equal(face, IMAGE.bgr[30:80, 20:60])
 
 
 def test_a_crop_that_nobody_looks_at_is_not_made(topics, humans):
-    humans.publish(HEADER, PICTURE, frame(1))
+    humans.publish(HEADER, IMAGE, frame(1))
     assert topics.living[f"/humans/faces/{topics.ids[0]}/cropped"].messages == []
 
 
 def test_topics_live_as_long_as_the_track(topics, humans):
-    humans.publish(HEADER, PICTURE, frame(1))
+    humans.publish(HEADER, IMAGE, frame(1))
     (first,) = topics.ids
     publisher = topics.living[f"/humans/faces/{first}/roi"]
-    humans.publish(HEADER, PICTURE, frame(1, 2))
+    humans.publish(HEADER, IMAGE, frame(1, 2))
     assert topics.ids[0] == first and len(set(topics.ids)) == 2
     assert topics.living[f"/humans/faces/{first}/roi"] is publisher
     second = topics.ids[1]
-    humans.publish(HEADER, PICTURE, frame(2))
+    humans.publish(HEADER, IMAGE, frame(2))
     assert topics.ids == [second]
     names = {f"/humans/faces/{second}/{name}" for name in ("cropped", "expression", "roi")}
     assert set(topics.living) == {"/humans/faces/tracked", *names}
 
 
 def test_a_face_that_comes_back_has_its_id_again(topics, humans):
-    humans.publish(HEADER, PICTURE, frame(1))
+    humans.publish(HEADER, IMAGE, frame(1))
     (first,) = topics.ids
-    humans.publish(HEADER, PICTURE, frame())
+    humans.publish(HEADER, IMAGE, frame())
     assert topics.ids == []
     assert list(topics.living) == ["/humans/faces/tracked"]
-    humans.publish(HEADER, PICTURE, frame(1, 2))
+    humans.publish(HEADER, IMAGE, frame(1, 2))
     assert topics.ids[0] == first
     humans.clear(HEADER)  # no images for a while
-    humans.publish(HEADER, PICTURE, frame(1))
+    humans.publish(HEADER, IMAGE, frame(1))
     assert topics.ids == [first]
 
 
 def test_faces_out_of_sight_are_not_remembered_for_ever(topics, humans):
-    humans.publish(HEADER, PICTURE, frame(1))
+    humans.publish(HEADER, IMAGE, frame(1))
     (first,) = topics.ids
     for track_id in range(2, 2 + REMEMBERED):
-        humans.publish(HEADER, PICTURE, frame(track_id))
-    humans.publish(HEADER, PICTURE, frame(2))
-    humans.publish(HEADER, PICTURE, frame(1))
+        humans.publish(HEADER, IMAGE, frame(track_id))
+    humans.publish(HEADER, IMAGE, frame(2))
+    humans.publish(HEADER, IMAGE, frame(1))
     assert topics.ids != [first]
     assert len(humans._ids) <= REMEMBERED
 
 
 def test_faces_end_when_the_node_rests_and_the_list_when_it_closes(topics, humans):
-    humans.publish(HEADER, PICTURE, frame(1, 2))
+    humans.publish(HEADER, IMAGE, frame(1, 2))
     humans.clear(HEADER)
     assert topics.ids == []
     assert list(topics.living) == ["/humans/faces/tracked"]

@@ -11,7 +11,7 @@ WIDTH, HEIGHT = 24, 16
 BLUE, GREEN, RED = (200, 30, 10), (20, 180, 40), (15, 25, 220)
 
 
-def picture():
+def image():
     """Three vertical bands, blue, green and red, `[16, 24, 3] uint8` BGR; grey values differ too."""
     bands = np.array([BLUE, GREEN, RED], np.uint8).repeat(WIDTH // 3, axis=0)
     return np.broadcast_to(bands, (HEIGHT, WIDTH, 3)).copy()
@@ -31,14 +31,14 @@ def message(encoding, rows, padding=0, is_bigendian=False, height=HEIGHT, width=
 
 
 def planes():
-    """Brightness `[16, 24]` and the colours U and V `[8, 12]` of the picture, by BT.601 as cameras give them."""
-    values = cv2.cvtColor(picture(), cv2.COLOR_BGR2YUV_I420).ravel()
+    """Brightness `[16, 24]` and the colours U and V `[8, 12]` of the image, by BT.601 as cameras give them."""
+    values = cv2.cvtColor(image(), cv2.COLOR_BGR2YUV_I420).ravel()
     brightness, u, v = np.split(values, [HEIGHT * WIDTH, HEIGHT * WIDTH * 5 // 4])
     return brightness.reshape(HEIGHT, WIDTH), u.reshape(HEIGHT // 2, -1), v.reshape(HEIGHT // 2, -1)
 
 
 def packed(first, second):
-    """YUV 4:2:2 of the picture: `first` and `second` are the places of brightness and colour in a pair of bytes."""
+    """YUV 4:2:2 of the image: `first` and `second` are the places of brightness and colour in a pair of bytes."""
     brightness, u, v = planes()
     pairs = np.empty((HEIGHT, WIDTH, 2), np.uint8)
     pairs[..., first] = brightness
@@ -48,18 +48,18 @@ def packed(first, second):
 
 
 def planar(first, second):
-    """YUV 4:2:0 of the picture: rows of brightness, then half as many in which two colours alternate."""
+    """YUV 4:2:0 of the image: rows of brightness, then half as many in which two colours alternate."""
     colour = np.stack([planes()[first], planes()[second]], axis=-1)
     return np.concatenate([planes()[0], colour.reshape(HEIGHT // 2, WIDTH)])
 
 
 def mosaic(names):
-    """The picture behind a colour filter: `names` are the colours of the first two pixels of the first two rows."""
+    """The image behind a colour filter: `names` are the colours of the first two pixels of the first two rows."""
     channels = ["bgr".index(name) for name in names]
     values = np.empty((HEIGHT, WIDTH), np.uint8)
     for place, channel in enumerate(channels):
         row, column = divmod(place, 2)
-        values[row::2, column::2] = picture()[row::2, column::2, channel]
+        values[row::2, column::2] = image()[row::2, column::2, channel]
     return values
 
 
@@ -68,13 +68,13 @@ def with_alpha(pixels):
     return np.dstack([pixels, np.full((HEIGHT, WIDTH), 77, np.uint8)])
 
 
-RGB = picture()[..., ::-1]
+RGB = image()[..., ::-1]
 EXACT = {
-    "bgr8": picture(),
-    "8UC3": picture(),
+    "bgr8": image(),
+    "8UC3": image(),
     "rgb8": RGB,
-    "bgra8": with_alpha(picture()),
-    "8UC4": with_alpha(picture()),
+    "bgra8": with_alpha(image()),
+    "8UC4": with_alpha(image()),
     "rgba8": with_alpha(RGB),
 }
 YUV = {
@@ -99,7 +99,7 @@ def test_every_encoding_is_tested():
 def test_colours_become_bgr(encoding, padding):
     """To the bit, whatever stands between the rows."""
     decoded = decode_image(*message(encoding, EXACT[encoding], padding))
-    np.testing.assert_array_equal(decoded, picture())
+    np.testing.assert_array_equal(decoded, image())
 
 
 @pytest.mark.parametrize("padding", [0, 8])
@@ -146,7 +146,7 @@ def test_sixteen_bits_in_both_byte_orders(encoding, is_bigendian, padding):
 @pytest.mark.parametrize("encoding", ["mono8", "bgr8"])
 def test_bytes_that_are_the_answer_are_not_copied(encoding):
     """The array shows the message's own memory, and cannot write to it."""
-    rows = grey() if encoding == "mono8" else picture()
+    rows = grey() if encoding == "mono8" else image()
     arguments = message(encoding, rows, padding=4)
     decoded = decode_image(*arguments)
     assert np.shares_memory(decoded, np.frombuffer(arguments[-1], np.uint8))
@@ -157,8 +157,8 @@ def test_bytes_that_are_the_answer_are_not_copied(encoding):
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview, lambda data: np.frombuffer(data, np.uint8)])
 def test_any_buffer_of_bytes_is_taken(kind):
     """Messages hold an array, other sources bytes."""
-    *form, data = message("bgr8", picture())
-    np.testing.assert_array_equal(decode_image(*form, kind(data.tobytes())), picture())
+    *form, data = message("bgr8", image())
+    np.testing.assert_array_equal(decode_image(*form, kind(data.tobytes())), image())
 
 
 def test_a_frame_of_8k():
@@ -204,14 +204,14 @@ def test_unknown_encodings_are_refused(encoding):
 
 
 def stored(suffix, pixels):
-    """A picture as the data of a compressed message."""
+    """An image as the data of a compressed message."""
     return array("B", cv2.imencode(suffix, pixels)[1].tobytes())
 
 
 def test_png_comes_back_to_the_bit():
     """In colour, with an alpha that is left out, and in grey of 8 and 16 bits."""
-    np.testing.assert_array_equal(decode_compressed(stored(".png", picture())), picture())
-    np.testing.assert_array_equal(decode_compressed(stored(".png", with_alpha(picture()))), picture())
+    np.testing.assert_array_equal(decode_compressed(stored(".png", image())), image())
+    np.testing.assert_array_equal(decode_compressed(stored(".png", with_alpha(image()))), image())
     np.testing.assert_array_equal(decode_compressed(stored(".png", grey())), grey())
     deep = grey().astype(np.uint16) * 257
     np.testing.assert_array_equal(decode_compressed(stored(".png", deep)), deep)
@@ -219,14 +219,14 @@ def test_png_comes_back_to_the_bit():
 
 def test_png_of_deep_colours_becomes_8_bits():
     """65535 is 255."""
-    decoded = decode_compressed(stored(".png", picture().astype(np.uint16) * 257))
+    decoded = decode_compressed(stored(".png", image().astype(np.uint16) * 257))
     assert decoded.dtype == np.uint8
-    np.testing.assert_array_equal(decoded, picture())
+    np.testing.assert_array_equal(decoded, image())
 
 
 def test_jpeg_is_decoded():
     """Nearly as it was, in colour and in grey."""
-    decoded = decode_compressed(stored(".jpg", picture()))
+    decoded = decode_compressed(stored(".jpg", image()))
     assert np.abs(decoded[:, 2:6].astype(int) - BLUE).max() < 20
     assert decode_compressed(stored(".jpg", np.full((HEIGHT, WIDTH), 99, np.uint8))).shape == (HEIGHT, WIDTH)
 
@@ -234,7 +234,7 @@ def test_jpeg_is_decoded():
 def test_a_rotation_noted_in_a_jpeg_is_left_out():
     """Boxes must fit the pixels that other subscribers see."""
     exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
-    plain = stored(".jpg", picture()).tobytes()
+    plain = stored(".jpg", image()).tobytes()
     turned = plain[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + plain[2:]
     assert cv2.imdecode(np.frombuffer(turned, np.uint8), cv2.IMREAD_COLOR).shape == (WIDTH, HEIGHT, 3)
     assert decode_compressed(turned).shape == (HEIGHT, WIDTH, 3)
@@ -242,7 +242,7 @@ def test_a_rotation_noted_in_a_jpeg_is_left_out():
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png"])
 def test_what_is_cut_off_is_refused(suffix):
-    """Half a picture is none."""
+    """Half an image is none."""
     whole = stored(suffix, np.random.default_rng(0).integers(0, 255, (64, 64, 3)).astype(np.uint8)).tobytes()
     with pytest.raises(ImageError, match="cut off"):
         decode_compressed(whole[: len(whole) // 2])
@@ -250,14 +250,14 @@ def test_what_is_cut_off_is_refused(suffix):
 
 def test_a_jpeg_without_its_end_is_refused():
     """By every OpenCV: older ones take it for whole, however much is missing."""
-    whole = stored(".jpg", picture()).tobytes()
+    whole = stored(".jpg", image()).tobytes()
     with pytest.raises(ImageError, match="no end marker"):
         decode_compressed(whole[:-2])
 
 
 def test_a_damaged_header_is_refused():
     """A length that points out of the file."""
-    whole = bytearray(stored(".jpg", picture()).tobytes())
+    whole = bytearray(stored(".jpg", image()).tobytes())
     whole[4:6] = b"\xff\xff"
     with pytest.raises(ImageError, match="damaged"):
         decode_compressed(whole)
@@ -277,11 +277,11 @@ def test_jpeg_quality():
     assert isinstance(small, bytes)
     assert len(small) < len(large) / 2
     assert np.abs(decode_compressed(large).astype(int) - noise).mean() < 3
-    assert decode_compressed(encode_jpeg(picture(), 90)).shape == (HEIGHT, WIDTH, 3)
+    assert decode_compressed(encode_jpeg(image(), 90)).shape == (HEIGHT, WIDTH, 3)
 
 
 @pytest.mark.parametrize("shape", [(0, 0, 3), (1, 65_501, 3)])
-def test_pictures_that_no_jpeg_holds(shape):
+def test_images_that_no_jpeg_holds(shape):
     """The message names the shape."""
     with pytest.raises(ImageError, match=str(shape[1])):
         encode_jpeg(np.zeros(shape, np.uint8), 90)
@@ -290,7 +290,7 @@ def test_pictures_that_no_jpeg_holds(shape):
 @pytest.mark.parametrize("suffix", [".jpg", ".png"])
 def test_a_compressed_image_that_declares_too_many_pixels_is_refused_before_it_is_decoded(suffix, monkeypatch):
     """The header alone is read."""
-    whole = bytearray(stored(suffix, picture()).tobytes())
+    whole = bytearray(stored(suffix, image()).tobytes())
     if suffix == ".png":
         whole[16:24] = (60_000).to_bytes(4, "big") * 2
     else:

@@ -16,7 +16,7 @@ from femo_jax.live.image import InputImage
 from femo_jax.live.results import FrameResult
 
 NOTHING_BESIDES = NodeConfig(publish_vision_msgs="false", publish_hri="false")
-PICTURE = InputImage(np.zeros((48, 64, 3), np.uint8))
+IMAGE = InputImage(np.zeros((48, 64, 3), np.uint8))
 LONG = 10  # seconds; only a failing test waits for them
 RESULT = FrameResult([], 1.0, 64, 48, 1.0, 1.0, True)
 
@@ -70,7 +70,7 @@ def outputs_of(node):
 
 
 def answer(header):
-    return Answer(header, PICTURE, RESULT, Settings())
+    return Answer(header, IMAGE, RESULT, Settings())
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ def test_images_without_a_stamp_have_no_latency_from_it(statistics):
     assert report.from_arrival == Latency(pytest.approx(10), pytest.approx(10))
 
 
-def test_errors_are_counted_by_kind_and_the_last_one_is_told(statistics):
+def test_errors_are_counted_by_kind_and_the_last_one_is_reported(statistics):
     statistics.undecodable("odd")
     statistics.failed("worse")
     report = statistics.report(101.0)
