@@ -177,6 +177,11 @@ def _manager(folder: Path, keep: int | None = None) -> Iterator[ocp.CheckpointMa
         manager.close()
 
 
+def _remove_unfinished(folder: Path) -> None:
+    for rest in folder.glob("*orbax-checkpoint-tmp*"):
+        shutil.rmtree(rest, ignore_errors=True)
+
+
 def _save(folder: Path, step: int, tree: Any, keep: int, check: Mapping[str, Any] | None = None) -> None:
     tree = jax.device_get(tree)
     _check_room(folder, tree)
@@ -184,6 +189,7 @@ def _save(folder: Path, step: int, tree: Any, keep: int, check: Mapping[str, Any
         # A run that went back to an earlier checkpoint comes past these steps again, and Orbax only goes forward.
         if later >= step:
             _remove(folder, later)
+    _remove_unfinished(folder)  # of a save that failed, whose threads may have written on for a while
     try:
         with _quiet_orbax(), _manager(folder, keep) as manager:
             described = ocp.args.JsonSave({"sha256": _digest(tree), **(check or {})})
@@ -191,8 +197,8 @@ def _save(folder: Path, step: int, tree: Any, keep: int, check: Mapping[str, Any
     # Orbax and TensorStore have no error of their own for a disk that is full.
     except Exception as error:
         _remove(folder, step)
-        for rest in folder.glob("*orbax-checkpoint-tmp*"):
-            shutil.rmtree(rest, ignore_errors=True)
+        _remove_unfinished(folder)
+        logging.getLogger("asyncio").addFilter(_not_of_orbax)
         reason = f"{type(error).__name__}: {str(error).strip().splitlines()[0][:200] if str(error).strip() else ''}"
         raise _not_saved(folder / str(step), reason) from error
     if step not in finished_steps(folder):
@@ -230,6 +236,11 @@ def _quiet_orbax() -> Iterator[None]:
         sys.unraisablehook = hook
         for each, disabled in zip(loggers, before, strict=True):
             each.disabled = disabled
+
+
+def _not_of_orbax(record: logging.LogRecord) -> bool:
+    """False for what asyncio logs about tasks of a failed save, whenever they are collected: femo reports the error."""
+    return "orbax" not in record.getMessage()
 
 
 def _remove(folder: Path, step: int) -> None:

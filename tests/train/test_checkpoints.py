@@ -139,7 +139,8 @@ def test_a_disk_that_fills_up_while_saving_is_reported_without_tracebacks(tmp_pa
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert capfd.readouterr() == ("", "")
     assert_equal(checkpoints.restore_newest(tmp_path, state).state, state)
-    assert steps_in(tmp_path / checkpoints.NEWEST) == [6]
+    checkpoints.save_newest(tmp_path, state.replace(step=np.int32(18)))
+    assert steps_in(tmp_path / checkpoints.NEWEST) == [6, 18]
 
 
 def test_checkpoints_of_another_run_are_refused(tmp_path, state, tiny_config, new_state):
