@@ -7,6 +7,7 @@ from pathlib import Path
 import jax
 from rich.console import Console
 
+from femo_jax.data.pipeline import Loader
 from femo_jax.data.splits import Split
 from femo_jax.errors import ConfigError, DivergenceError
 from femo_jax.evaluate.run_report import write_run_report
@@ -39,6 +40,7 @@ def train_run(
     validation_split: Split,
     *,
     ops: Ops = "auto",
+    loader: Loader = "auto",
     tensorboard: bool = False,
     restart: bool = False,
     console: Console | None = None,
@@ -51,6 +53,7 @@ def train_run(
       train_split: images to fit.
       validation_split: images by which the best epoch is chosen.
       ops: kernel backend, see `femo_jax.ops`.
+      loader: of training batches, see `femo_jax.data.pipeline`.
       tensorboard: also write TensorBoard event files.
       restart: delete a run in the workdir first.
       console: where progress is shown; standard error by default.
@@ -76,7 +79,7 @@ def train_run(
     console = console or Console(stderr=True)
     reporter: Reporter = ConsoleReporter(console, config.epochs) if first else SilentReporter()
     with record_writer(workdir if tensorboard and first else None) as on_record:
-        train(config, workdir, train_split, validation_split, reporter, on_record, ops, restart=restart)
+        train(config, workdir, train_split, validation_split, reporter, on_record, ops, loader=loader, restart=restart)
     if not first:
         return []
     files = [*write_run_report(workdir, train_split, validation_split), *draw_run(workdir)]
@@ -92,6 +95,7 @@ def train_sweep(
     validation_split: Split,
     *,
     ops: Ops = "auto",
+    loader: Loader = "auto",
     console: Console | None = None,
     failed: dict[str, dict[int, str]] | None = None,
 ) -> Iterator[Path]:
@@ -103,6 +107,7 @@ def train_sweep(
       train_split: images to fit.
       validation_split: images by which each run chooses its best epoch.
       ops: kernel backend, see `femo_jax.ops`.
+      loader: of training batches, see `femo_jax.data.pipeline`.
       console: where progress is shown; standard error by default.
       failed: gets why runs diverged, by label and seed.
 
@@ -123,7 +128,7 @@ def train_sweep(
         yield folder
         console.print(f"run {number} of {len(runs)}: {folder}", highlight=False, markup=False, soft_wrap=True)
         try:
-            train_run(run.config, folder, train_split, validation_split, ops=ops, console=console)
+            train_run(run.config, folder, train_split, validation_split, ops=ops, loader=loader, console=console)
         except DivergenceError as error:
             failed.setdefault(run.label, {})[run.config.seed] = str(error)
         write_summary(workdir, failed)

@@ -84,6 +84,7 @@ def _sweep(options: Options, runs: Sequence[Run], stop: StopRequest) -> int:
             train_split,
             validation_split,
             ops=options.ops,
+            loader=options.loader,
             console=error_console(),
             failed=failed,
         ):

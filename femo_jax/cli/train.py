@@ -13,6 +13,7 @@ from femo_jax.cli.arguments import Count, Data
 from femo_jax.cli.console import error_console, note
 from femo_jax.cli.parsing import parse
 from femo_jax.configs import resolve_config
+from femo_jax.data.pipeline import Loader
 from femo_jax.errors import ConfigError
 from femo_jax.ops import Ops
 from femo_jax.train.config import TrainConfig, load_config
@@ -44,6 +45,9 @@ class RunOptions:
     ops: Ops = "auto"
     """Kernel backend of convolution, BatchNorm and pooling: XLA, or oneDNN on a CPU, which is faster; auto takes oneDNN
     where it is available. Metrics agree up to rounding."""
+    loader: Loader = "auto"
+    """What loads training batches: tf.data, or NumPy, which needs no TensorFlow. Both give the same batches; auto takes
+    tf.data where TensorFlow is installed."""
 
     def __post_init__(self) -> None:
         """Raises ConfigError for a number of devices below 1."""
@@ -137,7 +141,7 @@ def _change(name: str, value: str | None, rest: list[str]) -> tuple[str, str]:
 
 _FLAGS = ("restart", "tensorboard")
 _RUN_OPTIONS = (
-    *("data", "cpu_devices", "ops", "workdir"),
+    *("data", "cpu_devices", "ops", "loader", "workdir"),
     *(f"distributed.{name}" for name in ("coordinator", "num_processes", "process_id")),
 )
 
@@ -188,6 +192,7 @@ def _run(config: TrainConfig, options: TrainOptions, workdir: Path) -> int:
             train_split,
             validation_split,
             ops=options.ops,
+            loader=options.loader,
             tensorboard=options.tensorboard,
             restart=options.restart,
             console=error_console(),

@@ -1,12 +1,17 @@
 """From a split in memory to batches: seeded, resumable at any step, each evaluation image exactly once."""
 
-from collections.abc import Iterator
-from typing import TypedDict, cast
+from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
+from typing import Literal, TypedDict, cast
 
 import numpy as np
 
+from femo_jax.data.shuffle import epoch_order
 from femo_jax.data.splits import Split
 from femo_jax.errors import ConfigError
+
+Loader = Literal["auto", "tfdata", "numpy"]
+"""What loads training batches: tf.data or NumPy, which give the same; auto takes tf.data where it is installed."""
 
 
 class Batch(TypedDict):
@@ -55,40 +60,88 @@ def train_batches(
     num_steps: int,
     process_index: int = 0,
     process_count: int = 1,
+    loader: Loader = "auto",
 ) -> Iterator[TrainBatch]:
     """Yields the batches of steps `start_step` .. `num_steps - 1`, shuffled again in each epoch.
 
-    `targets [n, 7] float32` go with the images of the split.
+    `targets [n, c] float32` go with the images of the split.
 
     The order of an epoch depends only on the seed and the number of the epoch, so a resumed run gets the same
-    batches as an uninterrupted one. With several processes each gets its equal share of
+    batches as an uninterrupted one, whatever loads them. With several processes each gets its equal share of
     every global batch.
 
     Raises:
-      ConfigError: the split is smaller than one batch, or the batch does not divide among the processes.
+      ConfigError: the split is smaller than one batch, the batch does not divide among the processes, or TensorFlow was
+        asked for and is not installed.
     """
-    # TensorFlow takes seconds to import, and evaluation does not need it.
-    from femo_jax.data.tf import tf
-
     per_epoch = steps_per_epoch(len(split.labels), batch_size)
     if batch_size % process_count:
         raise ConfigError(f"batch_size is {batch_size}: not divisible by {process_count} processes")
     share = batch_size // process_count
     rows = slice(process_index * share, (process_index + 1) * share)
-    arrays = {"image": split.images, "label": split.labels, "target": targets}
-    columns = {name: tf.constant(array) for name, array in arrays.items()}
+    columns = {"image": split.images, "label": split.labels, "target": targets}
+    load = _tfdata_batches if choose_loader(loader) == "tfdata" else _numpy_batches
+    yield from load(columns, rows, per_epoch, batch_size, seed, start_step, num_steps)
+
+
+def choose_loader(loader: Loader) -> Literal["tfdata", "numpy"]:
+    """The loader that `auto` stands for here: tf.data where TensorFlow is installed.
+
+    Raises:
+      ConfigError: tf.data was asked for, and TensorFlow is not installed.
+    """
+    installed = find_spec("tensorflow") is not None
+    if loader == "tfdata" and not installed:
+        raise ConfigError("loader is tfdata, but TensorFlow is not installed: pip install 'femo-jax[train]', or numpy")
+    return "tfdata" if loader == "tfdata" or (loader == "auto" and installed) else "numpy"
+
+
+def _numpy_batches(
+    columns: Mapping[str, np.ndarray],
+    rows: slice,
+    per_epoch: int,
+    batch_size: int,
+    seed: int,
+    start_step: int,
+    num_steps: int,
+) -> Iterator[TrainBatch]:
+    size = len(columns["label"])
+    order = np.zeros(0, np.int64)
+    for step in range(start_step, num_steps):
+        epoch, batch = divmod(step, per_epoch)
+        if step == start_step or batch == 0:
+            order = epoch_order(size, seed, epoch)
+        mine = order[batch * batch_size : (batch + 1) * batch_size][rows]
+        gathered = {name: column[mine] for name, column in columns.items()}
+        yield cast(TrainBatch, gathered | {"index": mine.astype(np.int32)})
+
+
+def _tfdata_batches(
+    columns: Mapping[str, np.ndarray],
+    rows: slice,
+    per_epoch: int,
+    batch_size: int,
+    seed: int,
+    start_step: int,
+    num_steps: int,
+) -> Iterator[TrainBatch]:
+    # TensorFlow takes seconds to import, and evaluation does not need it.
+    from femo_jax.data.tf import tf
+
+    size = len(columns["label"])
+    tensors = {name: tf.constant(column) for name, column in columns.items()}
 
     @tf.autograph.experimental.do_not_convert
     def epoch_indices(epoch):
         order = tf.random.experimental.stateless_shuffle(  # pyright: ignore[reportAttributeAccessIssue]
-            tf.range(len(split.labels), dtype=tf.int64), seed=tf.stack([tf.constant(seed, tf.int64), epoch])
+            tf.range(size, dtype=tf.int64), seed=tf.stack([tf.constant(seed, tf.int64), epoch])
         )
         return tf.data.Dataset.from_tensor_slices(order).batch(batch_size, drop_remainder=True)
 
     @tf.autograph.experimental.do_not_convert
     def gather(indices):
         mine = indices[rows]
-        return {name: tf.gather(column, mine) for name, column in columns.items()} | {"index": tf.cast(mine, tf.int32)}
+        return {name: tf.gather(tensor, mine) for name, tensor in tensors.items()} | {"index": tf.cast(mine, tf.int32)}
 
     first_epoch, skipped = divmod(start_step, per_epoch)
     dataset = (

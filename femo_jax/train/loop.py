@@ -15,7 +15,7 @@ import optax
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh
 
-from femo_jax.data.pipeline import evaluation_batches, steps_per_epoch, train_batches
+from femo_jax.data.pipeline import Loader, evaluation_batches, steps_per_epoch, train_batches
 from femo_jax.data.splits import Split
 from femo_jax.emotions import NUM_EMOTIONS
 from femo_jax.errors import DivergenceError
@@ -65,6 +65,7 @@ def train(
     on_record: Callable[[dict[str, Any]], None] | None = None,
     ops: Ops = "auto",
     *,
+    loader: Loader = "auto",
     restart: bool = False,
 ) -> None:
     """Trains a network until `config.epochs` are done; a run that is in the workdir is resumed.
@@ -79,6 +80,7 @@ def train(
       reporter: shows progress.
       on_record: called with each line of `metrics.jsonl`.
       ops: kernel backend, see `femo_jax.ops`.
+      loader: what loads the training batches; each gives the same, see `femo_jax.data.pipeline`.
       restart: delete a run that is in the workdir first.
 
     Raises:
@@ -136,6 +138,7 @@ def train(
                 num_steps=config.epochs * per_epoch,
                 process_index=jax.process_index(),
                 process_count=jax.process_count(),
+                loader=loader,
             ),
             validation_split=validation_split,
             take_step=jax.jit(partial(train_step, config=config), donate_argnums=0, static_argnames="size"),

@@ -92,8 +92,10 @@ def test_a_run_learns(tiny_config, train_tiles, validation_tiles, tmp_path):
     assert load_for_inference(tmp_path).training["validation"]["accuracy"] == best
 
 
-def test_the_same_seed_gives_the_same_run(unbroken, tiny_config, train_tiles, validation_tiles, tmp_path):
-    train(tiny_config, tmp_path, train_tiles, validation_tiles, SilentReporter())
+def test_the_same_seed_gives_the_same_run_with_another_loader(
+    unbroken, tiny_config, train_tiles, validation_tiles, tmp_path
+):
+    train(tiny_config, tmp_path, train_tiles, validation_tiles, SilentReporter(), loader="numpy")
     assert_same_run(unbroken, tmp_path)
 
 
