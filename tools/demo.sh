@@ -25,6 +25,8 @@ run() {
 run python tools/demo_clip.py "$out/astronaut.png" "$out/astronaut.mp4"
 run femo predict "$out/astronaut.png" --json "$out/astronaut.json" --output "$out/annotated"
 run femo live "$out/astronaut.mp4" --output "$out/live.mp4" --log "$out/live.jsonl" --no-window
+run femo report "$out/astronaut.mp4" -o "$out/report.html" --thumbnails
+run femo plot "$out/live.jsonl" -o "$out/timeline.png"
 
 run femo models
 run femo train "$config" --data "$data" --workdir "$out/run"
@@ -54,6 +56,7 @@ Recognised with the model that ships with femo, in a photograph that scikit-imag
   $out/astronaut.json           the same as numbers: box, label, confidence, probabilities
   $out/live.mp4                 the clip with its face followed; $out/astronaut.mp4 is the clip without
   $out/live.jsonl               a line a frame: times and faces
+  $out/report.html              what happened in the clip: timelines, shares of time; $out/timeline.png is a figure of it
 
   femo live                     does the same with your camera
 

@@ -1,7 +1,6 @@
 """`femo live`: emotions on the faces of a camera, a clip or images, as they come."""
 
 import inspect
-from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,16 +22,14 @@ from femo_jax.cli.console import STANDARD_OUTPUT, error_console, note, warn, wro
 from femo_jax.cli.parsing import parse
 from femo_jax.errors import ConfigError, SourceError
 from femo_jax.live.config import DetectorConfig, DrawConfig, SearchConfig, StreamConfig, TrackConfig
-from femo_jax.live.image import InputImage
 from femo_jax.live.output.records import FrameLog
 from femo_jax.live.output.video import VideoWriter
-from femo_jax.live.playing.player import Player
+from femo_jax.live.playing.player import Player, recognition
 from femo_jax.live.playing.window import KEYS, PreviewWindow, why_no_window
-from femo_jax.live.recognizer import EmotionRecognizer, recognize_stills
-from femo_jax.live.results import FrameResult
+from femo_jax.live.recognizer import EmotionRecognizer
 from femo_jax.live.sources import open_source
 from femo_jax.live.sources.addresses import is_address, redacted
-from femo_jax.live.sources.frame import Frame, FrameSource
+from femo_jax.live.sources.frame import FrameSource
 from femo_jax.live.sources.images import find_images
 from femo_jax.signals import stop_request
 
@@ -117,7 +114,11 @@ def run(options: Options) -> int:
         if with_window:
             window = stack.enter_context(PreviewWindow(f"femo - {options.title}", warn, lambda: bool(stop)))
         player = Player(
-            _recognition(recognizer, options),
+            recognition(
+                recognizer,
+                StreamConfig(search=options.search, track=options.track),
+                cropped=options.faces == "cropped",
+            ),
             stop,
             drawing=options.draw,
             mirror=options.mirror,
@@ -163,21 +164,6 @@ def _clip_rate(source: FrameSource) -> float:
         return min(rate or _SLIDE_RATE, _HIGHEST_CLIP_RATE)
     low, high = _CAMERA_RATES
     return rate if rate is not None and low <= rate <= high else _USUAL_RATE
-
-
-def _recognition(recognizer: EmotionRecognizer, options: Options) -> Callable[[Frame], FrameResult]:
-    """Follows faces through the frames of a stream; a still image, or a cropped face, stands alone."""
-    recognizer.uncertain_below = options.track.uncertain_below
-    recognizer.min_contrast = options.track.min_contrast
-    stream = recognizer.stream(StreamConfig(search=options.search, track=options.track))
-    cropped = options.faces == "cropped"
-
-    def recognize(frame: Frame) -> FrameResult:
-        if cropped or frame.still:
-            return recognize_stills(recognizer, [InputImage(frame.image)], cropped=cropped, time=frame.time)[0]
-        return stream(frame.image, frame.time)
-
-    return recognize
 
 
 def _play(player: Player, source: FrameSource, options: Options, with_window: bool) -> None:

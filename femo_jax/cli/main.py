@@ -28,7 +28,8 @@ COMMANDS = {
     "sweep": "train a grid of configurations and seeds, and compare them",
     "soft-labels": "write soft labels of trained networks, for knowledge distillation",
     "evaluate": "measure accuracy, calibration and robustness of a model",
-    "plot": "draw the learning curves of runs",
+    "plot": "draw the learning curves of runs, or the timeline of a frame log",
+    "report": "report what happened in a clip or frame log: HTML page, tables, timeline",
     "export": "write a run as one portable model file",
     "models": "list the shipped models and the architectures",
     "data": "download, prepare or audit FER-2013",
@@ -41,6 +42,8 @@ EXAMPLES = (
     "femo evaluate default --data fer2013.zip",
     "femo train femonet-small --data fer2013.zip --workdir runs/small",
 )
+
+_EXTRAS = {"serve": "web"}  # of pyproject.toml, that install what a command needs
 
 COMPLETION = "--print-completion"
 _SHELLS = ("bash", "zsh", "fish", "tcsh")
@@ -79,7 +82,8 @@ def main(argv: list[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] == "femo_jax":
             raise
-        warn(f"{error.name} is not installed, which femo {arguments[0]} needs: pip install 'femo-jax[train]'")
+        extra = _EXTRAS.get(arguments[0], "train")
+        warn(f"{error.name} is not installed, which femo {arguments[0]} needs: pip install 'femo-jax[{extra}]'")
         return 2
     except ImportError as error:
         if (message := _missing_library(error)) is None:

@@ -41,3 +41,20 @@ def test_nothing_to_plot(runs, words, tmp_path, capsys):
     assert main(["plot", *runs, "-o", str(tmp_path / "curves.png")]) == 2
     assert words in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture
+def frame_log(tmp_path):
+    (tmp_path / "faces.jsonl").write_text('{"index": 0, "time": 0.0, "width": 8, "height": 8, "faces": []}\n')
+    return tmp_path / "faces.jsonl"
+
+
+def test_a_frame_log_is_drawn_as_a_timeline(frame_log, tmp_path):
+    assert main(["plot", str(frame_log), "-o", str(tmp_path / "timeline.png")]) == 0
+    assert (tmp_path / "timeline.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_frame_log_is_drawn_alone(frame_log, workdir, tmp_path, capsys):
+    assert main(["plot", str(workdir), str(frame_log), "-o", str(tmp_path / "timeline.png")]) == 2
+    assert "drawn alone" in capsys.readouterr().err
+    assert not (tmp_path / "timeline.png").exists()

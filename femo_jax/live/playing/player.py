@@ -8,11 +8,13 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from femo_jax.live.config import DrawConfig
+from femo_jax.live.config import DrawConfig, StreamConfig
 from femo_jax.live.drawing.draw import draw, status_text
+from femo_jax.live.image import InputImage
 from femo_jax.live.output.records import FrameLog
 from femo_jax.live.output.video import VideoWriter
 from femo_jax.live.playing.window import PreviewWindow
+from femo_jax.live.recognizer import EmotionRecognizer, recognize_stills
 from femo_jax.live.results import FrameResult
 from femo_jax.live.sources import Frame, FrameSource
 from femo_jax.live.sources.live import LiveSource
@@ -22,6 +24,31 @@ _LONGEST_WAIT = 1.0  # seconds for which the preview of a clip waits for the nex
 _LOOK_EVERY = 0.05  # seconds between two looks at the window while a camera gives no frame
 _RECENT = 1.0  # seconds over which frame rate and latency are averaged
 _KEPT = 10_000  # frames whose times are kept: a run may last for weeks
+
+
+def recognition(
+    recognizer: EmotionRecognizer, config: StreamConfig, *, cropped: bool = False
+) -> Callable[[Frame], FrameResult]:
+    """Recognition of the frames of one source: faces are followed; a still image, or a cropped face, stands alone.
+
+    Args:
+      recognizer: gets the limits of `config` below which a still's label is uncertain.
+      config: of search and tracks.
+      cropped: each frame is one face crop, and nothing is detected.
+
+    Returns:
+      A function that gives the faces of the next frame.
+    """
+    recognizer.uncertain_below = config.track.uncertain_below
+    recognizer.min_contrast = config.track.min_contrast
+    stream = recognizer.stream(config)
+
+    def recognize(frame: Frame) -> FrameResult:
+        if cropped or frame.still:
+            return recognize_stills(recognizer, [InputImage(frame.image)], cropped=cropped, time=frame.time)[0]
+        return stream(frame.image, frame.time)
+
+    return recognize
 
 
 class Player:
