@@ -200,9 +200,13 @@ def _check_length(path: Path) -> None:
             header = int.from_bytes(file.read(_LENGTH_BYTES), "little")
     except OSError as error:
         raise ModelFileError(f"{path}: cannot be read ({error.strerror}).") from error
-    room = min(size - _LENGTH_BYTES, _MAX_HEADER)
-    if header > room:
-        raise _damaged(path, f"the header is said to have {header:,} bytes, the file has {size:,} bytes")
+    if header > _MAX_HEADER:
+        raise ModelFileError(
+            f"{path}: not a model file of femo, or a damaged one: it does not begin as a safetensors file does."
+            " Make one with `femo export`."
+        )
+    if header > size - _LENGTH_BYTES:
+        raise _damaged(path, f"the header has {header:,} bytes, the file {size:,} bytes")
 
 
 def _read_header(path: Path, metadata: Mapping[str, str] | None) -> dict[str, Any]:

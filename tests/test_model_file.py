@@ -140,7 +140,7 @@ def test_flipped_bits_anywhere(written, flip):
 @pytest.mark.parametrize("length", [2**40, 2**63, 2**64 - 1])
 def test_huge_header_length(written, length):
     written.write_bytes(length.to_bytes(8, "little") + written.read_bytes()[8:])
-    with pytest.raises(ModelFileError, match=f"the header is said to have {length:,} bytes"):
+    with pytest.raises(ModelFileError, match="not a model file of femo, or a damaged one"):
         load_model_file(written)
 
 
@@ -149,7 +149,7 @@ def test_header_larger_than_any_model_has(tmp_path):
     with path.open("wb") as file:
         file.write((2**29).to_bytes(8, "little"))
         file.truncate(2**30)
-    with pytest.raises(ModelFileError, match="the header is said to have"):
+    with pytest.raises(ModelFileError, match="does not begin as a safetensors file"):
         load_model_file(path)
 
 

@@ -14,7 +14,7 @@ control the terminal.
 import json
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ STANDARD_OUTPUT = Path("-")
 
 # C0 and C1 but for tab and newline, and what changes the direction of text.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")  # a byte of a file name that is not UTF-8
 
 _quiet = False
 
@@ -70,16 +71,28 @@ def print_table(table: Table) -> None:
 
 
 def give_json(path: Path | None, value: Any) -> None:
-    """Writes `value` as JSON to `path`, or prints it if `path` is `-`; without a path it does nothing.
+    r"""Writes `value` as JSON to `path`, or prints it if `path` is `-`; without a path it does nothing.
+
+    A byte of a file name that is not UTF-8 is written as `\xff`: no JSON parser but Python's takes a lone surrogate.
 
     Raises:
       FemoError: the file cannot be written.
       ValueError: `value` holds NaN.
     """
+    value = _decodable(value)
     if path == STANDARD_OUTPUT:
         print(json.dumps(value, indent=2, allow_nan=False))
     elif path is not None:
         write_json(path, value)
+
+
+def _decodable(value: Any) -> Any:
+    """`value` with strings that have a form in UTF-8."""
+    if isinstance(value, Mapping):
+        return {_decodable(key): _decodable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_decodable(item) for item in value]
+    return _SURROGATE.sub(lambda match: f"\\x{ord(match[0]) & 0xFF:02x}", value) if isinstance(value, str) else value
 
 
 # Standard error

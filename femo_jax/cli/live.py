@@ -189,6 +189,7 @@ def _play(player: Player, source: FrameSource, options: Options, with_window: bo
 def main(argv: list[str]) -> int:
     """Runs `femo live`; returns the exit code."""
     text = inspect.cleandoc(Options.__doc__ or "")
-    description = f"{text}\n\nIn the window, {KEYS}. Ctrl-C also quits; files written so far are kept."
+    keys = "".join(f"\n  {key}" for key in KEYS.split(", "))  # tyro keeps the break before a line that is indented
+    description = f"{text}\n\nIn the window:{keys}\n\nCtrl-C also quits; files written so far are kept."
     arguments = replace_deprecated(argv, DEPRECATED_OPTIONS, DEPRECATED_VALUES)
     return run(parse(Options, "femo live", arguments, description=description))

@@ -8,6 +8,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable, Mapping
+from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any, Union
@@ -43,7 +44,14 @@ EXAMPLES = (
     "femo train femonet-small --data fer2013.zip --workdir runs/small",
 )
 
-_EXTRAS = {"serve": "web"}  # of pyproject.toml, that install what a command needs
+_DISTRIBUTIONS = {
+    "PIL": "pillow",
+    "cv2": "opencv-python",
+    "orbax": "orbax-checkpoint",
+    "skimage": "scikit-image",
+    "sklearn": "scikit-learn",
+}
+"""Packages of an index by the module that is imported, where the names differ."""
 
 COMPLETION = "--print-completion"
 _SHELLS = ("bash", "zsh", "fish", "tcsh")
@@ -82,8 +90,8 @@ def main(argv: list[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] == "femo_jax":
             raise
-        extra = _EXTRAS.get(arguments[0], "train")
-        warn(f"{error.name} is not installed, which femo {arguments[0]} needs: pip install 'femo-jax[{extra}]'")
+        package = error.name.split(".")[0]
+        warn(f"{package} is not installed, which femo {arguments[0]} needs: pip install '{_provider(package)}'")
         return 2
     except ImportError as error:
         if (message := _missing_library(error)) is None:
@@ -205,6 +213,20 @@ def _interface(module: ModuleType) -> Any:
     from tyro.conf import subcommand
 
     return Union[tuple(Annotated[each, subcommand(name)] for name, each in subcommands.items())]  # noqa: UP007
+
+
+def _provider(package: str) -> str:
+    """What to install for an imported package: femo, with the extra that brings it if one does."""
+    name = _DISTRIBUTIONS.get(package, package).lower()
+    try:
+        requirements = requires("femo-jax") or ()
+    except PackageNotFoundError:  # femo runs from a folder where it was not installed
+        requirements = ()
+    for requirement in requirements:
+        if re.split(r"[^\w.-]", requirement.lower(), maxsplit=1)[0].replace("_", "-") == name.replace("_", "-"):
+            extra = re.search(r"extra == [\"'](\w+)[\"']", requirement)
+            return f"femo-jax[{extra[1]}]" if extra else "femo-jax"
+    return package
 
 
 def _missing_library(error: ImportError) -> str | None:

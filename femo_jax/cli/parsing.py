@@ -1,6 +1,7 @@
 """The parser of all commands: tyro, with the help that femo wants of it."""
 
 import dataclasses
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
@@ -51,12 +52,20 @@ def _options(info: StructTypeInfo) -> StructConstructorSpec | None:
     if not (of_femo and isinstance(info.type, type) and dataclasses.is_dataclass(info.type)):
         return None
     hints, texts = get_type_hints(info.type, include_extras=True), field_docs(info.type)
+    names = {each.name for each in dataclasses.fields(info.type)}
     fields = []
     for each in dataclasses.fields(info.type):
         kind = _shown(hints[each.name])
         default = getattr(info.default, each.name) if isinstance(info.default, info.type) else _default(each)
-        fields.append(StructFieldSpec(each.name, kind, default, texts.get(each.name)))
+        text = texts.get(each.name)
+        if text is not None:  # a field of the same class is an option on the command line
+            text = re.sub(r"`(\w+)`", lambda word: _option(word[1]) if word[1] in names else word[0], text)
+        fields.append(StructFieldSpec(each.name, kind, default, text))
     return StructConstructorSpec(info.type, tuple(fields))
+
+
+def _option(field: str) -> str:
+    return f"--{field.replace('_', '-')}"
 
 
 def _shown(kind: Any) -> Any:

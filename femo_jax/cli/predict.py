@@ -38,6 +38,15 @@ _BATCH_PIXELS = 2**24  # so that large images do not fill the memory
 
 
 @dataclass(frozen=True)
+class CopyDrawConfig(DrawConfig):
+    """What is drawn on a copy."""
+
+    # Images that stand alone have neither tracks nor a frame rate.
+    ids: Annotated[bool, tyro.conf.Suppress] = True
+    status: Annotated[bool, tyro.conf.Suppress] = True
+
+
+@dataclass(frozen=True)
 class Options:
     """Recognise the emotion of every face in images.
 
@@ -55,7 +64,7 @@ class Options:
     faces: Literal["detect", "cropped"] = "detect"
     """detect: search for faces; cropped: each image is one face crop, and nothing is detected."""
     detector: DetectorConfig = field(default_factory=DetectorConfig)
-    draw: DrawConfig = field(default_factory=DrawConfig)
+    draw: CopyDrawConfig = field(default_factory=CopyDrawConfig)
 
     def __post_init__(self) -> None:
         """Checks that there is something to recognise; raises ConfigError."""

@@ -1,5 +1,6 @@
 """`femo train CONFIG --data DATA [--workdir FOLDER] [--FIELD VALUE ...]`."""
 
+import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,8 +17,8 @@ from femo_jax.configs import resolve_config
 from femo_jax.data.pipeline import Loader
 from femo_jax.errors import ConfigError
 from femo_jax.ops import Ops
-from femo_jax.train.config import TrainConfig, load_config
-from femo_jax.train.fields import is_flag, override
+from femo_jax.train.config import RENAMED, TrainConfig, load_config
+from femo_jax.train.fields import closest, is_flag, override
 
 _registry = ConstructorRegistry()
 
@@ -130,13 +131,30 @@ def _change(name: str, value: str | None, rest: list[str]) -> tuple[str, str]:
     *groups, last = name.split(".")
     positive = ".".join([*groups, last.removeprefix("no_")])
     default = TrainConfig()
+    _check_option(positive if is_flag(default, positive) else name)
     if value is None and positive != name and is_flag(default, positive):
         return positive, "false"
     if value is None and is_flag(default, name) and not (rest and rest[0].lower() in ("true", "false")):
         return name, "true"
     if value is None and not rest:
-        raise ConfigError(f"--{name.replace('_', '-')}: expected a value")
+        raise ConfigError(f"{_option(name)}: expected a value")
     return name, rest.pop(0) if value is None else value
+
+
+def _check_option(name: str) -> None:
+    """Raises ConfigError for an option that neither the run nor the configuration has."""
+    config = TrainConfig()
+    fields = [field.name for field in dataclasses.fields(config)]
+    fields += [f"augmentation.{field.name}" for field in dataclasses.fields(config.augmentation)]
+    if name in fields or name in RENAMED or name.startswith("model_options."):  # `override` checks the network's
+        return
+    best = closest(name, [*fields, *_FLAGS, *_RUN_OPTIONS, "quiet", "help"])
+    hint = f"Did you mean {_option(best)}? " if best else ""
+    raise ConfigError(f"unknown option {_option(name)}. {hint}`femo train CONFIG --help` lists the options")
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 _FLAGS = ("restart", "tensorboard")

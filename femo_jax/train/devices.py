@@ -37,7 +37,7 @@ def prepare_devices(cpu_devices: int = 1) -> None:
       RuntimeError: JAX has started already, with another number of devices.
     """
     keep_freed_memory()
-    if cpu_devices > 1 or jax.config.jax_num_cpu_devices > 1:
+    if cpu_devices > 1 or jax.config.values["jax_num_cpu_devices"] > 1:
         jax.config.update("jax_num_cpu_devices", cpu_devices)
 
 

@@ -62,15 +62,16 @@ def current_name(field: str, renamed: Mapping[str, str]) -> str:
 def unknown_field(field: str, names: Iterable[str]) -> str:
     """The message for a field that does not exist, with the closest name."""
     names = list(names)
-    return f"{field}: no such field.{_suggestion(field, names)} There are {', '.join(names)}"
+    best = closest(field, names)
+    hint = f" Did you mean {best}?" if best else ""
+    return f"{field}: no such field.{hint} There are {', '.join(names)}"
 
 
-def _suggestion(word: str, names: Sequence[str]) -> str:
-    """` Did you mean learning_rate?` for `learning_rat` or `lr`; empty where nothing is close."""
+def closest(word: str, names: Sequence[str]) -> str | None:
+    """The name that was probably meant: learning_rate for `learning_rat` or `lr`; None where nothing is close."""
     initials = {"".join(part[0] for part in name.split("_") if part): name for name in names if "_" in name}
     close = get_close_matches(word.lower(), names, n=1)
-    best = initials.get(word.lower()) or (close[0] if close else None)
-    return f" Did you mean {best}?" if best else ""
+    return initials.get(word.lower()) or (close[0] if close else None)
 
 
 def check_types(config: Any) -> None:
@@ -246,7 +247,8 @@ def _convert(value: Any, kind: Any) -> Any:
         words = [str(choice) for choice in arguments]
         if isinstance(value, str | int) and value in arguments:
             return value
-        return _expected(f"one of {', '.join(words)}.{_suggestion(str(value), words)}".removesuffix("."))
+        best = closest(str(value), words)
+        return _expected(f"one of {', '.join(words)}" + (f". Did you mean {best}?" if best else ""))
     if origin in (Union, types.UnionType):
         return _convert_to_any(value, arguments)
     if kind is type(None):

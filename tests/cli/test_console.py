@@ -66,3 +66,11 @@ def test_quietly_is_left_again(capsys):
     console.note("heard")
     assert capsys.readouterr().err == "femo: heard\n"
     assert not console.error_console().quiet
+
+
+def test_json_has_no_lone_surrogates(tmp_path, capsys):
+    value = {"images": [{"path": "caf\udce9 \U0001f600.png", "n": 1, "score": None}]}
+    console.give_json(tmp_path / "a.json", value)
+    console.give_json(console.STANDARD_OUTPUT, value)
+    for text in ((tmp_path / "a.json").read_text(), capsys.readouterr().out):
+        assert json.loads(text) == {"images": [{"path": "caf\\xe9 \U0001f600.png", "n": 1, "score": None}]}

@@ -277,3 +277,20 @@ def test_a_cache_that_cannot_be_written_is_not_given_to_jax(tmp_path, monkeypatc
             main(["predict", "--help"])
         assert os.environ.get("JAX_COMPILATION_CACHE_DIR") == expected
     monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR")
+
+
+@pytest.mark.parametrize(
+    ("package", "expected"),
+    [
+        ("matplotlib", "femo-jax[train]"),
+        ("orbax", "femo-jax[train]"),
+        ("tensorflow", "femo-jax[train]"),
+        ("tensorboardX", "femo-jax[tensorboard]"),
+        ("skimage", "femo-jax[demo]"),
+        ("cv2", "femo-jax"),
+        ("jax", "femo-jax"),
+        ("absl", "absl"),
+    ],
+)
+def test_a_missing_package_is_installed_with_the_extra_that_brings_it(package, expected):
+    assert cli._provider(package) == expected

@@ -202,7 +202,7 @@ def test_a_name_that_is_no_utf8(folder, capsys):
     assert "caf\ufffd.png" in capsys.readouterr().out
     assert main(["predict", name, "--json", "faces.json", "--csv", "faces.csv", "--output", "copies"]) == 0
     assert b"\ncaf\xe9.png,80,60,1," in Path("faces.csv").read_bytes()
-    assert json.loads(Path("faces.json").read_text())[0]["path"] == name
+    assert json.loads(Path("faces.json").read_text())[0]["path"] == "caf\\xe9.png"
     assert [path.name for path in Path("copies").iterdir()] == [name]
 
 

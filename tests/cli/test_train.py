@@ -8,7 +8,6 @@ import pytest
 from femo_jax.cli.main import main
 from femo_jax.cli.train import split_words
 from femo_jax.errors import ConfigError
-from femo_jax.train import devices
 
 
 def test_options_come_in_any_order():
@@ -47,6 +46,11 @@ def test_a_field_has_one_value(words):
         (["smoke", "cpu_2core", "--data", "drawn"], "expected one configuration, found smoke and cpu_2core"),
         (["--data", "drawn"], "no configuration"),
         (["smoke", "--data", "drawn", "--cpu-devices", "0"], "--cpu-devices is 0"),
+        (["smoke", "--data", "drawn", "--epoch", "3"], "unknown option --epoch. Did you mean --epochs? `femo train"),
+        (["smoke", "--data", "drawn", "--lr", "3"], "unknown option --lr. Did you mean --learning-rate?"),
+        (["smoke", "--date", "drawn"], "unknown option --date. Did you mean --data?"),
+        (["smoke", "--augmentation.flp"], "unknown option --augmentation.flp. Did you mean --augmentation.flip?"),
+        (["smoke", "--no-xyzzy"], "unknown option --no-xyzzy. `femo train CONFIG --help` lists the options"),
         (["smoke", "--data", "drawn", "--model-options", "[1]"], "model_options is '[1]'"),
         (["smoke", "--data", "drawn", "--learning-rate", "inf"], "learning_rate is 'inf'"),
     ],
@@ -62,7 +66,6 @@ def test_quiet_training_prints_nothing_and_its_default_workdir_has_the_name_of_t
     tmp_path, monkeypatch, capfd, train_tiles, validation_tiles
 ):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(devices, "prepare_devices", lambda _: None)  # JAX runs already
     splits = {"train": train_tiles, "validation": validation_tiles}
     monkeypatch.setattr("femo_jax.data.load.load_split", lambda _, split: splits[split])
     (tmp_path / "small.py").write_text(
