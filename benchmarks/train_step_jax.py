@@ -113,7 +113,7 @@ def create_step(model: nn.Module) -> tuple[Any, Callable[..., tuple[Any, jax.Arr
                 rngs={"dropout": key},
                 mutable=["batch_stats"],
             )
-            return cross_entropy(logits, smooth_targets(labels, setting.SMOOTHING)).mean(), updates["batch_stats"]
+            return cross_entropy(logits, smooth_targets(labels, setting.SMOOTHING, 7)).mean(), updates["batch_stats"]
 
         (loss, batch_stats), gradients = jax.value_and_grad(loss_fn, has_aux=True)(params)
         updates, opt_state = optimizer.update(gradients, opt_state, params)

@@ -39,7 +39,7 @@ def prepare_full_step(ops: Ops, dtype: str) -> Prepared:
     batch = {
         "image": jnp.asarray(split.images),
         "label": jnp.asarray(split.labels),
-        "target": smooth_targets(jnp.asarray(split.labels), config.label_smoothing),
+        "target": smooth_targets(jnp.asarray(split.labels), config.label_smoothing, 7),
     }
     weights = jnp.ones(CLASSES)
 
@@ -73,7 +73,7 @@ def prepare_pipeline() -> Prepared:
     from femo_jax.data.tf import tf  # takes seconds, which the other parts need not wait for
 
     split = _drawn_split(TRAINING_IMAGES)
-    targets = np.asarray(smooth_targets(jnp.asarray(split.labels), 0.0))
+    targets = np.asarray(smooth_targets(jnp.asarray(split.labels), 0.0, 7))
     batches = train_batches(split, targets, BATCH_SIZE, seed=0, start_step=0, num_steps=np.iinfo(np.int64).max)
 
     def run(steps: int) -> float:

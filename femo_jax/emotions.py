@@ -1,11 +1,16 @@
-"""The seven emotions of FER-2013 in femo's one order, with their codes and names in every other form.
+"""The vocabulary of class names: the seven emotions of FER-2013, synonyms, names in REP-155, colours.
 
-Everything in femo that has seven entries (logits, probabilities, confusion matrices, class folders) is
-in this order: alphabetical, as the folders of FER-2013's Kaggle form. The csv form counts differently
+A data set and a model carry class names of their own, in their own order. Those of FER-2013, and of models that were
+trained on it, are `EMOTIONS`: alphabetical, as the folders of FER-2013's Kaggle form. The csv form counts differently
 (4 sad, 5 surprise, 6 neutral); only `from_csv_code` knows about that.
 """
 
+import functools
+import itertools
+from collections.abc import Sequence
 from enum import IntEnum
+
+from femo_jax.errors import ConfigError
 
 
 class Emotion(IntEnum):
@@ -32,12 +37,12 @@ class Emotion(IntEnum):
     @property
     def rep155(self) -> str:
         """The name in `hri_msgs/Expression` (REP-155, ROS for human-robot interaction)."""
-        return _REP155[self]
+        return _REP155[self.label]
 
     @property
     def rgb(self) -> tuple[int, int, int]:
         """The colour in which femo draws this emotion: red, green, blue in 0..255."""
-        return _RGB[self]
+        return _RGB[self.label]
 
     @classmethod
     def from_label(cls, label: str) -> "Emotion":
@@ -58,8 +63,7 @@ class Emotion(IntEnum):
         Raises:
           ValueError: the name is not known for one of the seven.
         """
-        label = label.lower()
-        return cls.from_label(_SYNONYMS.get(label, label))
+        return cls.from_label(canonical_name(label))
 
     @classmethod
     def from_csv_code(cls, code: int) -> "Emotion":
@@ -74,7 +78,56 @@ class Emotion(IntEnum):
 
 
 EMOTIONS: tuple[str, ...] = tuple(emotion.label for emotion in Emotion)
-"""The seven labels in femo's class order."""
+"""The seven labels of FER-2013 in alphabetical order."""
+
+MAX_CLASSES = 256
+"""The largest number of classes of a data set or model; ROS messages have an index of eight bits."""
+
+
+def canonical_name(name: str) -> str:
+    """The name under which femo knows a class: `happy` for `Happiness` or `joy`, `contempt` for `contemptuous`.
+
+    Other names come back in lower case, without space around them.
+    """
+    name = name.strip().lower()
+    return _SYNONYMS.get(name, name)
+
+
+def check_class_names(names: Sequence[str]) -> tuple[str, ...]:
+    """The class names of a data set or model, checked.
+
+    Raises:
+      ConfigError: there are fewer than two or more than `MAX_CLASSES`, two are equal, or one is empty, is not
+        printable or contains a slash.
+    """
+    if isinstance(names, str) or not all(isinstance(name, str) for name in names):
+        raise ConfigError(f"class names are {str(names)[:200]!r}: expected a list of words")
+    if not 2 <= len(names) <= MAX_CLASSES:
+        raise ConfigError(f"{len(names)} classes ({', '.join(names)[:200]}): expected 2 to {MAX_CLASSES}")
+    for name in names:
+        if not name.strip() or not name.isprintable() or "/" in name or len(name) > 100:
+            raise ConfigError(f"class name {name[:200]!r}: expected up to 100 printable characters without a slash")
+    twice = sorted({name for name in names if list(names).count(name) > 1})
+    if twice:
+        raise ConfigError(f"class name {twice[0]!r} occurs twice: expected different names")
+    return tuple(names)
+
+
+def rep155_name(name: str) -> str:
+    """The name of a class in `hri_msgs/Expression` (REP-155); one that REP-155 does not have comes back as it is."""
+    return _REP155.get(canonical_name(name), name)
+
+
+@functools.lru_cache(maxsize=64)
+def class_colors(names: tuple[str, ...]) -> dict[str, tuple[int, int, int]]:
+    """The colours in which classes are drawn, by name: red, green, blue in 0..255.
+
+    An emotion has its own, of Okabe and Ito's palette (2008); other classes have the next that is free of Paul Tol's
+    muted scheme (2021). Colour-blind readers can tell either apart. From the tenth such class on, colours come again.
+    """
+    others = itertools.cycle(_PALETTE)
+    return {name: _RGB.get(canonical_name(name)) or next(others) for name in names}
+
 
 NUM_EMOTIONS = len(EMOTIONS)
 
@@ -90,6 +143,7 @@ _CSV_ORDER = (
 
 _SYNONYMS = {
     "anger": "angry",
+    "contemptuous": "contempt",
     "disgusted": "disgust",
     "disgusting": "disgust",
     "fearful": "fear",
@@ -97,28 +151,41 @@ _SYNONYMS = {
     "afraid": "fear",
     "happiness": "happy",
     "joy": "happy",
+    "joyful": "happy",
     "neutrality": "neutral",
     "sadness": "sad",
     "surprised": "surprise",
 }
 
 _REP155 = {
-    Emotion.ANGRY: "angry",
-    Emotion.DISGUST: "disgusted",
-    Emotion.FEAR: "scared",
-    Emotion.HAPPY: "happy",
-    Emotion.NEUTRAL: "neutral",
-    Emotion.SAD: "sad",
-    Emotion.SURPRISE: "surprised",
+    "angry": "angry",
+    "disgust": "disgusted",
+    "fear": "scared",
+    "happy": "happy",
+    "neutral": "neutral",
+    "sad": "sad",
+    "surprise": "surprised",
 }
 
-# Okabe and Ito's palette (2008), distinguishable for colour-blind readers too.
 _RGB = {
-    Emotion.ANGRY: (213, 94, 0),
-    Emotion.DISGUST: (0, 158, 115),
-    Emotion.FEAR: (204, 121, 167),
-    Emotion.HAPPY: (240, 228, 66),
-    Emotion.NEUTRAL: (160, 160, 160),
-    Emotion.SAD: (0, 114, 178),
-    Emotion.SURPRISE: (86, 180, 233),
+    "angry": (213, 94, 0),
+    "contempt": (230, 159, 0),
+    "disgust": (0, 158, 115),
+    "fear": (204, 121, 167),
+    "happy": (240, 228, 66),
+    "neutral": (160, 160, 160),
+    "sad": (0, 114, 178),
+    "surprise": (86, 180, 233),
 }
+
+_PALETTE = (
+    (51, 34, 136),
+    (136, 204, 238),
+    (68, 170, 153),
+    (17, 119, 51),
+    (153, 153, 51),
+    (221, 204, 119),
+    (204, 102, 119),
+    (136, 34, 85),
+    (170, 68, 153),
+)

@@ -23,7 +23,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from femo_jax.emotions import EMOTIONS
+from femo_jax.emotions import EMOTIONS, check_class_names
 from femo_jax.errors import ConfigError, ModelFileError
 from femo_jax.files import replacing
 from femo_jax.models import Limits, Outline, check_options, create_model, outline
@@ -49,7 +49,7 @@ class LoadedModel:
       mean: mean of the training pixels in 0..1, subtracted from an image.
       std: their standard deviation, by which the image is divided.
       image_size: height and width of an image, in pixels.
-      classes: labels in the order of the logits.
+      classes: class names in the order of the logits.
       training: a summary of its training (data, epochs, accuracy, ...), as JSON values.
       temperature: divisor of the logits that calibrates the softmax.
     """
@@ -110,7 +110,7 @@ def save_model_file(
 
     Raises:
       ModelFileError: the weights are not finite, too large for `dtype`, or not those of the architecture; the
-        class order is not femo's.
+        class names are not.
       FemoError: the file cannot be written.
     """
     tensors = _tensors(loaded, dtype)
@@ -152,8 +152,8 @@ def load_model_file(path: str | os.PathLike[str]) -> LoadedModel:
     `femo_jax.models.Limits`) before anything of that size is allocated.
 
     Raises:
-      ModelFileError: there is no such file; it is truncated, damaged or not of femo; its network, weights or class
-        order are not known to this version of femo; the network is larger than the limits.
+      ModelFileError: there is no such file; it is truncated, damaged or not of femo; its network or weights are
+        not known to this version of femo; its class names are not some; the network is larger than the limits.
     """
     path = Path(path)
     limits = _limits(str(path))
@@ -241,7 +241,7 @@ def _read_tensors(path: Path, file: Any, limits: Limits) -> dict[str, np.ndarray
 
 
 def _check(where: str, loaded: LoadedModel, tensors: Mapping[str, np.ndarray], limits: Limits) -> None:
-    """Hold a model against this version of femo: header, class order, and the weights against the architecture."""
+    """Hold a model against this version of femo: header, class names, and the weights against the architecture."""
     _check_header(where, loaded)
     expected = _outline(where, loaded, limits)
     if expected.logits.shape != (1, len(loaded.classes)) or expected.logits.dtype != np.float32:
@@ -280,11 +280,10 @@ def _check_header(where: str, loaded: LoadedModel) -> None:
     ):
         if not isinstance(getattr(loaded, name), kind):
             raise ModelFileError(f"{where}: {name} is {_short(getattr(loaded, name))}; expected {expected}.")
-    if tuple(loaded.classes) != EMOTIONS:
-        raise ModelFileError(
-            f"{where}: the classes are {_short(list(loaded.classes))}; this version of femo has"
-            f" {', '.join(EMOTIONS)}, in this order. Export the model with this version."
-        )
+    try:
+        check_class_names(loaded.classes)
+    except ConfigError as error:
+        raise ModelFileError(f"{where}: {error}. Export the model again.") from error
     for name in ("mean", "std", "temperature"):
         value = getattr(loaded, name)
         is_number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e30

@@ -1,7 +1,7 @@
 """`femo data`: prepare, download and audit FER-2013."""
 
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -41,7 +41,7 @@ def prepare(
       overwrite: Prepare again, and replace other data in --data-dir.
       limits: Limits on file sizes, against files that claim to be huge.
     """
-    from femo_jax.data.load import left_out_files, split_counts
+    from femo_jax.data.load import class_names, left_out_files, split_counts
     from femo_jax.data.prepare import prepare as prepare_data
 
     with _progress() as on_progress:
@@ -49,7 +49,7 @@ def prepare(
             path, data_dir, ferplus=ferplus, overwrite=overwrite, limits=limits, on_progress=on_progress
         )
     counts = split_counts(prepared)
-    print_table(_counts_table(counts))
+    print_table(_counts_table(counts, class_names(prepared)))
     total = sum(int(split.sum()) for split in counts.values())
     print_result(f"Prepared: {prepared} ({total:,} {_plural(total, 'image')}{_left_out(left_out_files(prepared))})")
 
@@ -132,7 +132,16 @@ def _plural(count: int, noun: str) -> str:
     return noun if count == 1 else f"{noun}s"
 
 
-def _counts_table(counts: Mapping[str, np.ndarray]) -> Table:
+def _counts_table(counts: Mapping[str, np.ndarray], class_names: Sequence[str]) -> Table:
+    if tuple(class_names) != EMOTIONS:
+        table = Table("class", title="images by split and class")
+        for split in counts:
+            table.add_column(split, justify="right")
+        for index, name in enumerate(class_names):
+            table.add_row(name, *(f"{column[index]:,}" for column in counts.values()))
+        table.add_section()
+        table.add_row("all", *(f"{sum(column):,}" for column in counts.values()))
+        return table
     table = Table("class", title="images by split and class, beside the official numbers")
     for split in OFFICIAL_COUNTS:
         table.add_column(split, justify="right")

@@ -11,7 +11,6 @@ import tyro
 from femo_jax.cli.arguments import Count, Images, OptionalModel, OutputFile, check_outputs, replace_deprecated
 from femo_jax.cli.console import counted, give_json, note, wrote
 from femo_jax.cli.parsing import parse
-from femo_jax.emotions import EMOTIONS
 from femo_jax.errors import ConfigError
 from femo_jax.explain.faces import STEPS, Baseline, Explainer
 from femo_jax.files import printable
@@ -19,8 +18,7 @@ from femo_jax.live.config import DetectorConfig
 
 if TYPE_CHECKING:
     from femo_jax.figures.explanation import ExplainedFace
-
-Label = Literal["angry", "disgust", "fear", "happy", "neutral", "sad", "surprise"]
+    from femo_jax.live.results import FaceEmotion
 
 
 @dataclass(frozen=True)
@@ -35,10 +33,10 @@ class Options:
     """The figure: .png, .pdf or .svg; - writes a PNG to standard output."""
     json: OutputFile = None
     """Write boxes, probabilities, logits and maps as JSON; - prints them."""
-    emotion: Label | None = None
-    """Explain this emotion instead of the most likely one."""
+    emotion: Annotated[str | None, tyro.conf.arg(metavar="CLASS")] = None
+    """Explain this class, such as happy, instead of the most likely one."""
     top: Count = 1
-    """Explain the N most likely emotions of each face."""
+    """Explain the N most likely classes of each face."""
     layer: Annotated[int | None, tyro.conf.arg(metavar="CELLS")] = None
     """Take both maps at the last layer of this height in cells. By default Grad-CAM uses the last layer, and LayerCAM
     the last one with at least 12 cells."""
@@ -55,8 +53,8 @@ class Options:
         """Refuses what cannot be explained, with ConfigError."""
         if not self.images:
             raise ConfigError("no image: expected `femo explain IMAGE ...`, or a folder of images.")
-        if not 1 <= self.top <= len(EMOTIONS):
-            raise ConfigError(f"--top is {self.top}; expected 1 to {len(EMOTIONS)}.")
+        if self.top < 1:
+            raise ConfigError(f"--top is {self.top}; expected at least 1.")
         if self.emotion is not None and self.top > 1:
             raise ConfigError("--emotion and --top exclude each other. Give one of them.")
 
@@ -76,6 +74,7 @@ def run(options: Options) -> int:
     outputs = {"--output": options.output, "--json": options.json}
     check_outputs(outputs, inputs=paths, model=options.model or "default")
     recognizer = EmotionRecognizer.load(options.model, options.detector)
+    _check_classes(options, recognizer.model.classes)
     explainer = Explainer(recognizer.model, layer=options.layer, baseline=options.baseline, steps=options.steps)
     cropped = options.faces == "cropped"
     geometry = WHOLE_IMAGE if cropped else recognizer.detector.geometry
@@ -93,7 +92,7 @@ def run(options: Options) -> int:
         record = prediction.as_dict()
         for number, (face, crop) in enumerate(zip(prediction.result.faces, crops, strict=True), start=1):
             name = printable(prediction.path.name) + (f", {number}" if len(crops) > 1 else "")
-            explanations = [explainer(crop, label) for label in _labels(face.probabilities, options)]
+            explanations = [explainer(crop, label) for label in _labels(face, options)]
             rows.append(figure.ExplainedFace(name, crop, face.probabilities, explanations))
             record["faces"][number - 1]["explanations"] = [explanation.as_dict() for explanation in explanations]
         records.append(record)
@@ -107,11 +106,20 @@ def run(options: Options) -> int:
     return 1 if unreadable or not rows else 0
 
 
-def _labels(probabilities: np.ndarray, options: Options) -> list[str]:
-    """The emotions to be explained."""
+def _check_classes(options: Options, class_names: tuple[str, ...]) -> None:
+    """Refuses what a model with these classes cannot explain, with ConfigError."""
+    if options.top > len(class_names):
+        raise ConfigError(f"--top is {options.top}; expected 1 to {len(class_names)}, the number of classes.")
+    if options.emotion is not None and options.emotion not in class_names:
+        raise ConfigError(f"--emotion is {options.emotion}; expected a class of the model: {', '.join(class_names)}.")
+
+
+def _labels(face: "FaceEmotion", options: Options) -> list[str]:
+    """The classes to be explained."""
     if options.emotion is not None:
         return [options.emotion]
-    return [EMOTIONS[index] for index in np.argsort(-probabilities, kind="stable")[: options.top]]
+    order = np.argsort(-face.probabilities, kind="stable")
+    return [face.class_names[index] for index in order[: options.top]]
 
 
 def _summarize(rows: "Sequence[ExplainedFace]", images: int, unreadable: Sequence[str]) -> None:

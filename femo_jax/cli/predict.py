@@ -99,7 +99,7 @@ def run(options: Options) -> int:
 
     if not predictions:
         raise _nothing(options)
-    _write(predictions, options, failures)
+    _write(predictions, recognizer.class_names, options, failures)
     empty = [prediction.result for prediction in predictions if not prediction.result.faces]
     if empty:
         smallest = max(options.detector.sizes(each.width, each.height, still=True)[0] for each in empty)
@@ -161,7 +161,9 @@ def _batches(images: Iterable[tuple[Path, InputImage]]) -> Iterator[list[tuple[P
         yield batch
 
 
-def _write(predictions: Sequence[Prediction], options: Options, failures: list[str]) -> None:
+def _write(
+    predictions: Sequence[Prediction], class_names: Sequence[str], options: Options, failures: list[str]
+) -> None:
     """Writes json and csv; prints a table if neither was asked for, or one cannot be written."""
     before = len(failures)
     if options.json is not None:
@@ -170,7 +172,7 @@ def _write(predictions: Sequence[Prediction], options: Options, failures: list[s
             wrote(options.json)
     written = len(failures)
     if options.csv is not None:
-        _attempt(failures, _give_text, options.csv, csv_text(predictions))
+        _attempt(failures, _give_text, options.csv, csv_text(predictions, class_names))
         if len(failures) == written:
             wrote(options.csv)
     on_screen = STANDARD_OUTPUT in (options.json, options.csv)

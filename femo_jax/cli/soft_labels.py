@@ -39,6 +39,12 @@ def run(
         raise ConfigError("no model: expected `femo soft-labels MODEL [MODEL ...] --data DATA`")
     loaded = [load_model(model) for model in models]
     split = load_split(data, "train")
+    for name, model in zip(models, loaded, strict=True):
+        if model.classes != split.class_names:
+            raise ConfigError(
+                f"{name}: has the classes {', '.join(model.classes)}; expected those of the data in their order,"
+                f" {', '.join(split.class_names)}"
+            )
     each = [predict_probabilities(logits_function(model), split.images, tta=tta) for model in loaded]
     probabilities = np.mean(each, axis=0)
     save_soft_labels(output, split, probabilities, [Path(model).name for model in models])

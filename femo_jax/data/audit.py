@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from femo_jax.data.splits import Split
-from femo_jax.emotions import EMOTIONS
 
 BLANK_RANGE = 8
 """Grey levels, of 256. The blank images of FER-2013 reach 3, the others at least 47."""
@@ -90,9 +89,9 @@ def audit(splits: Mapping[str, Split]) -> Audit:
     """
     same: defaultdict[bytes, list[ImageName]] = defaultdict(list)
     blank = []
-    for split, (images, labels, names, _) in splits.items():
-        for image, label, name in zip(images, labels, names, strict=True):
-            named = ImageName(split, str(name), EMOTIONS[label])
+    for split, content in splits.items():
+        for image, label, name in zip(content.images, content.labels, content.names, strict=True):
+            named = ImageName(split, str(name), content.class_names[label])
             same[image.tobytes()].append(named)
             if np.ptp(image) < BLANK_RANGE:
                 blank.append(named)

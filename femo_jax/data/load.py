@@ -13,8 +13,8 @@ from femo_jax.data.identity import Record, check_files, read_record
 from femo_jax.data.prepare import OFFICIAL_NAMES, prepare, prepared_folders
 from femo_jax.data.reading import existing
 from femo_jax.data.splits import SPLITS, Split
-from femo_jax.emotions import EMOTIONS, NUM_EMOTIONS
-from femo_jax.errors import DataError, FemoError
+from femo_jax.emotions import EMOTIONS, check_class_names
+from femo_jax.errors import ConfigError, DataError, FemoError
 from femo_jax.preprocess import IMAGE_SIZE
 
 DRAWN = "drawn"
@@ -54,7 +54,7 @@ def load_split(data: str | os.PathLike[str], split: str) -> Split:
             f" {_REMEDIES[split]}"
         )
     loaded = _read(builder, split, record)
-    missing = [label for index, label in enumerate(EMOTIONS) if not (loaded.labels == index).any()]
+    missing = [name for index, name in enumerate(loaded.class_names) if not (loaded.labels == index).any()]
     if split == "train" and missing:
         warnings.warn(
             f"{data}: the training split has no images of {', '.join(missing)}: a network cannot learn"
@@ -77,13 +77,24 @@ def available_splits(data: str | os.PathLike[str]) -> tuple[str, ...]:
 
 
 def split_counts(data: str | os.PathLike[str]) -> dict[str, np.ndarray]:
-    """Counts the images of each class, `[7] int64`, in each split that the data have.
+    """Counts the images of each class, `[c] int64`, in each split that the data have.
 
     Raises:
       DataError: As `load_split`.
     """
-    labels = {split: load_split(data, split).labels for split in available_splits(data)}
-    return {split: np.bincount(labels[split], minlength=NUM_EMOTIONS) for split in labels}
+    splits = {split: load_split(data, split) for split in available_splits(data)}
+    return {name: np.bincount(split.labels, minlength=len(split.class_names)) for name, split in splits.items()}
+
+
+def class_names(data: str | os.PathLike[str]) -> tuple[str, ...]:
+    """The class names of data, in the order of their labels.
+
+    Raises:
+      DataError: As `prepare`; or the prepared data are damaged.
+    """
+    if str(data) == DRAWN:
+        return EMOTIONS
+    return _names_of(_open(data)[0])
 
 
 def left_out_files(data: str | os.PathLike[str]) -> tuple[str, ...]:
@@ -119,11 +130,22 @@ def _open(data: str | os.PathLike[str]) -> tuple[Any, Record | None]:
         ) from error
 
 
+def _names_of(builder: Any) -> tuple[str, ...]:
+    """The class names that the features of a prepared data set state."""
+    try:
+        return check_class_names(builder.info.features["label"].names)
+    except (ConfigError, AttributeError, KeyError, TypeError) as error:
+        raise DataError(
+            f"{builder.data_dir}: features.json has no usable class names ({error}). Prepare the data again with"
+            " --overwrite."
+        ) from error
+
+
 def _read(builder: Any, split: str, record: Record | None) -> Split:
     """Reads the records of a split in the order in which TFDS reads them, but all at once: ten times as fast."""
     from femo_jax.data.tf import tf, tf_message
 
-    info = builder.info.splits[split]
+    info, names = builder.info.splits[split], _names_of(builder)
     fields = {
         "image": tf.io.FixedLenFeature([], tf.string),
         "label": tf.io.FixedLenFeature([], tf.int64),
@@ -147,13 +169,14 @@ def _read(builder: Any, split: str, record: Record | None) -> Split:
         raise DataError(_damaged(folder, split, f"{count} images instead of {info.num_examples}"))
     images = [_decode_png(encoded) for encoded in columns["image"].numpy()]
     valid = all(image is not None and image.shape == (IMAGE_SIZE, IMAGE_SIZE) for image in images)
-    if not valid or labels.min() < 0 or labels.max() >= NUM_EMOTIONS:
+    if not valid or labels.min() < 0 or labels.max() >= len(names):
         raise DataError(_damaged(folder, split, "an image or a label is not valid"))
     return Split(
         images=np.stack(images)[..., None],  # pyright: ignore[reportCallIssue, reportArgumentType]
         labels=labels.astype(np.int32),
         names=np.array([name.decode(errors="replace") for name in columns["name"].numpy()]),
         votes=columns["votes"].numpy().astype(np.uint8) if "votes" in columns else None,
+        class_names=names,
     )
 
 

@@ -22,7 +22,7 @@ class Batch(TypedDict):
 
 
 class TrainBatch(Batch):
-    """A training batch, with `target [b, 7] float32`, the distribution over the classes that is learned, and
+    """A training batch, with `target [b, c] float32`, the distribution over the classes that is learned, and
     `index [b] int32`, the positions of the images in their split.
     """
 

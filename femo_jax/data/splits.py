@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from femo_jax.emotions import Emotion
+from femo_jax.emotions import EMOTIONS, Emotion
+from femo_jax.errors import DataError
 
 SPLITS = ("train", "validation", "test")
 """femo's names of FER-2013's official splits: Training, PublicTest, PrivateTest."""
@@ -37,15 +38,31 @@ class Split(NamedTuple):
 
     Attributes:
       images: `[n, 48, 48, 1] uint8` grey faces.
-      labels: `[n] int32` class indices in the order of `femo_jax.EMOTIONS`.
+      labels: `[n] int32` indices into `class_names`.
       names: `[n] str` where each image comes from.
       votes: `[n, 10] uint8` FER+ votes, or None where the data set has none.
+      class_names: of the data set, in the order of the labels.
     """
 
     images: np.ndarray
     labels: np.ndarray
     names: np.ndarray
     votes: np.ndarray | None = None
+    class_names: tuple[str, ...] = EMOTIONS
+
+
+def common_class_names(train: Split, validation: Split) -> tuple[str, ...]:
+    """The class names of two splits that are to be used together.
+
+    Raises:
+      DataError: they differ.
+    """
+    if train.class_names != validation.class_names:
+        raise DataError(
+            f"the training split has the classes {', '.join(train.class_names)} and the validation split"
+            f" {', '.join(validation.class_names)}: expected the same in the same order"
+        )
+    return train.class_names
 
 
 def occurs_in(images: np.ndarray, others: np.ndarray) -> np.ndarray:

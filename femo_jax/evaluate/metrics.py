@@ -1,18 +1,18 @@
 """The numbers of a report, from probabilities and labels in plain numpy."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from femo_jax.emotions import EMOTIONS, NUM_EMOTIONS
 from femo_jax.evaluate.calibration import expected_calibration_error, reliability
 
 Z_95 = 1.959963984540054
 """Quantile of the standard normal distribution that leaves 2.5 % above it."""
 
 
-def confusion_matrix(predicted: np.ndarray, labels: np.ndarray, classes: int = NUM_EMOTIONS) -> np.ndarray:
+def confusion_matrix(predicted: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
     """Counts of images, `[classes, classes] int64`: row = true class, column = predicted class."""
     flat = labels.astype(np.int64) * classes + predicted
     return np.bincount(flat, minlength=classes * classes).reshape(classes, classes)
@@ -45,12 +45,18 @@ def accuracy_of(correct: np.ndarray) -> dict[str, Any]:
     return {"n": n, "accuracy": right / n, "accuracy_interval": list(wilson_interval(right, n))}
 
 
-def report(probabilities: np.ndarray, labels: np.ndarray, without_overlap: np.ndarray | None = None) -> dict[str, Any]:
+def report(
+    probabilities: np.ndarray,
+    labels: np.ndarray,
+    class_names: Sequence[str],
+    without_overlap: np.ndarray | None = None,
+) -> dict[str, Any]:
     """The metrics of predictions, ready for JSON.
 
     Args:
-      probabilities: `[n, 7] float`, each row a softmax in the order of `femo_jax.EMOTIONS`.
-      labels: `[n] int`, class indices in the same order.
+      probabilities: `[n, c] float`, each row a softmax.
+      labels: `[n] int`, class indices.
+      class_names: of the c classes.
       without_overlap: `[n] bool`, false for images that the network was trained on as well.
 
     Returns:
@@ -61,22 +67,22 @@ def report(probabilities: np.ndarray, labels: np.ndarray, without_overlap: np.nd
       `accuracy_interval` of those images, if there are any.
 
     Raises:
-      ValueError: no images, shapes that do not fit, labels outside 0..6 or probabilities that are not finite.
+      ValueError: no images, shapes that do not fit, labels outside 0..c - 1 or probabilities that are not finite.
     """
-    probabilities, labels = np.asarray(probabilities), np.asarray(labels)
-    if probabilities.shape != (len(labels), NUM_EMOTIONS) or len(labels) == 0:
+    probabilities, labels, num_classes = np.asarray(probabilities), np.asarray(labels), len(class_names)
+    if probabilities.shape != (len(labels), num_classes) or len(labels) == 0:
         raise ValueError(
-            f"expected probabilities [n, {NUM_EMOTIONS}] and labels [n] of n > 0 images,"
+            f"expected probabilities [n, {num_classes}] and labels [n] of n > 0 images,"
             f" got {list(probabilities.shape)} and {list(labels.shape)}"
         )
-    if labels.min() < 0 or labels.max() >= NUM_EMOTIONS:
-        raise ValueError(f"labels must be 0 to {NUM_EMOTIONS - 1}, got {labels.min()} to {labels.max()}")
+    if labels.min() < 0 or labels.max() >= num_classes:
+        raise ValueError(f"labels must be 0 to {num_classes - 1}, got {labels.min()} to {labels.max()}")
     if not np.isfinite(probabilities).all():
         raise ValueError("probabilities must be finite")
 
     overlap_known = without_overlap is not None and without_overlap.any()
     classes = probabilities.argmax(axis=1)
-    correct, confusion = classes == labels, confusion_matrix(classes, labels)
+    correct, confusion = classes == labels, confusion_matrix(classes, labels, num_classes)
     hits, present, predicted = confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0)
     precision = hits / np.maximum(predicted, 1)
     recall = hits / np.maximum(present, 1)
@@ -93,7 +99,7 @@ def report(probabilities: np.ndarray, labels: np.ndarray, without_overlap: np.nd
                 "f1": float(f1[i]) if present[i] else None,
                 "n": int(present[i]),
             }
-            for i, label in enumerate(EMOTIONS)
+            for i, label in enumerate(class_names)
         },
         "confusion": confusion.tolist(),
         **({"without_overlap": accuracy_of(correct[without_overlap])} if overlap_known else {}),

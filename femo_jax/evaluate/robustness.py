@@ -5,14 +5,14 @@ from typing import Any
 
 import numpy as np
 
+from femo_jax.data.splits import Split
 from femo_jax.evaluate.corruptions import CORRUPTIONS, SEED, corrupt
 from femo_jax.evaluate.metrics import report
 
 
 def robustness(
     predict: Callable[[np.ndarray], np.ndarray],
-    images: np.ndarray,
-    labels: np.ndarray,
+    split: Split,
     clean: np.ndarray,
     *,
     seed: int = SEED,
@@ -21,10 +21,9 @@ def robustness(
     """Evaluates a model on the images of a split under each of `CORRUPTIONS`.
 
     Args:
-      predict: images `[n, 48, 48, 1] uint8` -> probabilities `[n, 7]`.
-      images: the clean images.
-      labels: `[n] int`, class indices.
-      clean: `[n, 7]`, the probabilities of the clean images.
+      predict: images `[n, 48, 48, 1] uint8` -> probabilities `[n, c]`.
+      split: the clean images, with their labels.
+      clean: `[n, c]`, the probabilities of the clean images.
       seed: of the corruptions' randomness.
       on_progress: called with the name of each corruption when it begins.
 
@@ -37,10 +36,10 @@ def robustness(
       Hendrycks and Dietterich, 2019, https://arxiv.org/abs/1903.12261
     """
     corrupted = {}
-    of_clean = _metrics(clean, labels)
+    of_clean = _metrics(clean, split)
     for name in CORRUPTIONS:
         on_progress(name)
-        metrics = _metrics(predict(corrupt(name, images, seed)), labels)
+        metrics = _metrics(predict(corrupt(name, split.images, seed)), split)
         corrupted[name] = metrics | {"difference": metrics["accuracy"] - of_clean["accuracy"]}
     mean = float(np.mean([metrics["accuracy"] for metrics in corrupted.values()]))
     return {
@@ -52,7 +51,7 @@ def robustness(
     }
 
 
-def _metrics(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    whole = report(probabilities, labels)
+def _metrics(probabilities: np.ndarray, split: Split) -> dict[str, float]:
+    whole = report(probabilities, split.labels, split.class_names)
     confidence = float(probabilities.max(axis=1).mean())
     return {"accuracy": whole["accuracy"], "macro_f1": whole["macro_f1"], "confidence": confidence, "ece": whole["ece"]}

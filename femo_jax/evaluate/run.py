@@ -38,7 +38,7 @@ class Evaluation:
     Attributes:
       report: `femo_jax.evaluate.metrics.report` with the keys `architecture`, `split` and `tta` added, and
         `robustness`, see `femo_jax.evaluate.robustness.robustness`, where corruptions were asked for.
-      probabilities: `[n, 7] float32`, in the order of `femo_jax.EMOTIONS`.
+      probabilities: `[n, c] float32`, in the order of `split.class_names`.
       split: images, labels, names and, where the data have them, votes.
     """
 
@@ -94,20 +94,29 @@ def evaluate(
 
     on_progress(f"reading {split}")
     faces = load_split(data, split)
+    _check_classes(loaded, faces, data)
     without_overlap = None
     if split != "train" and "train" in available_splits(data):
         without_overlap = ~occurs_in(faces.images, load_split(data, "train").images)
     on_progress("clean images")
     probabilities = predict(faces.images)
     result = {
-        **report(probabilities, faces.labels, without_overlap),
+        **report(probabilities, faces.labels, faces.class_names, without_overlap),
         "architecture": loaded.architecture,
         "split": split,
         "tta": tta,
     }
     if corruptions:
-        result["robustness"] = robustness(predict, faces.images, faces.labels, probabilities, on_progress=on_progress)
+        result["robustness"] = robustness(predict, faces, probabilities, on_progress=on_progress)
     return Evaluation(result, probabilities, faces)
+
+
+def _check_classes(loaded: LoadedModel, faces: Split, data: str | os.PathLike[str]) -> None:
+    if loaded.classes != faces.class_names:
+        raise ConfigError(
+            f"{data}: has the classes {', '.join(faces.class_names)}, and the model {', '.join(loaded.classes)}:"
+            " expected the same in the same order"
+        )
 
 
 def calibrate(loaded: LoadedModel, data: str | os.PathLike[str], split: str = "validation") -> LoadedModel:
@@ -128,13 +137,14 @@ def calibrate(loaded: LoadedModel, data: str | os.PathLike[str], split: str = "v
       FemoError: the data are not what they should be, or the network returns NaN.
     """
     faces = load_split(data, split)
+    _check_classes(loaded, faces, data)
     uncalibrated = dataclasses.replace(loaded, temperature=1.0)
     probabilities = predict_probabilities(logits_function(uncalibrated), faces.images)
     logits = np.log(np.maximum(probabilities, np.finfo(np.float32).tiny))
     temperature = fit_temperature(logits, faces.labels)
-    before = report(probabilities, faces.labels)
+    before = report(probabilities, faces.labels, faces.class_names)
     calibrated = softmax(logits / temperature, axis=1)
-    after = report(calibrated, faces.labels)
+    after = report(calibrated, faces.labels, faces.class_names)
     evaluation = {
         "split": split,
         **{key: before[key] for key in ("n", "accuracy", "accuracy_interval", "macro_f1")},

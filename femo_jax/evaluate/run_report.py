@@ -58,7 +58,7 @@ def write_run_report(workdir: Path, train: Split, validation: Split) -> list[Pat
 def _report(loaded: LoadedModel, validation: Split, without_overlap: np.ndarray, tta: str) -> dict[str, Any]:
     probabilities = predict_probabilities(logits_function(loaded), validation.images, tta=tta)
     of_run = {"architecture": loaded.architecture, "split": "validation", "tta": tta}
-    return report(probabilities, validation.labels, without_overlap) | of_run
+    return report(probabilities, validation.labels, validation.class_names, without_overlap) | of_run
 
 
 def read_report(path: str | os.PathLike[str]) -> dict[str, Any]:

@@ -6,7 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from femo_jax.data.ferplus import VOTES
-from femo_jax.emotions import EMOTIONS
+from femo_jax.data.splits import Split
+from femo_jax.emotions import canonical_name
 from femo_jax.errors import ConfigError
 
 COUNT = 40
@@ -14,8 +15,6 @@ COUNT = 40
 
 MAX_COUNT = 400
 """Above this a sheet is too large for an image viewer."""
-
-_FEMO_NAMES = {"happiness": "happy", "sadness": "sad", "anger": "angry"}
 
 
 class TopError(NamedTuple):
@@ -26,7 +25,7 @@ class TopError(NamedTuple):
       label: of the data set.
       predicted: the model's prediction.
       confidence: the probability of `predicted`, 0..1.
-      majority: the majority vote of FER+, one of femo's emotions, "contempt", "unknown" or "not-a-face";
+      majority: the majority vote of FER+, an emotion, "contempt", "unknown" or "not-a-face";
         several at a tie; none where there are no votes.
     """
 
@@ -47,27 +46,24 @@ def check_count(count: int) -> None:
         raise ConfigError(f"--top-errors-count is {count}; expected 1 to {MAX_COUNT}.")
 
 
-def select_top_errors(
-    probabilities: np.ndarray, labels: np.ndarray, votes: np.ndarray | None = None, count: int = COUNT
-) -> list[TopError]:
+def select_top_errors(probabilities: np.ndarray, split: Split, count: int = COUNT) -> list[TopError]:
     """The wrong predictions with the highest confidence, in falling order; ties keep the split's order.
 
     Args:
-      probabilities: `[n, 7] float`, each row a softmax in the order of `femo_jax.EMOTIONS`.
-      labels: `[n] int`, class indices in the same order.
-      votes: `[n, 10]` of FER+, or None.
+      probabilities: `[n, c] float`, each row a softmax in the order of the split's class names.
+      split: the images, with their labels and, where it has them, votes of FER+.
       count: so many at most.
     """
     predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
-    wrong = np.flatnonzero(predicted != labels)
+    wrong = np.flatnonzero(predicted != split.labels)
     top = wrong[np.argsort(-confidence[wrong], kind="stable")][:count]
     return [
         TopError(
             index=int(index),
-            label=EMOTIONS[labels[index]],
-            predicted=EMOTIONS[predicted[index]],
+            label=split.class_names[split.labels[index]],
+            predicted=split.class_names[predicted[index]],
             confidence=float(confidence[index]),
-            majority=() if votes is None else majority_of(votes[index]),
+            majority=() if split.votes is None else majority_of(split.votes[index]),
         )
         for index in top
     ]
@@ -82,7 +78,7 @@ def majority_of(votes: np.ndarray) -> tuple[str, ...]:
     if not votes.any():
         return ()
     words = [VOTES[index] for index in np.flatnonzero(votes == votes.max())]
-    return tuple(_FEMO_NAMES.get(word, word) for word in words)
+    return tuple(map(canonical_name, words))
 
 
 def sheet_title(errors: Sequence[TopError], wrong: int) -> str:

@@ -9,7 +9,6 @@ import numpy as np
 from flax import linen as nn
 from jax.tree_util import Partial
 
-from femo_jax.emotions import EMOTIONS
 from femo_jax.errors import ConfigError
 from femo_jax.explain.grad_cam import grad_cam, layer_cam
 from femo_jax.explain.integrated_gradients import integrated_gradients
@@ -125,9 +124,9 @@ class Explainer:
 
         Args:
           face: `[48, 48] uint8`, grey, as `crop_faces` makes it.
-          label: the class, one of `femo_jax.EMOTIONS`.
+          label: one of the class names of the model.
         """
-        target, image = np.int32(EMOTIONS.index(label)), self._normalized(face)
+        target, image = np.int32(self.model.classes.index(label)), self._normalized(face)
         coarse = grad_cam(self._logits, image[None], target, self.coarse)[0]
         fine = layer_cam(self._logits, image[None], target, self.fine)[0]
         attribution = integrated_gradients(self._logits, image, self._baseline, target, self.steps)

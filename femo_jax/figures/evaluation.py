@@ -8,19 +8,22 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from femo_jax.emotions import EMOTIONS
 from femo_jax.evaluate.calibration import expected_calibration_error, reliability
 from femo_jax.evaluate.metrics import confusion_matrix
 from femo_jax.figures.style import GREY, LIGHT_BLUE, ORANGE, check_format, percent_axis, save_figure
 
 
 def plot_confusion(
-    confusion: np.ndarray | Sequence[Sequence[int]], path: str | os.PathLike[str], title: str = "Confusion"
+    confusion: np.ndarray | Sequence[Sequence[int]],
+    class_names: Sequence[str],
+    path: str | os.PathLike[str],
+    title: str = "Confusion",
 ) -> None:
     """Draws a confusion matrix: in each cell the share of its true class (- if it has no images) and the count.
 
     Args:
-      confusion: `[7, 7] int` counts; row = true class, column = predicted class.
+      confusion: `[c, c] int` counts; row = true class, column = predicted class.
+      class_names: of the c classes.
       path: of the figure.
       title: to which the accuracy is added.
 
@@ -28,8 +31,9 @@ def plot_confusion(
       FemoError: as `check_format`.
     """
     check_format(path)
-    figure = Figure(figsize=(7.2, 6.4), layout="constrained")
-    _draw_confusion(figure.subplots(), np.asarray(confusion), title)
+    grow = _growth(class_names)
+    figure = Figure(figsize=(7.2 * grow, 6.4 * grow), layout="constrained")
+    _draw_confusion(figure.subplots(), np.asarray(confusion), class_names, title)
     save_figure(figure, path)
 
 
@@ -55,20 +59,30 @@ def plot_reliability(
 
 
 def plot_evaluation(
-    probabilities: np.ndarray, labels: np.ndarray, path: str | os.PathLike[str], title: str = ""
+    probabilities: np.ndarray,
+    labels: np.ndarray,
+    class_names: Sequence[str],
+    path: str | os.PathLike[str],
+    title: str = "",
 ) -> None:
-    """Draws confusion and reliability side by side under a common title; arguments as of `plot_reliability`."""
+    """Draws confusion and reliability side by side under a common title; arguments as of the two figures."""
     check_format(path)
-    figure = Figure(figsize=(12.4, 6.6), layout="constrained")
-    axes = figure.subplot_mosaic("AB;AC", width_ratios=(7.2, 5.0), height_ratios=(3, 1))
-    confusion = confusion_matrix(np.asarray(probabilities).argmax(axis=1), np.asarray(labels))
-    _draw_confusion(axes["A"], confusion, "Confusion")
+    grow = _growth(class_names)
+    figure = Figure(figsize=(7.2 * grow + 5.2, 6.6 * grow), layout="constrained")
+    axes = figure.subplot_mosaic("AB;AC", width_ratios=(7.2 * grow, 5.0), height_ratios=(3, 1))
+    confusion = confusion_matrix(np.asarray(probabilities).argmax(axis=1), np.asarray(labels), len(class_names))
+    _draw_confusion(axes["A"], confusion, class_names, "Confusion")
     _draw_reliability(axes["B"], axes["C"], probabilities, labels, "Reliability")
     figure.suptitle(title, fontsize="x-large")
     save_figure(figure, path)
 
 
-def _draw_confusion(axes: Axes, confusion: np.ndarray, title: str) -> None:
+def _growth(class_names: Sequence[str]) -> float:
+    """By how much a figure with a cell for each pair of classes is larger than that of eight."""
+    return max(1.0, len(class_names) / 8)
+
+
+def _draw_confusion(axes: Axes, confusion: np.ndarray, class_names: Sequence[str], title: str) -> None:
     present = confusion.sum(axis=1)
     share = confusion / np.maximum(present, 1)[:, None]
     axes.imshow(share, aspect="auto", cmap="Blues", vmin=0, vmax=1)
@@ -78,8 +92,9 @@ def _draw_confusion(axes: Axes, confusion: np.ndarray, title: str) -> None:
         axes.text(column, row - 0.12, text, ha="center", va="center", color=colour, fontsize=10)
         text = f"{confusion[row, column]:,}"
         axes.text(column, row + 0.22, text, ha="center", va="center", color=colour, fontsize=8)
-    axes.set_xticks(range(len(EMOTIONS)), EMOTIONS)
-    axes.set_yticks(range(len(EMOTIONS)), [f"{label}\nn = {n:,}" for label, n in zip(EMOTIONS, present, strict=True)])
+    places, turned = range(len(class_names)), max(map(len, class_names)) > 10
+    axes.set_xticks(places, class_names, rotation=30 if turned else 0, ha="right" if turned else "center")
+    axes.set_yticks(places, [f"{name}\nn = {n:,}" for name, n in zip(class_names, present, strict=True)])
     axes.tick_params(length=0)
     axes.set_xlabel("predicted class")
     axes.set_ylabel("true class (rows sum to 100 %)")

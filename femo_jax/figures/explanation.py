@@ -12,7 +12,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
-from femo_jax.emotions import EMOTIONS, Emotion
+from femo_jax.emotions import class_colors
 from femo_jax.errors import ConfigError
 from femo_jax.explain.faces import Explainer, Explanation
 from femo_jax.figures.style import GREY, check_format, save_figure
@@ -47,7 +47,7 @@ class ExplainedFace:
     Attributes:
       name: of the face, to be written above it.
       crop: `[48, 48] uint8`, what the network sees.
-      probabilities: `[7] float32`, in the order of `femo_jax.EMOTIONS`.
+      probabilities: `[c] float32`, in the order of the class names of the model.
       explanations: of one or more classes; as many in each row.
     """
 
@@ -104,7 +104,7 @@ def draw_faces(faces: Sequence[ExplainedFace], explainer: Explainer, path: str |
     for row, face in enumerate(faces):
         bottom = height - _HEAD - (row + 1) * (_TITLE + _PANEL)
         _draw_crop(axes_at(lefts[0], bottom, _PANEL, _PANEL), face)
-        _draw_bars(axes_at(lefts[1] + _LABELS, bottom, _BARS, _PANEL), face)
+        _draw_bars(axes_at(lefts[1] + _LABELS, bottom, _BARS, _PANEL), face, explainer.model.classes)
         for number, explanation in enumerate(face.explanations):
             panels = [axes_at(left, bottom, _PANEL, _PANEL) for left in lefts[2 + 3 * number : 5 + 3 * number]]
             _draw_cells(panels[0], face.crop, explanation.grad_cam, explanation.label)
@@ -123,17 +123,20 @@ def _draw_crop(axes: Axes, face: ExplainedFace) -> None:
     _finish(axes, name)
 
 
-def _draw_bars(axes: Axes, face: ExplainedFace) -> None:
-    places = range(len(EMOTIONS))
-    colours = [tuple(value / 255 for value in emotion.rgb) for emotion in Emotion]
+def _draw_bars(axes: Axes, face: ExplainedFace, class_names: tuple[str, ...]) -> None:
+    places = range(len(class_names))
+    colours = [tuple(value / 255 for value in rgb) for rgb in class_colors(class_names).values()]
+    size = 7.5 * min(1.0, 10 / len(class_names))
     axes.barh(places, face.probabilities, height=0.72, color=colours)
     for place, probability in zip(places, face.probabilities, strict=True):
         # A long bar has its number inside.
         inside = probability > 0.7
         at = probability - 0.02 if inside else probability + 0.02
-        axes.text(at, place, f"{100 * probability:.0f} %", ha="right" if inside else "left", va="center", fontsize=7)
+        axes.text(
+            at, place, f"{100 * probability:.0f} %", ha="right" if inside else "left", va="center", fontsize=0.93 * size
+        )
     explained = {explanation.label for explanation in face.explanations}
-    axes.set_yticks(places, EMOTIONS, fontsize=7.5)
+    axes.set_yticks(places, class_names, fontsize=size)
     for label in axes.get_yticklabels():
         label.set_fontweight("bold" if label.get_text() in explained else "normal")
     axes.tick_params(length=0, pad=2)

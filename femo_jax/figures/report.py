@@ -68,13 +68,13 @@ def draw_evaluation(
     check_figures(figure, top_errors, top_errors_count)
     report, split, written = evaluation.report, evaluation.split, []
     if figure is not None:
-        plot_evaluation(evaluation.probabilities, split.labels, figure, evaluation.title)
+        plot_evaluation(evaluation.probabilities, split.labels, split.class_names, figure, evaluation.title)
         written.append(Path(figure))
         if "robustness" in report:
             written.append(corruptions_figure(figure))
             plot_robustness(report["robustness"], written[-1], evaluation.title)
     if top_errors is not None:
-        errors = select_top_errors(evaluation.probabilities, split.labels, split.votes, top_errors_count)
+        errors = select_top_errors(evaluation.probabilities, split, top_errors_count)
         wrong = report["n"] - int(np.trace(report["confusion"]))
         plot_top_errors(errors, split, top_errors, f"{evaluation.title}: {sheet_title(errors, wrong)}")
         written.append(Path(top_errors))
@@ -93,5 +93,5 @@ def draw_run(workdir: Path) -> list[Path]:
     curves, confusion = workdir / CURVES_FILE, workdir / CONFUSION_FILE
     report = read_report(workdir / REPORT_FILE)
     plot_curves([workdir], curves)
-    plot_confusion(report["confusion"], confusion, report_title(report))
+    plot_confusion(report["confusion"], list(report["per_class"]), confusion, report_title(report))
     return [curves, confusion]

@@ -137,7 +137,7 @@ class DrawConfig:
     ids: bool = True
     """Write the number of a tracked face before the label."""
     bars: bool = False
-    """Draw a panel with the seven probabilities beside each face."""
+    """Draw a panel with the probabilities of all classes beside each face."""
     status: bool = True
     """Write frame rate and latency in the upper left corner."""
     scale: float = 1.0

@@ -15,7 +15,6 @@ import jax.numpy as jnp
 import numpy as np
 from jax.tree_util import Partial
 
-from femo_jax.emotions import EMOTIONS
 from femo_jax.errors import ConfigError, FemoError, ModelFileError
 from femo_jax.live.compile_cache import persistent_cache
 from femo_jax.live.config import DetectorConfig, StreamConfig, TrackConfig
@@ -114,9 +113,14 @@ class EmotionRecognizer:
             )
         return cls(load_model(path), detector, batch_sizes=batch_sizes)
 
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The class names of the model, in the order of the probabilities."""
+        return self.model.classes
+
     def __repr__(self) -> str:
         model, detector = self.model, type(self.detector).__name__
-        network = f"{model.architecture}, {model.image_size}x{model.image_size}, {len(model.classes)} classes"
+        network = f"{model.architecture}, {model.image_size}x{model.image_size}, {len(self.class_names)} classes"
         return f"EmotionRecognizer({network}, {detector})"
 
     def __reduce__(self) -> NoReturn:
@@ -170,7 +174,7 @@ class EmotionRecognizer:
           faces: `[n, 48, 48] uint8`, grey; n may be 0.
 
         Returns:
-          `[n, 7] float32` in the order of `femo_jax.EMOTIONS`; each row has the sum 1.
+          `[n, c] float32` in the order of `class_names`; each row has the sum 1.
 
         Raises:
           ValueError: other shape or dtype.
@@ -187,7 +191,7 @@ class EmotionRecognizer:
             results.append(self._calls[batch](_padded(faces[start : start + batch], batch)))
             start += batch
         # Cut in numpy: cutting an array of JAX would compile.
-        probabilities = np.concatenate([np.zeros((0, len(EMOTIONS)), np.float32), *map(np.asarray, results)])
+        probabilities = np.concatenate([np.zeros((0, len(self.class_names)), np.float32), *map(np.asarray, results)])
         probabilities = probabilities[: len(faces)]
         if not np.isfinite(probabilities).all():
             raise _not_finite(self.model)
@@ -205,7 +209,12 @@ class EmotionRecognizer:
         """The emotions of crops `[n, 48, 48] uint8` that stand alone, each with its box."""
         return [
             FaceEmotion.of_still(
-                box, probabilities, contrast, uncertain_below=self.uncertain_below, min_contrast=self.min_contrast
+                box,
+                probabilities,
+                contrast,
+                self.class_names,
+                uncertain_below=self.uncertain_below,
+                min_contrast=self.min_contrast,
             )
             for box, probabilities, contrast in zip(boxes, self.classify(crops), crop_contrast(crops), strict=True)
         ]

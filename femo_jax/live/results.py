@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from femo_jax.emotions import EMOTIONS, Emotion
+from femo_jax.emotions import EMOTIONS
 from femo_jax.live.config import TrackConfig
 from femo_jax.live.image import Box
 
@@ -20,16 +20,16 @@ class FaceEmotion:
 
     Attributes:
       box: the face in whole pixels of the frame, inside it.
-      label: the emotion, one of `femo_jax.EMOTIONS`; of a tracked face the settled one, which may for a moment not
-        be the most probable.
+      label: one of `class_names`; of a tracked face the settled one, which may for a moment not be the most probable.
       confidence: the calibrated probability of `label`, 0..1.
-      probabilities: `[7] float32` in the order of `femo_jax.EMOTIONS`, calibrated, of sum 1; of a tracked face
-        smoothed over time.
+      probabilities: `[c] float32` in the order of `class_names`, calibrated, of sum 1; of a tracked face smoothed
+        over time.
       track_id: the same number for the same face from frame to frame, from 1; None in a still.
       uncertain: the evidence is too thin to act on: no emotion stands out, the crop has hardly any contrast, or the
         face was seen too briefly.
       age: seconds since the track was first seen; 0 in a still.
       contrast: standard deviation of the grey levels of the last crop; infinite where it was not measured.
+      class_names: of the model.
     """
 
     box: Box
@@ -40,16 +40,30 @@ class FaceEmotion:
     uncertain: bool = False
     age: float = 0.0
     contrast: float = math.inf
+    class_names: tuple[str, ...] = EMOTIONS
 
     @classmethod
     def of_still(
-        cls, box: Box, probabilities: np.ndarray, contrast: float, *, uncertain_below: float, min_contrast: float
+        cls,
+        box: Box,
+        probabilities: np.ndarray,
+        contrast: float,
+        class_names: tuple[str, ...] = EMOTIONS,
+        *,
+        uncertain_below: float,
+        min_contrast: float,
     ) -> "FaceEmotion":
-        """The most probable emotion of `[7]` probabilities; uncertain where it or the contrast is below a limit."""
+        """The most probable class of `[c]` probabilities; uncertain where it or the contrast is below a limit."""
         confidence, contrast = float(probabilities.max()), float(contrast)
-        label = EMOTIONS[probabilities.argmax()]
-        uncertain = confidence < uncertain_below or contrast < min_contrast
-        return cls(box, label, confidence, probabilities, uncertain=uncertain, contrast=contrast)
+        return cls(
+            box,
+            class_names[probabilities.argmax()],
+            confidence,
+            probabilities,
+            uncertain=confidence < uncertain_below or contrast < min_contrast,
+            contrast=contrast,
+            class_names=class_names,
+        )
 
     def as_dict(self) -> dict:
         """As the logs and JSON files have it; `id` and `age` only where the face is tracked."""
@@ -60,7 +74,7 @@ class FaceEmotion:
             "label": self.label,
             "confidence": float(self.confidence),
             "uncertain": self.uncertain,
-            "probabilities": {label: float(p) for label, p in zip(EMOTIONS, self.probabilities, strict=True)},
+            "probabilities": {name: float(p) for name, p in zip(self.class_names, self.probabilities, strict=True)},
         }
 
 
@@ -92,14 +106,14 @@ class SmoothedEmotion:
     """Emotion of a face over the frames so far.
 
     Attributes:
-      probabilities: `[7] float64`, smoothed, of sum 1.
-      label: the settled emotion; for a moment it may not be the most probable.
+      probabilities: `[c] float64`, smoothed, of sum 1.
+      label: index of the settled class; for a moment it may not be the most probable.
       span: seconds from the first frame to the last.
       contrast: standard deviation of the grey levels of the last crop; infinite where it was not measured.
     """
 
     probabilities: np.ndarray
-    label: Emotion
+    label: int
     span: float = 0.0
     contrast: float = math.inf
 
@@ -113,11 +127,11 @@ def first_emotion(probabilities: np.ndarray, contrast: float = math.inf) -> Smoo
     """State after the first frame.
 
     Args:
-      probabilities: `[7]`, of sum 1; the most probable emotion is the label.
+      probabilities: `[c]`, of sum 1; the most probable class is the label.
       contrast: of the crop, see `femo_jax.live.image.crop_contrast`.
     """
     probabilities = np.array(probabilities, np.float64)
-    return SmoothedEmotion(probabilities, Emotion(int(probabilities.argmax())), contrast=contrast)
+    return SmoothedEmotion(probabilities, int(probabilities.argmax()), contrast=contrast)
 
 
 def next_emotion(
@@ -134,7 +148,7 @@ def next_emotion(
 
     Args:
       state: after the frame before.
-      probabilities: `[7]` of the new frame, of sum 1.
+      probabilities: `[c]` of the new frame, of sum 1.
       elapsed: seconds since the frame before, 0 or more.
       config: its `smoothing_ms` and `hysteresis` are used.
       contrast: of the new crop, see `femo_jax.live.image.crop_contrast`.
@@ -142,7 +156,7 @@ def next_emotion(
     span = state.span + elapsed
     weight = _weight(elapsed, min(config.smoothing_ms / 1000, span))
     smoothed = state.probabilities + weight * (probabilities - state.probabilities)
-    challenger = Emotion(int(smoothed.argmax()))
+    challenger = int(smoothed.argmax())
     changes = smoothed[challenger] - smoothed[state.label] > config.hysteresis
     return SmoothedEmotion(smoothed, challenger if changes else state.label, span, contrast)
 

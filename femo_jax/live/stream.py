@@ -88,7 +88,7 @@ class EmotionStream:
         self._recognizer = recognizer
         self._config = config or StreamConfig()
         self._search = FaceSearch(recognizer.detector, self._config.search)
-        self._tracker = Tracker(self._config.track)
+        self._tracker = Tracker(self._config.track, recognizer.model.classes)
         self._size: tuple[int, int] | None = None
 
     @property

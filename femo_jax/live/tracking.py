@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from femo_jax.emotions import NUM_EMOTIONS
+from femo_jax.emotions import EMOTIONS
 from femo_jax.live.config import TrackConfig
 from femo_jax.live.image import Box, overlaps
 from femo_jax.live.results import FaceEmotion, SmoothedEmotion, first_emotion, is_uncertain, next_emotion
@@ -141,11 +141,13 @@ class Tracker:
 
     Attributes:
       config: settings; new ones hold from the next frame on, for living tracks as well.
+      class_names: of the model whose probabilities are observed.
     """
 
-    def __init__(self, config: TrackConfig) -> None:
+    def __init__(self, config: TrackConfig, class_names: tuple[str, ...] = EMOTIONS) -> None:
         """Without tracks; numbers begin with 1."""
         self.config = config
+        self.class_names = class_names
         self.reset()
 
     def reset(self) -> None:
@@ -201,13 +203,13 @@ class Tracker:
 
         Args:
           sightings: of this frame, all or some.
-          probabilities: `[n, 7]`, a row for each sighting.
+          probabilities: `[n, c]`, a row for each sighting.
           contrasts: `[n]`, of the crops, see `femo_jax.live.image.crop_contrast`; None where they were not measured.
 
         Raises:
           ValueError: the probabilities or the contrasts have another shape.
         """
-        expected = (len(sightings), NUM_EMOTIONS)
+        expected = (len(sightings), len(self.class_names))
         if np.shape(probabilities) != expected:
             raise ValueError(f"probabilities have shape {np.shape(probabilities)}; expected {expected}.")
         if contrasts is None:
@@ -242,13 +244,14 @@ class Tracker:
                 continue
             face = FaceEmotion(
                 box=box,
-                label=track.emotion.label.label,
+                label=self.class_names[track.emotion.label],
                 confidence=track.emotion.confidence,
                 probabilities=track.emotion.probabilities.astype(np.float32),
                 track_id=track.number,
                 uncertain=is_uncertain(track.emotion, age, unseen, self.config),
                 age=age,
                 contrast=track.emotion.contrast,
+                class_names=self.class_names,
             )
             faces.append(face)
         return sorted(faces, key=lambda face: face.track_id)

@@ -3,7 +3,15 @@
 from femo_jax.models.cost import Cost, Limits, Outline, model_cost, outline
 from femo_jax.models.femonet import FemoNet
 from femo_jax.models.mini_xception import MiniXception
-from femo_jax.models.registry import check_options, create_model, model_class, model_names, model_options, register
+from femo_jax.models.registry import (
+    check_options,
+    create_model,
+    model_class,
+    model_names,
+    model_options,
+    register,
+    with_classes,
+)
 from femo_jax.models.simple_cnn import SimpleCNN
 
 __all__ = [
@@ -21,4 +29,5 @@ __all__ = [
     "model_options",
     "outline",
     "register",
+    "with_classes",
 ]

@@ -69,6 +69,20 @@ def model_options(name: str) -> dict[str, Any]:
     return {field.name: field.default for field in fields if field.name not in ("parent", "name", "ops")}
 
 
+def with_classes(name: str, options: Mapping[str, Any], num_classes: int) -> dict[str, Any]:
+    """A network's options with the number of classes of the data, where it has such an option.
+
+    Raises:
+      ConfigError: there is no such network, or the options give another number.
+    """
+    if options.get("num_classes", num_classes) != num_classes:
+        raise ConfigError(
+            f"model_options.num_classes is {options['num_classes']}: expected {num_classes}, the number of classes of"
+            " the data. Leave it out"
+        )
+    return {**options, "num_classes": num_classes} if "num_classes" in model_options(name) else dict(options)
+
+
 def create_model(name: str, /, *, ops: Implementation = "xla", **options: Any) -> nn.Module:
     """Create a network by name; `options` replace the defaults of its fields.
 

@@ -2,26 +2,13 @@
 
 from collections.abc import Sequence
 
-from femo_jax.emotions import Emotion
-
-# Tol's muted palette (2021), for classes that femo has no colour of.
-_OTHERS = ("#332288", "#88CCEE", "#44AA99", "#117733", "#999933", "#DDCC77", "#CC6677", "#882255", "#AA4499")
+from femo_jax import emotions
 
 
 def class_colors(names: Sequence[str]) -> dict[str, str]:
-    """Colours as `#RRGGBB` by class name: of an emotion that of `Emotion.rgb`, of other classes the next that is free.
-
-    From the tenth class without a colour of its own on, colours come again.
-    """
-    colors, others = {}, 0
-    for name in names:
-        try:
-            red, green, blue = Emotion.from_synonym(name).rgb
-            colors[name] = f"#{red:02X}{green:02X}{blue:02X}"
-        except ValueError:
-            colors[name] = _OTHERS[others % len(_OTHERS)]
-            others += 1
-    return colors
+    """The colours of `femo_jax.emotions.class_colors` as `#RRGGBB`, by class name."""
+    colors = emotions.class_colors(tuple(names))
+    return {name: f"#{red:02X}{green:02X}{blue:02X}" for name, (red, green, blue) in colors.items()}
 
 
 def text_color(ground: str) -> str:

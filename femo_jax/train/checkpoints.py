@@ -14,13 +14,20 @@ import numpy as np
 import orbax.checkpoint as ocp
 from flax import serialization
 
-from femo_jax.emotions import EMOTIONS
 from femo_jax.errors import CheckpointError
 from femo_jax.model_file import LoadedModel
-from femo_jax.models import model_options
+from femo_jax.models import model_options, with_classes
 from femo_jax.preprocess import FER2013_MEAN, FER2013_STD, IMAGE_SIZE
 from femo_jax.train.state import TrainState
-from femo_jax.train.workdir import BEST, METRICS_FILE, NEWEST, finished_steps, read_records, read_run_record
+from femo_jax.train.workdir import (
+    BEST,
+    METRICS_FILE,
+    NEWEST,
+    class_names_of,
+    finished_steps,
+    read_records,
+    read_run_record,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -123,15 +130,17 @@ def load_for_inference(workdir: Path) -> LoadedModel:
     if found is None:
         raise CheckpointError(f"{workdir}: no checkpoint yet. Wait for the first epoch of `femo train` to end")
     step, variables = found.step, found.tree
+    class_names = class_names_of(record)
+    options = with_classes(record["config"]["model"], record["config"]["model_options"], len(class_names))
     validation = [r for r in read_records(workdir / METRICS_FILE) if r["split"] == "validation" and r["step"] == step]
     return LoadedModel(
         architecture=record["config"]["model"],
-        options=network_options(record["config"]["model"], record["config"]["model_options"]),
+        options=network_options(record["config"]["model"], options),
         variables=jax.tree.map(np.asarray, variables),
         mean=FER2013_MEAN,
         std=FER2013_STD,
         image_size=IMAGE_SIZE,
-        classes=EMOTIONS,
+        classes=class_names,
         training={
             "config": _without_folders(record["config"]),
             "data": record["data"],

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from femo_jax.configs import resolve_config
-from femo_jax.emotions import NUM_EMOTIONS
 from femo_jax.errors import ConfigError
 from femo_jax.preprocess import IMAGE_SIZE
 from femo_jax.train.augment import Augmentation
@@ -133,11 +132,6 @@ class TrainConfig:
                 " a sum of at most 1"
             )
         check_model_options(self.model, self.model_options)
-        if self.model_options.get("num_classes", NUM_EMOTIONS) != NUM_EMOTIONS:
-            raise ConfigError(
-                f"model_options.num_classes is {self.model_options['num_classes']}: expected {NUM_EMOTIONS}, the number"
-                " of emotions. Leave it out"
-            )
         if self.whitening_init and self.model != "femonet":
             raise ConfigError(f"whitening_init is for femonet, not {self.model}: set it to False")
         if self.self_distillation and (self.augmentation.mixup or self.augmentation.cutmix):

@@ -16,10 +16,9 @@ from jax.experimental import multihost_utils
 from jax.sharding import Mesh
 
 from femo_jax.data.pipeline import Loader, evaluation_batches, steps_per_epoch, train_batches
-from femo_jax.data.splits import Split
-from femo_jax.emotions import NUM_EMOTIONS
+from femo_jax.data.splits import Split, common_class_names
 from femo_jax.errors import DivergenceError
-from femo_jax.models import create_model
+from femo_jax.models import create_model, with_classes
 from femo_jax.ops import Ops, choose
 from femo_jax.preprocess import IMAGE_SIZE
 from femo_jax.signals import StopRequest, stop_request
@@ -97,9 +96,14 @@ def train(
     per_epoch = steps_per_epoch(len(train_split.labels), config.batch_size)
     schedule = create_schedule(config, per_epoch)
     choice = choose(ops, config.dtype)
-    check_network(config)
+    class_names = common_class_names(train_split, validation_split)
+    check_network(config, len(class_names))
     reporter.report(f"kernel backend: {choice.implementation} ({choice.reason})")
-    model = create_model(config.model, ops=choice.implementation, **config.model_options)
+    model = create_model(
+        config.model,
+        ops=choice.implementation,
+        **with_classes(config.model, config.model_options, len(class_names)),
+    )
     training_model = model if choice.dtype == "float32" else model.clone(dtype=jnp.dtype(choice.dtype))
     targets = training_targets(train_split, config)
     state = create_train_state(
@@ -111,9 +115,9 @@ def train(
     if config.whitening_init:
         state = whiten_first_layer(state, train_split.images)
     data = describe_data(train_split, validation_split, config)
-    class_weights = np.ones(NUM_EMOTIONS, np.float32)
+    class_weights = np.ones(len(class_names), np.float32)
     if config.class_weights == "balanced":
-        class_weights = balanced_class_weights(train_split.labels)
+        class_weights = balanced_class_weights(train_split.labels, len(class_names))
     with locked(workdir) if first else contextlib.nullcontext():
         if restart and first:
             remove_run(workdir)

@@ -11,21 +11,25 @@ import numpy as np
 from flax import serialization
 from flax.traverse_util import unflatten_dict
 
-from femo_jax.emotions import NUM_EMOTIONS
 from femo_jax.errors import ConfigError
-from femo_jax.models import Limits, create_model, outline
+from femo_jax.models import Limits, create_model, outline, with_classes
 from femo_jax.preprocess import IMAGE_SIZE
 from femo_jax.train.config import TrainConfig
 
 
-def check_network(config: TrainConfig) -> None:
+def check_network(config: TrainConfig, num_classes: int) -> None:
     """Checks in abstract steps that a configuration's network can go all the way from training to a model file.
+
+    Args:
+      config: of the run.
+      num_classes: of the data.
 
     Raises:
       ConfigError: the network cannot be built, exceeds `femo_jax.models.Limits`, or fails in a training step, an
         evaluation, a checkpoint or an export; the message names which.
     """
-    network = create_model(config.model, **config.model_options)
+    options = with_classes(config.model, config.model_options, num_classes)
+    network = create_model(config.model, **options)
     limits = Limits.from_environment()
     try:
         shapes = outline(network, IMAGE_SIZE, limits).shapes
@@ -51,11 +55,11 @@ def check_network(config: TrainConfig) -> None:
             f"{config.model} has variables in {', '.join(others)}: femo trains networks with params and batch_stats"
             " only"
         )
-    _check_steps(config, network)
-    _check_export(config, shapes, limits)
+    _check_steps(config, network, num_classes)
+    _check_export(config.model, options, shapes, limits)
 
 
-def _check_steps(config: TrainConfig, network: Any) -> None:
+def _check_steps(config: TrainConfig, network: Any, num_classes: int) -> None:
     # Optax, which only training needs, comes with these.
     from femo_jax.train.optimizer import create_optimizer, create_schedule
     from femo_jax.train.state import create_train_state
@@ -63,12 +67,12 @@ def _check_steps(config: TrainConfig, network: Any) -> None:
 
     size = config.batch_size
     shape = jax.ShapeDtypeStruct
-    answers = np.zeros((size, NUM_EMOTIONS), np.float32) if config.self_distillation else None
+    answers = np.zeros((size, num_classes), np.float32) if config.self_distillation else None
     optimizer = create_optimizer(config, create_schedule(config, steps_per_epoch=1))
     batch = {
         "image": shape((size, IMAGE_SIZE, IMAGE_SIZE, 1), jnp.uint8),
         "label": shape((size,), jnp.int32),
-        "target": shape((size, NUM_EMOTIONS), jnp.float32),
+        "target": shape((size, num_classes), jnp.float32),
         "index": shape((size,), jnp.int32),
     }
     stage = "its first state"
@@ -76,7 +80,7 @@ def _check_steps(config: TrainConfig, network: Any) -> None:
         model = network if config.dtype == "float32" else network.clone(dtype=jnp.dtype(config.dtype))
         state = jax.eval_shape(lambda: create_train_state(jax.random.key(0), model, optimizer, answers))
         stage = "a training step"
-        weights = shape((NUM_EMOTIONS,), jnp.float32)
+        weights = shape((num_classes,), jnp.float32)
         after = jax.eval_shape(partial(train_step, config=config), state, batch, weights)
         stage = "an evaluation"
         masked = {"image": batch["image"], "label": batch["label"], "mask": shape((size,), jnp.bool_)}
@@ -86,26 +90,28 @@ def _check_steps(config: TrainConfig, network: Any) -> None:
         serialization.to_state_dict(after)
     except Exception as error:
         raise ConfigError(f"{config.model} fails in {stage} ({_short(error)})") from error
-    if getattr(logits, "shape", None) != (1, NUM_EMOTIONS):
+    if getattr(logits, "shape", None) != (1, num_classes):
         raise ConfigError(
             f"{config.model} returns {getattr(logits, 'shape', type(logits).__name__)} for one image: expected logits"
-            f" of shape (1, {NUM_EMOTIONS})"
+            f" of shape (1, {num_classes})"
         )
 
 
-def _check_export(config: TrainConfig, shapes: Mapping[str, tuple[int, ...]], limits: Limits) -> None:
+def _check_export(
+    model: str, options: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]], limits: Limits
+) -> None:
     """A model file stores the network's options as JSON: built from them, the network must be the same."""
     from femo_jax.train.checkpoints import network_options
 
     try:
-        options = json.loads(json.dumps(network_options(config.model, config.model_options), allow_nan=False))
-        rebuilt = outline(create_model(config.model, **options), IMAGE_SIZE, limits).shapes
+        stored = json.loads(json.dumps(network_options(model, options), allow_nan=False))
+        rebuilt = outline(create_model(model, **stored), IMAGE_SIZE, limits).shapes
     except Exception as error:
         raise ConfigError(
-            f"{config.model} cannot be exported ({_short(error)}). Its fields need defaults that JSON can store"
+            f"{model} cannot be exported ({_short(error)}). Its fields need defaults that JSON can store"
         ) from error
     if rebuilt != shapes:
-        raise ConfigError(f"{config.model} cannot be exported: built from its options as JSON, it has other weights")
+        raise ConfigError(f"{model} cannot be exported: built from its options as JSON, it has other weights")
 
 
 def _short(error: Exception) -> str:

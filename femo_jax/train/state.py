@@ -88,7 +88,7 @@ class TrainState(train_state.TrainState):
     Attributes:
       batch_stats: running mean and variance of the BatchNorm layers.
       ema: exponential moving average of `{"params", "batch_stats"}`, which is evaluated and exported.
-      answers: `[n, 7] float32` running mean of the network's predicted probabilities for each training image,
+      answers: `[n, c] float32` running mean of the network's predicted probabilities for each training image,
         for self-distillation; None without. Checkpoints have it under this name.
       metrics: sums over the steps of the current epoch.
     """

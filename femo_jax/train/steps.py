@@ -8,7 +8,6 @@ import jax.numpy as jnp
 import optax
 
 from femo_jax.data.pipeline import steps_per_epoch
-from femo_jax.emotions import NUM_EMOTIONS
 from femo_jax.preprocess import IMAGE_SIZE, normalize
 from femo_jax.train.augment import augment, mix
 from femo_jax.train.config import TrainConfig
@@ -31,7 +30,7 @@ def train_step(
     Args:
       state: the state before the step; jit it with donation.
       batch: as `femo_jax.data.pipeline.TrainBatch`; `index` is used for self-distillation alone.
-      class_weights: `[7] float32` weight of each class in the loss.
+      class_weights: `[c] float32` weight of each class in the loss.
       config: static under jit.
       size: side in pixels to which the images are reduced; static under jit.
 
@@ -113,13 +112,13 @@ def eval_step(state: TrainState, batch: dict[str, jax.Array], *, apply_fn: Calla
     `apply_fn`, static under jit, replaces that of the state, which computes in the dtype of training.
     """
     logits = (apply_fn or state.apply_fn)(state.ema, normalize(batch["image"]), train=False)
-    losses = cross_entropy(logits, jax.nn.one_hot(batch["label"], NUM_EMOTIONS))
+    losses = cross_entropy(logits, jax.nn.one_hot(batch["label"], logits.shape[-1]))
     correct = jnp.argmax(logits, -1) == batch["label"]
     return Metrics.of_images(losses, jnp.ones_like(losses), correct, batch["mask"])
 
 
 def cross_entropy(logits: jax.Array, targets: jax.Array) -> jax.Array:
-    """Cross entropy of each image in nats: `logits`, `targets [b, 7]` -> `[b] float32`."""
+    """Cross entropy of each image in nats: `logits`, `targets [b, c]` -> `[b] float32`."""
     return -jnp.sum(targets * jax.nn.log_softmax(logits.astype(jnp.float32)), axis=-1)
 
 
@@ -129,14 +128,14 @@ def distilled_targets(
     """Replaces a linearly rising share of the targets by earlier predictions (Kim et al. 2021, arXiv:2006.12000).
 
     Args:
-      targets: `[b, 7] float32` of a batch.
-      answers: `[n, 7] float32` running mean of the predicted probabilities for each training image.
+      targets: `[b, c] float32` of a batch.
+      answers: `[n, c] float32` running mean of the predicted probabilities for each training image.
       index: `[b] int32` indices of the batch's images in the training split.
       step: `[] int32` steps done.
       config: `self_distillation` is the share at the end.
 
     Returns:
-      `[b, 7] float32`.
+      `[b, c] float32`.
     """
     num_steps = config.epochs * steps_per_epoch(len(answers), config.batch_size)
     share = config.self_distillation * step / num_steps
@@ -144,6 +143,6 @@ def distilled_targets(
 
 
 def update_predictions(answers: jax.Array, index: jax.Array, logits: jax.Array) -> jax.Array:
-    """Updates the running means `[n, 7]` with the `logits [b, 7]` of the images at `index`."""
+    """Updates the running means `[n, c]` with the `logits [b, c]` of the images at `index`."""
     predictions = jax.nn.softmax(logits.astype(jnp.float32))
     return answers.at[index].set(PREDICTION_DECAY * answers[index] + (1 - PREDICTION_DECAY) * predictions)

@@ -134,6 +134,6 @@ def check_run(run: Run, ops: Ops, train_split: Split) -> None:
         choose(ops, config.dtype)
         steps_per_epoch(len(train_split.labels), config.batch_size)
         check_targets(train_split, config)
-        check_network(config)
+        check_network(config, len(train_split.class_names))
     except FemoError as error:
         raise ConfigError(f"{run.label}: {error}") from error

@@ -14,7 +14,6 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from femo_jax.data.splits import Split, digest_of
-from femo_jax.emotions import EMOTIONS, NUM_EMOTIONS
 from femo_jax.errors import ConfigError, DataError
 from femo_jax.files import replacing
 from femo_jax.train.config import TrainConfig
@@ -28,7 +27,7 @@ def training_targets(split: Split, config: TrainConfig) -> np.ndarray:
     and the mean prediction of a teacher ensemble estimate with less noise.
 
     Returns:
-      `[n, 7] float32`, rows that sum to 1: the smoothed label, of which `config.ferplus_weight` and
+      `[n, c] float32`, rows that sum to 1: the smoothed label, of which `config.ferplus_weight` and
       `config.distillation_weight` are replaced.
 
     Raises:
@@ -36,11 +35,12 @@ def training_targets(split: Split, config: TrainConfig) -> np.ndarray:
       DataError: the soft labels are missing, damaged or of other images.
     """
     votes, soft_labels = _votes_and_soft_labels(split, config)
-    targets = np.asarray(smooth_targets(jnp.asarray(split.labels), config.label_smoothing))
+    num_classes = len(split.class_names)
+    targets = np.asarray(smooth_targets(jnp.asarray(split.labels), config.label_smoothing, num_classes))
     label_share = max(0.0, 1.0 - config.ferplus_weight - config.distillation_weight)
     targets = label_share * targets
     if votes is not None:
-        targets = targets + config.ferplus_weight * labels_given_votes(votes, split.labels)
+        targets = targets + config.ferplus_weight * labels_given_votes(votes, split.labels, num_classes)
     if soft_labels is not None:
         targets = targets + config.distillation_weight * soft_labels
     return targets.astype(np.float32)
@@ -66,8 +66,8 @@ def _votes_and_soft_labels(split: Split, config: TrainConfig) -> tuple[np.ndarra
     return votes, load_soft_labels(config.soft_labels, split) if config.soft_labels else None
 
 
-def labels_given_votes(votes: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """The probability of each FER-2013 label given the votes of FER+, by multinomial logistic regression.
+def labels_given_votes(votes: np.ndarray, labels: np.ndarray, num_classes: int) -> np.ndarray:
+    """The probability of each label given the votes of FER+, by multinomial logistic regression.
 
     Annotators and FER-2013 differ systematically: an image that ten annotators call neutral is often labelled sad.
     The regression is fitted to the same images, with 77 parameters.
@@ -75,30 +75,34 @@ def labels_given_votes(votes: np.ndarray, labels: np.ndarray) -> np.ndarray:
     Args:
       votes: `[n, 10] uint8`, all zero where an image has no votes.
       labels: `[n] int32`.
+      num_classes: number of classes.
 
     Returns:
-      `[n, 7] float32`.
+      `[n, num_classes] float32`.
     """
     from sklearn.linear_model import LogisticRegression  # takes a second to import
 
     shares = votes / np.maximum(votes.sum(axis=1, keepdims=True), 1)
     regression = LogisticRegression(C=10.0, max_iter=1000).fit(shares, labels)
-    probabilities = np.zeros((len(labels), NUM_EMOTIONS), np.float32)
+    probabilities = np.zeros((len(labels), num_classes), np.float32)
     probabilities[:, regression.classes_] = regression.predict_proba(shares)
     return probabilities
 
 
-def smooth_targets(labels: jax.Array, smoothing: float) -> jax.Array:
-    """Label smoothing (Szegedy et al. 2015, arXiv:1512.00567): `[b] int32` -> `[b, 7] float32` rows that sum to 1."""
-    return jax.nn.one_hot(labels, NUM_EMOTIONS) * (1.0 - smoothing) + smoothing / NUM_EMOTIONS
+def smooth_targets(labels: jax.Array, smoothing: float, num_classes: int) -> jax.Array:
+    """Label smoothing (Szegedy et al. 2015, arXiv:1512.00567).
+
+    `labels [b] int32` -> `[b, num_classes] float32`, rows that sum to 1.
+    """
+    return jax.nn.one_hot(labels, num_classes) * (1.0 - smoothing) + smoothing / num_classes
 
 
-def balanced_class_weights(labels: np.ndarray) -> np.ndarray:
-    """Weights inverse to the class counts, with mean 1 over the images: `[n] int32` -> `[7] float32`.
+def balanced_class_weights(labels: np.ndarray, num_classes: int) -> np.ndarray:
+    """Weights inverse to the class counts, with mean 1 over the images: `[n] int32` -> `[num_classes] float32`.
 
     A class without images weighs 0.
     """
-    counts = np.bincount(labels, minlength=NUM_EMOTIONS)
+    counts = np.bincount(labels, minlength=num_classes)
     present = counts > 0
     weights = np.where(present, len(labels) / (present.sum() * np.maximum(counts, 1)), 0.0)
     return weights.astype(np.float32)
@@ -112,18 +116,18 @@ def save_soft_labels(
     Args:
       path: of the file, by custom with the suffix `.safetensors`.
       split: whose images they belong to.
-      probabilities: `[n, 7]`, rows that sum to 1, in the order of `femo_jax.EMOTIONS`.
+      probabilities: `[n, c]`, rows that sum to 1, in the order of the class names of the split.
       models: names of the teachers.
 
     Raises:
       DataError: they are not probabilities of these images.
     """
     probabilities = np.asarray(probabilities, np.float32)
-    _check_probabilities(path, probabilities, len(split.labels))
+    _check_probabilities(path, probabilities, (len(split.labels), len(split.class_names)))
     metadata = {
         "sha256": digest_of(probabilities),
         "pictures": digest_of(split.images),
-        "classes": json.dumps(EMOTIONS),
+        "classes": json.dumps(split.class_names),
         "models": json.dumps(list(models)),
     }
     with replacing(path) as beside:
@@ -131,13 +135,13 @@ def save_soft_labels(
 
 
 def load_soft_labels(path: str | os.PathLike[str], split: Split) -> np.ndarray:
-    """Reads the probabilities `[n, 7] float32` of the images of a split.
+    """Reads the probabilities `[n, c] float32` of the images of a split.
 
     Files of older versions have no digest; their values are checked all the same.
 
     Raises:
-      DataError: the file is missing or damaged, belongs to other images, has another order of classes, or holds what
-        are not probabilities.
+      DataError: the file is missing or damaged, belongs to other images, has other classes or another order, or holds
+        what are not probabilities.
     """
     try:
         with safe_open(path, framework="np") as file:
@@ -148,17 +152,19 @@ def load_soft_labels(path: str | os.PathLike[str], split: Split) -> np.ndarray:
         ) from error
     if metadata.get("pictures") != digest_of(split.images):
         raise DataError(f"{path}: these soft labels belong to other images. Write them again with `femo soft-labels`")
-    if metadata.get("classes") != json.dumps(EMOTIONS):
-        raise DataError(f"{path}: its classes are {metadata.get('classes')}, expected {json.dumps(EMOTIONS)}")
-    _check_probabilities(path, probabilities, len(split.labels))
+    if metadata.get("classes") != json.dumps(split.class_names):
+        raise DataError(
+            f"{path}: its classes are {metadata.get('classes')}, expected those of the data,"
+            f" {json.dumps(split.class_names)}. Write them again with `femo soft-labels`"
+        )
+    _check_probabilities(path, probabilities, (len(split.labels), len(split.class_names)))
     if metadata.get("sha256", digest_of(probabilities)) != digest_of(probabilities):
         raise DataError(f"{path}: damaged: the digest does not match. Copy it again, or repeat `femo soft-labels`")
     return probabilities
 
 
-def _check_probabilities(path: str | os.PathLike[str], probabilities: np.ndarray, count: int) -> None:
-    """Raises DataError for what are not probabilities of `count` images."""
-    shape = (count, NUM_EMOTIONS)
+def _check_probabilities(path: str | os.PathLike[str], probabilities: np.ndarray, shape: tuple[int, int]) -> None:
+    """Raises DataError for what are not probabilities `[images, classes] float32` of this shape."""
     if probabilities.shape != shape or probabilities.dtype != np.float32:
         found = f"{probabilities.dtype} of shape {probabilities.shape}"
         raise DataError(f"{path}: the soft labels are {found}, expected float32 of shape {shape}")
@@ -168,6 +174,6 @@ def _check_probabilities(path: str | os.PathLike[str], probabilities: np.ndarray
     if not valid.all():
         row = int(np.argmin(valid))
         raise DataError(
-            f"{path}: {np.sum(~valid)} of {count} soft labels are not probabilities, first in row {row}:"
+            f"{path}: {np.sum(~valid)} of {shape[0]} soft labels are not probabilities, first in row {row}:"
             f" {probabilities[row].tolist()}. Expected finite values from 0 that sum to 1. Repeat `femo soft-labels`"
         )

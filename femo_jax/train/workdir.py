@@ -20,6 +20,7 @@ from typing import Any
 import jax
 
 from femo_jax.data.splits import Split, digest_of
+from femo_jax.emotions import EMOTIONS, check_class_names
 from femo_jax.errors import CheckpointError, ConfigError
 from femo_jax.files import write_json, write_text
 from femo_jax.ops import Choice
@@ -120,14 +121,30 @@ def _check_run_record(record: dict[str, Any]) -> None:
         raise TypeError("data and environment are not objects")
     if not all(isinstance(split, dict) for split in data.values()):
         raise TypeError(f"data is {data!r}")
+    class_names_of(record)
+
+
+def class_names_of(record: dict[str, Any]) -> tuple[str, ...]:
+    """The class names of the data of a run, from its `config.json`.
+
+    Raises:
+      ConfigError: they are damaged.
+    """
+    return check_class_names(record.get("data", {}).get("classes", {}).get("names", EMOTIONS))
 
 
 def describe_data(train: Split, validation: Split, config: TrainConfig) -> dict[str, Any]:
-    """Number of images and digest of images and labels of each split, and digests of soft labels and votes if used."""
+    """What identifies the data of a run.
+
+    Number of images and digest of images and labels of each split; digests of soft labels and votes if they are used;
+    the class names where they are not those of FER-2013, of which a run of femo 0.1 says nothing.
+    """
     description: dict[str, Any] = {
         name: {"n": len(split.labels), "sha256": digest_of(split.images, split.labels.astype("<i4"))}
         for name, split in (("train", train), ("validation", validation))
     }
+    if train.class_names != EMOTIONS:
+        description["classes"] = {"names": list(train.class_names)}
     if config.ferplus_weight and train.votes is not None:
         description["votes"] = {"sha256": digest_of(train.votes)}
     if config.soft_labels:

@@ -7,6 +7,7 @@ import pytest
 from femo_jax.cli import evaluate as command
 from femo_jax.cli.main import main
 from femo_jax.data.splits import Split
+from femo_jax.emotions import EMOTIONS
 from femo_jax.errors import DataError
 from femo_jax.evaluate import run as evaluation
 from femo_jax.evaluate.corruptions import CORRUPTIONS
@@ -29,7 +30,7 @@ def asked(monkeypatch) -> list[tuple]:
         words = {"architecture": "simple_cnn", "split": "test", "tta": "flip"}
         images = np.zeros((700, 48, 48, 1), np.uint8)
         split = Split(images, labels, np.array([f"image {number}" for number in range(700)]))
-        return Evaluation(report(probabilities, labels) | words, probabilities, split)
+        return Evaluation(report(probabilities, labels, EMOTIONS) | words, probabilities, split)
 
     monkeypatch.setattr(evaluation, "evaluate", evaluate)
     return calls
@@ -58,7 +59,7 @@ def test_a_report_that_cannot_be_written_is_printed(asked, tmp_path, capsys):
 @pytest.mark.parametrize(("seen", "reported"), [(100, True), (0, False)])
 def test_reports_images_that_training_did_not_see_where_it_saw_some(capsys, seen, reported):
     labels = np.arange(700) % 7
-    result = report(np.eye(7)[labels], labels, np.arange(700) >= seen)
+    result = report(np.eye(7)[labels], labels, EMOTIONS, np.arange(700) >= seen)
     command.print_report({**result, "architecture": "simple_cnn", "split": "test", "tta": "flip"})
     printed = capsys.readouterr().out
     assert ("without overlap (600 images)" in printed) == reported
@@ -95,8 +96,9 @@ def test_a_figure_that_cannot_be_drawn_is_refused_before_the_evaluation(asked, c
 def test_prints_the_corruptions_as_a_table(capsys):
     labels = np.arange(700) % 7
     probabilities = np.eye(7)[labels]
-    result = robustness(lambda images: probabilities[::-1], np.zeros((700, 48, 48, 1), np.uint8), labels, probabilities)
-    whole = {**report(probabilities, labels), "architecture": "simple_cnn", "split": "test", "tta": "flip"}
+    split = Split(np.zeros((700, 48, 48, 1), np.uint8), labels, labels.astype(str))
+    result = robustness(lambda images: probabilities[::-1], split, probabilities)
+    whole = {**report(probabilities, labels, EMOTIONS), "architecture": "simple_cnn", "split": "test", "tta": "flip"}
     command.print_report(whole)
     assert "corrupted images" not in capsys.readouterr().out
     command.print_report(whole | {"robustness": result})
@@ -141,7 +143,7 @@ def test_the_data_are_not_overwritten(asked, tmp_path, capsys):
 def test_a_class_without_images_has_no_recall(capsys):
     labels = np.arange(700) % 6
     words = {"architecture": "simple_cnn", "split": "test", "tta": "none"}
-    command.print_report({**report(np.eye(7)[labels], labels), **words})
+    command.print_report({**report(np.eye(7)[labels], labels, EMOTIONS), **words})
     printed = capsys.readouterr().out
     (row,) = [line for line in printed.splitlines() if "surprise" in line and "│" in line]
     assert [cell.strip() for cell in row.split("│")[1:-1]] == ["surprise", "0", "-", "-", "-", "-"]

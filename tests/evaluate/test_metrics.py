@@ -19,7 +19,7 @@ def predictions() -> tuple[np.ndarray, np.ndarray]:
 
 def test_agrees_with_scikit_learn(predictions):
     probabilities, labels = predictions
-    predicted, result = probabilities.argmax(axis=1), report(*predictions)
+    predicted, result = probabilities.argmax(axis=1), report(*predictions, EMOTIONS)
     assert result["n"] == 500
     assert result["accuracy"] == pytest.approx(sklearn_metrics.accuracy_score(labels, predicted))
     assert result["macro_f1"] == pytest.approx(sklearn_metrics.f1_score(labels, predicted, average="macro"))
@@ -33,7 +33,7 @@ def test_agrees_with_scikit_learn(predictions):
 def test_by_hand():
     probabilities = np.full((3, 7), 0.1, np.float32)
     probabilities[:, Emotion.HAPPY] = 0.4
-    result = report(probabilities, np.array([Emotion.HAPPY, Emotion.HAPPY, Emotion.SAD]))
+    result = report(probabilities, np.array([Emotion.HAPPY, Emotion.HAPPY, Emotion.SAD]), EMOTIONS)
     assert result["accuracy"] == pytest.approx(2 / 3)
     assert result["per_class"]["happy"] == {"precision": pytest.approx(2 / 3), "recall": 1.0, "f1": 0.8, "n": 2}
     assert result["per_class"]["disgust"] == {"precision": None, "recall": None, "f1": None, "n": 0}
@@ -44,7 +44,7 @@ def test_by_hand():
 
 
 def test_report_is_json_with_the_agreed_keys(predictions):
-    result = json.loads(json.dumps(report(*predictions), allow_nan=False))
+    result = json.loads(json.dumps(report(*predictions, EMOTIONS), allow_nan=False))
     assert set(result) == {
         "accuracy", "accuracy_interval", "macro_f1", "nll", "ece", "n", "per_class", "confusion",
     }  # fmt: skip
@@ -53,12 +53,14 @@ def test_report_is_json_with_the_agreed_keys(predictions):
 def test_images_that_training_did_not_see(predictions):
     probabilities, labels = predictions
     unseen = np.arange(500) % 5 == 0
-    result = report(probabilities, labels, unseen)
+    result = report(probabilities, labels, EMOTIONS, unseen)
     accuracy = (probabilities[unseen].argmax(axis=1) == labels[unseen]).mean()
     assert (result["without_overlap"]["n"], result["without_overlap"]["accuracy"]) == (100, accuracy)
     assert result["without_overlap"]["accuracy_interval"] == list(wilson_interval(round(100 * accuracy), 100))
-    assert {key: result[key] for key in result if key != "without_overlap"} == report(probabilities, labels)
-    assert "without_overlap" not in report(probabilities, labels, np.zeros(500, bool)), "of none there is no accuracy"
+    assert {key: result[key] for key in result if key != "without_overlap"} == report(probabilities, labels, EMOTIONS)
+    assert "without_overlap" not in report(probabilities, labels, EMOTIONS, np.zeros(500, bool)), (
+        "of none there is no accuracy"
+    )
 
 
 def test_confusion_rows_are_true_classes():
@@ -97,4 +99,4 @@ def test_impossible_truth_gives_a_large_but_finite_likelihood():
 )
 def test_refuses_what_cannot_be_counted(probabilities, labels, message):
     with pytest.raises(ValueError, match=message):
-        report(probabilities, labels)
+        report(probabilities, labels, EMOTIONS)

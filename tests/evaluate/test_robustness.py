@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 
+from femo_jax.data.splits import Split
 from femo_jax.emotions import NUM_EMOTIONS
 from femo_jax.errors import FemoError
 from femo_jax.evaluate.corruptions import CORRUPTIONS, corrupt
@@ -11,11 +12,12 @@ from femo_jax.figures.robustness import plot_robustness
 
 
 @pytest.fixture(scope="module")
-def inputs() -> tuple[np.ndarray, np.ndarray]:
+def inputs() -> Split:
     """Images of seven shades, one for each label."""
     labels = np.arange(70) % NUM_EMOTIONS
     shades = (60 + 20 * labels).astype(np.uint8)
-    return np.broadcast_to(shades[:, None, None, None], (70, 48, 48, 1)).copy(), labels
+    images = np.broadcast_to(shades[:, None, None, None], (70, 48, 48, 1)).copy()
+    return Split(images, labels, labels.astype(str))
 
 
 def by_shade(images: np.ndarray) -> np.ndarray:
@@ -26,8 +28,7 @@ def by_shade(images: np.ndarray) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def result(inputs) -> dict:
-    images, labels = inputs
-    return robustness(by_shade, images, labels, by_shade(images))
+    return robustness(by_shade, inputs, by_shade(inputs.images))
 
 
 def test_figures_of_each_corruption(result, inputs):
@@ -36,7 +37,7 @@ def test_figures_of_each_corruption(result, inputs):
     # A plain image looks the same wherever it is cropped; in half the light, it looks like another label.
     assert result["corrupted"]["shifted 10 %"] == pytest.approx(result["clean"] | {"difference": 0})
     dark = result["corrupted"]["darker x0.5"]
-    right = np.mean(by_shade(corrupt("darker x0.5", inputs[0])).argmax(axis=1) == inputs[1])
+    right = np.mean(by_shade(corrupt("darker x0.5", inputs.images)).argmax(axis=1) == inputs.labels)
     assert dark["accuracy"] == right < 0.5
     assert dark["difference"] == pytest.approx(right - 1)
     assert dark["ece"] == pytest.approx(0.8 - right)
@@ -50,14 +51,13 @@ def test_mean_over_all_corruptions(result):
 
 
 def test_every_model_sees_the_same_images_and_the_seed_is_reported(inputs):
-    images, labels = inputs
     seen = []
 
     def predict(images):
         seen.append(images)
         return by_shade(images)
 
-    results = [robustness(predict, images, labels, by_shade(images), seed=seed) for seed in (0, 0, 1)]
+    results = [robustness(predict, inputs, by_shade(inputs.images), seed=seed) for seed in (0, 0, 1)]
     first, second, third = (np.stack(seen[i * len(CORRUPTIONS) :][: len(CORRUPTIONS)]) for i in range(3))
     assert (first == second).all() and (first != third).any()
     assert [result["seed"] for result in results] == [0, 0, 1]

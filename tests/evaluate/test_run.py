@@ -8,6 +8,7 @@ import pytest
 
 from femo_jax import weights
 from femo_jax.data.splits import SPLITS, Split
+from femo_jax.emotions import EMOTIONS
 from femo_jax.errors import ConfigError, ModelFileError
 from femo_jax.evaluate import run
 from femo_jax.evaluate.calibration import cross_fitted_ece, fit_temperature
@@ -100,7 +101,7 @@ def test_corruptions_are_evaluated_where_they_are_asked_for(random_model, model_
     blurred = corrupt("defocus, sigma 2", split.images)
     probabilities = predict_probabilities(network, blurred, tta="flip")
     found = result["robustness"]["corrupted"]["defocus, sigma 2"]
-    assert found["accuracy"] == report(probabilities, split.labels)["accuracy"]
+    assert found["accuracy"] == report(probabilities, split.labels, EMOTIONS)["accuracy"]
     assert found["confidence"] == pytest.approx(probabilities.max(axis=1).mean())
     assert result["robustness"]["clean"]["accuracy"] == result["accuracy"]
     assert progress[1:] == ["clean images", *CORRUPTIONS]
@@ -142,7 +143,7 @@ def test_calibration_makes_the_model_as_sure_as_it_is_right(unsure_model, split,
     measured = {}
     for name, temperature in (("before", 1.0), ("after", calibrated.temperature)):
         model = dataclasses.replace(unsure_model, temperature=temperature)
-        measured[name] = report(predict_probabilities(logits_function(model), split.images), split.labels)
+        measured[name] = report(predict_probabilities(logits_function(model), split.images), split.labels, EMOTIONS)
     calibration, evaluation = calibrated.training["calibration"], calibrated.training["evaluation"]
     for key in ("nll", "ece"):
         assert calibration[key] == pytest.approx({name: measured[name][key] for name in measured}, rel=1e-4)

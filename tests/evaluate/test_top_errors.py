@@ -15,12 +15,12 @@ def votes_for(**votes: int) -> np.ndarray:
 
 
 @pytest.fixture
-def predictions() -> tuple[np.ndarray, np.ndarray]:
+def probabilities() -> np.ndarray:
     """Six images: by index the predicted class and its probability; those of 1 and 3 are right."""
     predicted, confidence = [0, 1, 2, 3, 4, 5], [0.5, 0.99, 0.7, 0.6, 0.9, 0.7]
     probabilities = np.repeat((1 - np.array(confidence))[:, None] / 6, 7, axis=1)
     probabilities[np.arange(6), predicted] = confidence
-    return probabilities, np.array([6, 1, 6, 3, 6, 6])
+    return probabilities
 
 
 @pytest.fixture
@@ -31,20 +31,20 @@ def split() -> Split:
     )
 
 
-def test_the_most_confident_errors_come_first(predictions):
-    found = select_top_errors(*predictions)
+def test_the_most_confident_errors_come_first(probabilities, split):
+    found = select_top_errors(probabilities, split)
     assert [mistake.index for mistake in found] == [4, 2, 5, 0]
     assert found[0] == TopError(4, "surprise", "neutral", pytest.approx(0.9), ())
-    assert select_top_errors(*predictions, count=2) == found[:2]
+    assert select_top_errors(probabilities, split, count=2) == found[:2]
 
 
-def test_no_mistakes():
-    assert select_top_errors(np.eye(7), np.arange(7)) == []
+def test_no_mistakes(split):
+    assert select_top_errors(np.eye(7)[split.labels], split) == []
 
 
-def test_votes_go_with_the_images(predictions):
+def test_votes_go_with_the_images(probabilities, split):
     votes = np.stack([votes_for(), *[votes_for(fear=9)] * 3, votes_for(neutral=6, sadness=4), votes_for(NF=0)])
-    found = select_top_errors(*predictions, votes)
+    found = select_top_errors(probabilities, split._replace(votes=votes))
     assert [mistake.majority for mistake in found] == [("neutral",), ("fear",), (), ()]
 
 
@@ -75,9 +75,11 @@ def test_title_says_with_whom_the_voters_side():
     assert title_of(voted, 9).splitlines()[1] == "FER+ majority vote: 2 as predicted, 1 as labelled, of 5"
 
 
-def test_the_sheet_says_what_is_wrong_and_where(predictions, split, tmp_path):
+def test_the_sheet_says_what_is_wrong_and_where(probabilities, split, tmp_path):
     votes = np.stack([votes_for(neutral=3, happiness=3)] * 6)
-    plot_top_errors(select_top_errors(*predictions, votes), split, tmp_path / "sheet.svg", "femonet on test")
+    plot_top_errors(
+        select_top_errors(probabilities, split._replace(votes=votes)), split, tmp_path / "sheet.svg", "femonet on test"
+    )
     drawn = (tmp_path / "sheet.svg").read_text()
     for words in ("femonet on test", "surprise → neutral 90 %", "FER+: neutral / happy", "PublicTest_4.jpg"):
         assert f"<!-- {words} -->" in drawn
@@ -86,14 +88,14 @@ def test_the_sheet_says_what_is_wrong_and_where(predictions, split, tmp_path):
     assert "PublicTest_1.jpg" not in drawn and "test/surprise" not in drawn
 
 
-def test_without_votes_or_mistakes(predictions, split, tmp_path):
-    plot_top_errors(select_top_errors(*predictions), split, tmp_path / "sheet.svg", "")
+def test_without_votes_or_mistakes(probabilities, split, tmp_path):
+    plot_top_errors(select_top_errors(probabilities, split), split, tmp_path / "sheet.svg", "")
     assert "FER+" not in (tmp_path / "sheet.svg").read_text()
     plot_top_errors([], split, tmp_path / "none.svg", "none")
     assert "<image" not in (tmp_path / "none.svg").read_text()
 
 
-def test_nothing_is_drawn_outside_the_sheet(predictions, split, tmp_path, monkeypatch):
+def test_nothing_is_drawn_outside_the_sheet(probabilities, split, tmp_path, monkeypatch):
     from femo_jax.figures import top_errors as module
 
     figures = []
@@ -104,7 +106,7 @@ def test_nothing_is_drawn_outside_the_sheet(predictions, split, tmp_path, monkey
             return super().savefig(*arguments, **options)
 
     monkeypatch.setattr(module, "Figure", Kept)
-    found = select_top_errors(*predictions, np.stack([votes_for(fear=3)] * 6)) * 5  # three rows
+    found = select_top_errors(probabilities, split._replace(votes=np.stack([votes_for(fear=3)] * 6))) * 5  # three rows
     plot_top_errors(found, split, tmp_path / "sheet.png", "two\nlines")
     (figure,) = figures
     texts = [text.get_window_extent() for axes in figure.axes for text in axes.texts]

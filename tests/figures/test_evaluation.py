@@ -34,7 +34,7 @@ def texts(axes) -> list[str]:
 def test_confusion_shows_shares_and_counts(drawn):
     confusion = np.zeros((7, 7), int)
     confusion[3] = [0, 0, 1, 1500, 499, 0, 0]
-    drawing.plot_confusion(confusion.tolist(), "confusion.png", "simple_cnn")
+    drawing.plot_confusion(confusion.tolist(), EMOTIONS, "confusion.png", "simple_cnn")
     axes = drawn[0].axes[0]
     cells = dict(zip(np.ndindex(7, 7), zip(texts(axes)[::2], texts(axes)[1::2], strict=True), strict=True))
     assert cells[3, 3] == ("75.0 %", "1,500")
@@ -47,7 +47,7 @@ def test_confusion_shows_shares_and_counts(drawn):
 
 
 def test_labels_stay_within_the_figure(predictions, drawn):
-    drawing.plot_evaluation(*predictions, "evaluation.png", "a title")
+    drawing.plot_evaluation(*predictions, EMOTIONS, "evaluation.png", "a title")
     drawn[0].draw_without_rendering()
     for axes in drawn[0].axes:
         box = axes.get_tightbbox()
@@ -81,7 +81,7 @@ def test_unknown_format(tmp_path, predictions):
 
 
 def test_pngs_are_images(tmp_path, predictions):
-    drawing.plot_evaluation(*predictions, tmp_path / "evaluation.png")
+    drawing.plot_evaluation(*predictions, EMOTIONS, tmp_path / "evaluation.png")
     image = cv2.imread(str(tmp_path / "evaluation.png"))
     assert image.shape[1] > 1500 and image.std() > 20
 
@@ -91,7 +91,7 @@ def test_leaves_pyplot_alone(tmp_path):
     code = (
         "import sys\n"
         "from femo_jax.figures.evaluation import plot_confusion\n"
-        f"plot_confusion([[1] * 7] * 7, {str(tmp_path / 'confusion.png')!r})\n"
+        f"plot_confusion([[1] * 7] * 7, list('abcdefg'), {str(tmp_path / 'confusion.png')!r})\n"
         "assert 'matplotlib.pyplot' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from femo_jax.data.splits import Split
+from femo_jax.emotions import EMOTIONS
 from femo_jax.errors import ConfigError, FemoError
 from femo_jax.evaluate.metrics import report
 from femo_jax.evaluate.robustness import robustness
@@ -22,7 +23,7 @@ def evaluation() -> Evaluation:
     images = rng.integers(0, 256, (11, 48, 48, 1), np.uint8)
     split = Split(images, labels, np.array([f"image {number}" for number in range(11)]))
     words = {"architecture": "simple_cnn", "split": "validation", "tta": "flip"}
-    return Evaluation(report(probabilities, labels) | words, probabilities, split)
+    return Evaluation(report(probabilities, labels, EMOTIONS) | words, probabilities, split)
 
 
 def test_confusion_and_reliability(evaluation, tmp_path):
@@ -33,7 +34,7 @@ def test_confusion_and_reliability(evaluation, tmp_path):
 
 def test_corruptions_are_drawn_in_a_file_beside_it(evaluation, tmp_path):
     split, clean = evaluation.split, evaluation.probabilities
-    result = robustness(lambda images: clean, split.images, split.labels, clean)
+    result = robustness(lambda images: clean, split, clean)
     with_corruptions = Evaluation(evaluation.report | {"robustness": result}, clean, split)
     figure, bars = tmp_path / "evaluation.svg", tmp_path / "evaluation-corruptions.svg"
     assert corruptions_figure(figure) == bars

@@ -40,7 +40,7 @@ CONFIG = TrainConfig(
 
 def batch_of(split, rows):
     labels = split.labels[rows]
-    return {"image": split.images[rows], "label": labels, "target": np.asarray(smooth_targets(labels, 0.1))}
+    return {"image": split.images[rows], "label": labels, "target": np.asarray(smooth_targets(labels, 0.1, 7))}
 
 
 def first_state(config, ops):

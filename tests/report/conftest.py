@@ -86,6 +86,7 @@ class _NearestDrawing:
 
     class model:  # noqa: N801
         image_size = 48
+        classes = EMOTIONS
 
     detector = _OneFace()
 

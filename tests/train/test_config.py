@@ -101,7 +101,6 @@ def test_a_damaged_config_json_is_refused(tmp_path, contents):
         ({"warmup_epochs": 1e308}, "warmup_epochs is 1e+308: expected at most epochs, which is 20"),
         ({"warmup_epochs": 21.0}, "warmup_epochs is 21.0"),
         ({"model": "femonets"}, "unknown model 'femonets'"),
-        ({"model_options": {"num_classes": 3}}, "model_options.num_classes is 3: expected 7"),
         ({"model_options": {"wings": 3}}, "model_options.wings: no such field"),
         ({"model_options": {"dropout": "high"}}, "model_options.dropout is 'high': expected a finite number"),
         ({"model_options": [1]}, "model_options is [1]: expected a JSON object"),

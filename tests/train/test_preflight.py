@@ -44,9 +44,9 @@ class WithACache(nn.Module):
 def test_a_network_that_is_too_large_is_refused(options, message, tiny_config, monkeypatch):
     monkeypatch.setenv("FEMO_MAX_LAYERS", "30")
     monkeypatch.setenv("FEMO_MAX_MEMORY_MIB", "64")
-    check_network(tiny_config)
+    check_network(tiny_config, 7)
     with pytest.raises(ConfigError, match=message):
-        check_network(dataclasses.replace(tiny_config, model_options=options))
+        check_network(dataclasses.replace(tiny_config, model_options=options), 7)
 
 
 @pytest.mark.parametrize(
@@ -59,4 +59,4 @@ def test_a_network_that_is_too_large_is_refused(options, message, tiny_config, m
 def test_a_network_of_the_user_fails_before_anything_is_trained(model, message, tiny_config):
     config = dataclasses.replace(tiny_config, model=model, model_options={})
     with pytest.raises(ConfigError, match=message):
-        check_network(config)
+        check_network(config, 7)

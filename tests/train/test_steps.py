@@ -196,7 +196,7 @@ def test_cross_entropy_agrees_with_optax():
     logits = jax.random.normal(jax.random.key(0), (5, 7)) * 10
     labels = jnp.array([0, 1, 2, 3, 6])
     expected = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
-    np.testing.assert_allclose(cross_entropy(logits, smooth_targets(labels, 0.0)), expected, rtol=1e-5)
+    np.testing.assert_allclose(cross_entropy(logits, smooth_targets(labels, 0.0, 7)), expected, rtol=1e-5)
 
 
 def test_cross_entropy_of_half_precision_logits_is_float32():

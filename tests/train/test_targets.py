@@ -37,7 +37,7 @@ def test_targets_default_to_smoothed_labels(train_tiles):
 
 
 def test_votes_predict_the_label(voted):
-    given = labels_given_votes(voted.votes, voted.labels)
+    given = labels_given_votes(voted.votes, voted.labels, 7)
     np.testing.assert_array_equal(given.argmax(axis=1), voted.labels)
     np.testing.assert_allclose(given.sum(axis=1), 1.0, rtol=1e-5)
 
@@ -45,7 +45,7 @@ def test_votes_predict_the_label(voted):
 def test_equal_votes_give_label_frequencies():
     votes = np.tile(np.array([10] + [0] * 9, np.uint8), (200, 1))
     labels = np.repeat([4, 5], [150, 50]).astype(np.int32)
-    given = labels_given_votes(votes, labels)
+    given = labels_given_votes(votes, labels, 7)
     np.testing.assert_allclose(given, np.tile([0, 0, 0, 0, 0.75, 0.25, 0], (200, 1)), atol=0.01)
 
 
@@ -60,7 +60,7 @@ def test_weights_of_target_parts_sum_to_one(voted, tmp_path):
     )
     targets = training_targets(voted, config)
     np.testing.assert_allclose(targets.sum(axis=1), 1.0, rtol=1e-5)
-    expected = 0.25 * np.eye(7)[voted.labels] + 0.25 * labels_given_votes(voted.votes, voted.labels) + 0.5 * soft
+    expected = 0.25 * np.eye(7)[voted.labels] + 0.25 * labels_given_votes(voted.votes, voted.labels, 7) + 0.5 * soft
     np.testing.assert_allclose(targets, expected, atol=1e-6)
 
 
@@ -90,20 +90,20 @@ def test_weights_above_one_and_soft_labels_without_weight_are_refused(values):
 
 
 def test_smoothing_spreads_its_share_over_all_classes():
-    targets = smooth_targets(jnp.array([2, 6]), 0.14)
+    targets = smooth_targets(jnp.array([2, 6]), 0.14, 7)
     np.testing.assert_allclose(targets[0], [0.02, 0.02, 0.88, 0.02, 0.02, 0.02, 0.02], rtol=1e-5)
     np.testing.assert_allclose(targets.sum(axis=1), 1.0, rtol=1e-6)
 
 
 def test_balanced_weights_give_every_class_the_same_sum():
     labels = np.repeat(np.arange(7), [10, 1, 5, 20, 4, 2, 8]).astype(np.int32)
-    weights = balanced_class_weights(labels)
+    weights = balanced_class_weights(labels, 7)
     sums = np.bincount(labels, weights=weights[labels])
     np.testing.assert_allclose(sums, np.full(7, len(labels) / 7), rtol=1e-5)
 
 
 def test_an_absent_class_weighs_nothing():
-    weights = balanced_class_weights(np.array([0, 0, 3], np.int32))
+    weights = balanced_class_weights(np.array([0, 0, 3], np.int32), 7)
     assert weights[1] == 0.0
     assert weights[[0, 0, 3]].mean() == pytest.approx(1.0)
 

@@ -8,7 +8,6 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from femo_jax.emotions import Emotion
 from femo_jax.live.config import DrawConfig
 from femo_jax.live.drawing.text import (
     DARK,
@@ -17,7 +16,7 @@ from femo_jax.live.drawing.text import (
     Color,
     Layout,
     Plate,
-    emotion_color,
+    class_color,
     fill,
     fitting,
     ink,
@@ -136,7 +135,7 @@ def _label_plate(face: FaceEmotion, box: Box, style: _Style, layout: Layout, con
     if capital is None:
         return None
     place = layout.take(_round_about(box, *plate_size(text, capital), style.line))
-    color = emotion_color(face.label)
+    color = class_color(face.label, face.class_names)
     if face.uncertain:
         return Plate(place, text, capital, mixed(color, WHITE, 0.4), DARK, edge=mixed(color, _GREY, 0.35))
     return Plate(place, text, capital, ink(color), color)
@@ -159,7 +158,7 @@ def _round_about(box: Box, w: float, h: float, line: int) -> list[Box]:
 
 def _draw_box(canvas: np.ndarray, box: Box, face: FaceEmotion, style: _Style) -> None:
     """A line in the emotion's colour with a dark outline, so that it shows on any ground."""
-    color = emotion_color(face.label)
+    color = class_color(face.label, face.class_names)
     line = style.line
     left, top, right, bottom = box.x, box.y, box.x + box.w - 1, box.y + box.h - 1
     corners = np.array([(left, top), (right, top), (right, bottom), (left, bottom), (left, top)], np.int32)
@@ -182,7 +181,7 @@ def _dashes(start: np.ndarray, end: np.ndarray, length: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Panel:
-    """Seven bars, one an emotion, on a darkened part of the frame.
+    """A bar for each class, on a darkened part of the frame.
 
     Attributes:
       box: the part of the frame.
@@ -200,15 +199,16 @@ class Panel:
         part = canvas[top : top + h, left : left + w]
         cv2.convertScaleAbs(part, dst=part, alpha=_BRIGHTNESS)
         inner = padding(self.capital)
-        bars = left + _names_width(self.capital) + 2 * inner
+        names = self.face.class_names
+        bars = left + _names_width(names, self.capital) + 2 * inner
         length = left + w - inner - bars
-        for emotion, probability in zip(Emotion, self.face.probabilities, strict=True):
-            row = top + inner + emotion * _ROW * self.capital
-            color = WHITE if emotion.label == self.face.label else _QUIET
-            write(canvas, emotion.label, left + inner, row + self.capital, self.capital, color)
+        for number, (name, probability) in enumerate(zip(names, self.face.probabilities, strict=True)):
+            row = top + inner + number * _ROW * self.capital
+            color = WHITE if name == self.face.label else _QUIET
+            write(canvas, name, left + inner, row + self.capital, self.capital, color)
             fill(canvas, Box(bars, row, length, self.capital), _TRACK)
             filled = length * min(max(float(probability), 0.0), 1.0)
-            fill(canvas, Box(bars, row, filled, self.capital), emotion_color(emotion.label))
+            fill(canvas, Box(bars, row, filled, self.capital), class_color(name, names))
 
 
 def place_panel(face: FaceEmotion, box: Box, capital: float, gap: float, layout: Layout) -> Panel | None:
@@ -225,11 +225,11 @@ def place_panel(face: FaceEmotion, box: Box, capital: float, gap: float, layout:
       The panel, or None where it would hide faces or text, or could not be read. Where its own face fills the frame,
       it lies on a part of it.
     """
-    w, h = _size(capital)
+    w, h = _size(face.class_names, capital)
     capital *= min(1.0, layout.width / w, layout.height / h)
     if capital < SMALLEST_CAPITAL:
         return None
-    w, h = _size(capital)
+    w, h = _size(face.class_names, capital)
     right, left, low = box.x + box.w + gap, box.x - w - gap, box.y + box.h - h
     above, below = box.y - h - gap, box.y + box.h + gap
     corners = [(right, box.y), (left, box.y), (right, low), (left, low), (box.x, below), (box.x, above)]
@@ -238,11 +238,11 @@ def place_panel(face: FaceEmotion, box: Box, capital: float, gap: float, layout:
 
 
 @lru_cache(maxsize=64)
-def _names_width(capital: float) -> int:
-    return max(text_width(emotion.label, capital) for emotion in Emotion)
+def _names_width(class_names: tuple[str, ...], capital: float) -> int:
+    return max(text_width(name, capital) for name in class_names)
 
 
-def _size(capital: float) -> tuple[int, int]:
-    width = _names_width(capital) + _BAR * capital + 3 * padding(capital)
-    height = (6 * _ROW + 1) * capital + 2 * padding(capital)
+def _size(class_names: tuple[str, ...], capital: float) -> tuple[int, int]:
+    width = _names_width(class_names, capital) + _BAR * capital + 3 * padding(capital)
+    height = ((len(class_names) - 1) * _ROW + 1) * capital + 2 * padding(capital)
     return math.ceil(width), math.ceil(height)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from femo_jax.emotions import Emotion
+from femo_jax.emotions import EMOTIONS, class_colors
 from femo_jax.live.image import Box
 
 Color = tuple[int, int, int]
@@ -32,9 +32,9 @@ _COST_OF_TEXT = 4.0  # covering other text is worse than covering a face,
 _COST_OF_RANK = 0.05  # and a place of lower rank is better than either, but for a trifle
 
 
-def emotion_color(label: str) -> Color:
-    """The colour of `Emotion.rgb`, in OpenCV's order."""
-    red, green, blue = Emotion.from_label(label).rgb
+def class_color(label: str, class_names: tuple[str, ...] = EMOTIONS) -> Color:
+    """The colour of a class by `femo_jax.emotions.class_colors`, in OpenCV's order."""
+    red, green, blue = class_colors(class_names)[label]
     return blue, green, red
 
 

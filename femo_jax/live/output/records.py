@@ -14,14 +14,14 @@ from typing import Any
 import cv2
 import numpy as np
 
-from femo_jax.emotions import EMOTIONS
 from femo_jax.errors import ConfigError, FemoError
 from femo_jax.files import replacing
 from femo_jax.live.config import DrawConfig
 from femo_jax.live.drawing.draw import draw
 from femo_jax.live.results import FrameResult
 
-CSV_COLUMNS = ("path", "width", "height", "face", "x", "y", "w", "h", "label", "confidence", *EMOTIONS)
+CSV_COLUMNS = ("path", "width", "height", "face", "x", "y", "w", "h", "label", "confidence")
+"""Columns of the csv table; those of the class probabilities follow."""
 
 _WRITTEN = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")  # other formats may not hold what is drawn
 
@@ -107,14 +107,16 @@ class Prediction:
         return {"path": self.name, "width": self.result.width, "height": self.result.height, "faces": faces}
 
 
-def csv_text(predictions: Iterable[Prediction]) -> str:
-    """A csv table with the columns of `CSV_COLUMNS` and a row for each face, counted from 1 in each image.
+def csv_text(predictions: Iterable[Prediction], class_names: Sequence[str]) -> str:
+    """A csv table with a row for each face, counted from 1 in each image.
+
+    Its columns are `CSV_COLUMNS` and the class names.
 
     An image without a face has no row.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(CSV_COLUMNS)
+    writer.writerow([*CSV_COLUMNS, *class_names])
     for prediction in predictions:
         result = prediction.result
         for number, face in enumerate(result.faces, start=1):

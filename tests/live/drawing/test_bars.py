@@ -3,7 +3,7 @@ import pytest
 
 from femo_jax.emotions import EMOTIONS, Emotion
 from femo_jax.live.drawing.draw import place_panel
-from femo_jax.live.drawing.text import Layout, emotion_color
+from femo_jax.live.drawing.text import Layout, class_color
 from femo_jax.live.image import Box
 from femo_jax.live.results import FaceEmotion
 
@@ -68,7 +68,7 @@ def test_bars_are_as_long_as_the_probabilities():
     panel.draw(canvas)
     lengths = []
     for emotion in Emotion:
-        shown = (canvas == emotion_color(emotion.label)).all(axis=2)
+        shown = (canvas == class_color(emotion.label)).all(axis=2)
         lengths.append(shown.sum(axis=1).max())
     assert lengths[Emotion.ANGRY] == 0
     full = lengths[Emotion.HAPPY] / 0.5

@@ -6,7 +6,7 @@ import pytest
 from femo_jax.emotions import EMOTIONS
 from femo_jax.live.config import DrawConfig
 from femo_jax.live.drawing.draw import draw, status_text
-from femo_jax.live.drawing.text import DARK, emotion_color
+from femo_jax.live.drawing.text import DARK, class_color
 from femo_jax.live.image import Box
 from femo_jax.live.results import FaceEmotion
 
@@ -25,7 +25,7 @@ def _frame(width=640, height=480, value=90):
 
 def _colored(image, label):
     """Rows and columns of all pixels in the colour of an emotion."""
-    return np.nonzero((image == emotion_color(label)).all(axis=2))
+    return np.nonzero((image == class_color(label)).all(axis=2))
 
 
 def _changed(image, value=90):
@@ -55,9 +55,9 @@ def test_a_mirrored_view_can_be_drawn_on():
 @pytest.mark.parametrize("label", EMOTIONS)
 def test_box_and_label_are_in_the_colour_of_the_emotion(label):
     drawn = draw(_frame(), [_face((200, 200, 100, 120), label)])
-    assert (drawn[260, 200] == emotion_color(label)).all()
-    assert (drawn[260, 299] == emotion_color(label)).all()
-    assert (drawn[319, 250] == emotion_color(label)).all()
+    assert (drawn[260, 200] == class_color(label)).all()
+    assert (drawn[260, 299] == class_color(label)).all()
+    assert (drawn[319, 250] == class_color(label)).all()
     rows, _ = _colored(drawn[:195], label)
     assert len(rows) > 500
     assert (drawn[205:315, 205:295] == 90).all()
@@ -141,7 +141,7 @@ def test_labels_stay_inside_the_frame(corner, bars):
 
 def _widest_row(image):
     """The longest row of pixels in the colour of the label's plate."""
-    same = (image == emotion_color("happy")).all(axis=2)
+    same = (image == class_color("happy")).all(axis=2)
     longest = 0
     for row in same:
         edges = np.flatnonzero(np.diff(np.concatenate([[0], row.view(np.int8), [0]])))

@@ -9,8 +9,8 @@ from femo_jax.live.drawing.text import (
     WHITE,
     Layout,
     Plate,
+    class_color,
     contrast,
-    emotion_color,
     fill,
     fitting,
     ink,
@@ -23,7 +23,7 @@ from femo_jax.live.image import Box
 
 def test_colours_are_in_the_order_of_opencv():
     assert Emotion.ANGRY.rgb == (213, 94, 0)
-    assert emotion_color("angry") == (0, 94, 213)
+    assert class_color("angry") == (0, 94, 213)
 
 
 def test_contrast_is_that_of_the_guidelines():
@@ -35,13 +35,13 @@ def test_contrast_is_that_of_the_guidelines():
 
 @pytest.mark.parametrize("label", EMOTIONS)
 def test_text_can_be_read_on_every_emotion(label):
-    assert contrast(ink(emotion_color(label)), emotion_color(label)) >= 4.5
-    assert contrast(mixed(emotion_color(label), WHITE, 0.4), DARK) >= 4.5
+    assert contrast(ink(class_color(label)), class_color(label)) >= 4.5
+    assert contrast(mixed(class_color(label), WHITE, 0.4), DARK) >= 4.5
 
 
 def test_dark_text_on_light_and_light_text_on_dark():
-    assert ink(emotion_color("happy")) == BLACK
-    assert ink(emotion_color("sad")) == WHITE
+    assert ink(class_color("happy")) == BLACK
+    assert ink(class_color("sad")) == WHITE
 
 
 def test_mixing():

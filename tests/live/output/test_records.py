@@ -46,7 +46,7 @@ def test_an_image_as_json(face):
 
 
 def test_csv_has_a_row_a_face(face):
-    text = csv_text([prediction("two, or more.png", face, face), prediction("none.png")])
+    text = csv_text([prediction("two, or more.png", face, face), prediction("none.png")], EMOTIONS)
     rows = list(csv.DictReader(text.splitlines()))
     assert [(row["path"], row["face"]) for row in rows] == [("two, or more.png", "1"), ("two, or more.png", "2")]
     values = {name: rows[0][name] for name in ("width", "height", "x", "y", "w", "h", "label", "confidence")}

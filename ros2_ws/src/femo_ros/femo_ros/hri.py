@@ -13,7 +13,7 @@ from rclpy.publisher import Publisher
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-from femo_jax.emotions import Emotion
+from femo_jax.emotions import rep155_name
 from femo_jax.live.image import Box, InputImage
 from femo_jax.live.results import FaceEmotion, FrameResult
 from femo_ros.messages import image_message
@@ -151,10 +151,13 @@ def roi_message(hri_msgs: Any, header: Header, frame: InputImage, face: FaceEmot
 
 
 def expression_message(hri_msgs: Any, header: Header, face: FaceEmotion) -> Any:
-    """Make the message of a face's emotion in REP-155's words; valence and arousal, which femo lacks, are NaN."""
+    """Make the message of a face's emotion, in REP-155's words where it has one.
+
+    Valence and arousal, which femo lacks, are NaN.
+    """
     return hri_msgs.Expression(
         header=header,
-        expression=Emotion.from_label(face.label).rep155,
+        expression=rep155_name(face.label),
         valence=math.nan,
         arousal=math.nan,
         confidence=float(face.confidence),

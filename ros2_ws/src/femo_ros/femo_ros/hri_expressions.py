@@ -185,11 +185,12 @@ class ExpressionPipeline:
         age = now - track.first_seen
         return FaceEmotion(
             still.box,
-            track.emotion.label.label,
+            still.class_names[track.emotion.label],
             track.emotion.confidence,
             track.emotion.probabilities,
             uncertain=is_uncertain(track.emotion, age, 0.0, config),
             age=age,
+            class_names=still.class_names,
         )
 
     def _publish(self, item: tuple[str, Header, FaceEmotion]) -> None:

@@ -14,7 +14,6 @@ from femo_msgs.msg import FaceEmotion, FaceEmotionArray, ModelInfo
 from sensor_msgs.msg import CompressedImage, Image, RegionOfInterest
 from std_msgs.msg import Header
 
-from femo_jax.emotions import EMOTIONS, Emotion
 from femo_jax.errors import ConfigError
 from femo_jax.live import results
 from femo_jax.live.image import Box
@@ -35,7 +34,7 @@ def face_message(face: results.FaceEmotion) -> FaceEmotion:
     return FaceEmotion(
         track_id=face.track_id,
         roi=region(face.box),
-        emotion=int(Emotion.from_label(face.label)),
+        emotion=face.class_names.index(face.label),
         label=face.label,
         confidence=float(face.confidence),
         probabilities=np.asarray(face.probabilities, np.float32),
@@ -128,7 +127,7 @@ def messages_of(package: str, parameter: str, wanted: str) -> Any | None:
 
 
 def detections_message(vision_msgs: Any, header: Header, result: results.FrameResult) -> Any:
-    """Make a `Detection2DArray`: a detection for each face, with all emotions as hypotheses, the most probable first.
+    """Make a `Detection2DArray`: a detection for each face, with all classes as hypotheses, the most probable first.
 
     Args:
       vision_msgs: the module `vision_msgs.msg`.
@@ -144,7 +143,7 @@ def _detection(vision_msgs: Any, header: Header, face: results.FaceEmotion) -> A
     detection = vision_msgs.Detection2D(header=header, id=str(face.track_id))
     detection.bbox.center.position.x, detection.bbox.center.position.y = map(float, face.box.center)
     detection.bbox.size_x, detection.bbox.size_y = float(face.box.w), float(face.box.h)
-    ranked = sorted(zip(face.probabilities, EMOTIONS, strict=True), reverse=True)
+    ranked = sorted(zip(face.probabilities, face.class_names, strict=True), reverse=True)
     detection.results = [_hypothesis(vision_msgs, label, float(probability)) for probability, label in ranked]
     return detection
 
