@@ -111,7 +111,7 @@ class InputImage:
         Raises:
           ValueError: the image is not valid.
         """
-        return image if isinstance(image, cls) else cls(image)
+        return image if isinstance(image, InputImage) else cls(image)
 
     @property
     def box(self) -> Box:

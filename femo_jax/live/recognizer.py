@@ -239,7 +239,8 @@ def _input(image: ImageLike | InputImage) -> InputImage:
     if hasattr(image, "convert") and hasattr(image, "getbands"):  # of Pillow, which femo does not need
         from PIL import ImageOps
 
-        image = np.asarray(ImageOps.exif_transpose(image).convert("RGBA"))[..., [2, 1, 0, 3]]
+        upright: Any = ImageOps.exif_transpose(image)  # pyright: ignore[reportArgumentType]
+        image = np.asarray(upright.convert("RGBA"))[..., [2, 1, 0, 3]]
     return InputImage.of(image)
 
 

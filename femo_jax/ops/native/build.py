@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import jax
-import jaxlib
 
 from femo_jax.errors import FemoError
 from femo_jax.files import cache_folder
@@ -148,7 +147,7 @@ def _compiler() -> list[str]:
 
 def _made_from(words: Sequence[str], onednn: OneDnn) -> str:
     """A digest of everything but the compiler that the library depends on."""
-    versions = (onednn.version, jax.__version__, jaxlib.__version__, platform.machine())
+    versions = (onednn.version, jax.__version__, importlib.metadata.version("jaxlib"), platform.machine())
     digest = hashlib.sha256("\0".join((*words, *versions)).encode("utf-8", "surrogateescape"))
     jax_headers = sorted(Path(jax.ffi.include_dir()).rglob("*.h"))
     for path in (*SOURCES, *HEADERS, *jax_headers):
