@@ -54,7 +54,7 @@ demo: setup ros
 	tools/demo.sh
 
 # Two test processes: many tests wait for other processes. A file stays in one of them, since its tests share fixtures.
-# Files keep their order, in which the long ones come first (tests/conftest.py).
+# Files keep their order, in which the long ones do not come last.
 PYTEST := $(BIN)/python -m pytest
 PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
 ORDER :=
@@ -67,11 +67,11 @@ check: setup
 	$(PYTEST) $(PARALLEL) -m "not integration and not ros and not real_data and not perf and not docs" tests
 
 perf: setup ros
-	. $(VENV)/ros/env.sh && JAX_DISABLE_MOST_OPTIMIZATIONS=0 $(PYTEST) -m perf tests ros2_ws/src
+	. $(VENV)/ros/env.sh && $(PYTEST) -m perf tests ros2_ws/src
 
 docs: setup
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir site
-	JAX_DISABLE_MOST_OPTIMIZATIONS=0 $(PYTEST) -m docs tests/docs
+	$(PYTEST) -m docs tests/docs
 
 lint: setup
 	$(BIN)/ruff check .

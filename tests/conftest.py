@@ -8,8 +8,6 @@ from pathlib import Path
 # Before JAX or TensorFlow is imported by any test; subprocesses inherit it.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
-# Compiling costs more here than what is computed. `make perf` and `make docs` turn optimisation on again.
-os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 # The same tiny networks are compiled again and again, also in subprocesses.
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parent.parent / ".pytest_cache" / "xla"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
@@ -25,30 +23,10 @@ from femo_jax.model_file import LoadedModel
 from femo_jax.models import create_model
 from femo_jax.ops import choose
 
-LONGEST = (
-    "train/test_loop.py",
-    "end_to_end/test_resume.py",
-    "end_to_end/test_parallel.py",
-    "end_to_end/test_label_integrity.py",
-    "cli/test_sweep.py",
-    "test_weights.py",
-    "docs/test_notebooks.py",
-    "train/test_steps.py",
-    "models/test_networks.py",
-    "end_to_end/test_researcher.py",
-    "train/test_augment.py",
-    "ros/recognizer/test_hri.py",
-    "ops/native/test_library.py",
-)
-"""Files that take longest come first, so that of two test processes none works alone at the end."""
 
-
-@pytest.hookimpl(tryfirst=True)  # before a random order
 def pytest_collection_modifyitems(items):
-    """Marks tests by their folder: those of `end_to_end/` start processes, those of `ros/` need ROS 2. Orders files."""
+    """Marks tests by their folder: those of `end_to_end/` start processes, those of `ros/` need ROS 2."""
     tests = Path(__file__).parent
-    ranks = {tests / name: rank for rank, name in enumerate(LONGEST)}
-    items.sort(key=lambda item: ranks.get(item.path, len(ranks)))
     for folder, marker in ((tests / "end_to_end", "integration"), (tests / "ros", "ros")):
         for item in items:
             if item.path.is_relative_to(folder):

@@ -39,7 +39,7 @@ def read_times(runs: Sequence[Sequence[Mapping[str, Any]]]) -> Times:
 
 
 class Point(NamedTuple):
-    """A network in the figure of cost: multiply-adds per image, and accuracy in 0..1 with its standard deviation."""
+    """A network in the figure of cost: multiply-adds of one view, and accuracy in 0..1 with its standard deviation."""
 
     name: str
     multiply_adds: float
@@ -51,7 +51,7 @@ class Point(NamedTuple):
 MARKERS = {
     "femo": ("o", BLUE, BLUE, "femo, flip TTA"),
     "selected on PublicTest": ("s", ORANGE, ORANGE, "published, ten-crop TTA, selected on PublicTest"),
-    "selected on PrivateTest": ("s", ORANGE, "none", "published, ten-crop TTA, selected on PrivateTest"),
+    "selected on PrivateTest": ("s", ORANGE, "none", "published, ten crops, selected on PrivateTest"),
 }
 """Shape, edge colour, face colour and text of the legend."""
 
@@ -74,7 +74,7 @@ def draw_cost(panels: Mapping[str, Sequence[Point]], path: Path) -> None:
         legend = axes.legend(loc="lower right", fontsize=8)
         axes.margins(0.12, 0.12)
         axes.set_xscale("log")
-        axes.set_xlabel("multiply-adds per image")
+        axes.set_xlabel("multiply-adds of one view")
         axes.set_ylabel(f"accuracy on {split}")
         figure.draw_without_rendering()  # names are moved where the layout is settled
         adjust_text(

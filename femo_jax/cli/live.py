@@ -116,7 +116,7 @@ def run(options: Options) -> int:
         player = Player(
             recognition(
                 recognizer,
-                StreamConfig(search=options.search, track=options.track),
+                recognizer.stream(StreamConfig(search=options.search, track=options.track)),
                 cropped=options.faces == "cropped",
             ),
             stop,

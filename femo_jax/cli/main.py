@@ -23,6 +23,7 @@ from femo_jax.files import cache_folder, can_be_written
 
 COMMANDS = {
     "live": "recognise emotions in a camera, stream or video, with a preview",
+    "serve": "serve a live view of a source as a web page, and an HTTP API",
     "predict": "recognise emotions in images: table, JSON, CSV, annotated copies",
     "explain": "draw what the network looks at: Grad-CAM, LayerCAM, Integrated Gradients",
     "train": "train a network from a configuration; a stopped run resumes",

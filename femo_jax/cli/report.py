@@ -152,7 +152,7 @@ def _recognized(options: Options, thumbnails: "list[Thumbnail]") -> "tuple[FaceL
     with ExitStack() as stack:
         source = stack.enter_context(open_source(options.source))
         recognizer = EmotionRecognizer.load(options.model, options.detector)
-        recognize = recognition(recognizer, StreamConfig(search=options.search, track=options.track))
+        recognize = recognition(recognizer, recognizer.stream(StreamConfig(search=options.search, track=options.track)))
         if options.thumbnails:
             recognize = _with_thumbnails(recognize, thumbnails)
         stop = stack.enter_context(stop_request())

@@ -197,6 +197,12 @@ class EmotionRecognizer:
             raise _not_finite(self.model)
         return probabilities
 
+    def with_detector(self, detector: Detector) -> "EmotionRecognizer":
+        """The same compiled network with another detector, as for a second stream that must not wait for the first."""
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__, detector=detector)
+        return other
+
     def stream(self, config: StreamConfig | None = None) -> EmotionStream:
         """Recognition in frames that follow each other, with steady tracks; each camera needs a stream of its own."""
         return EmotionStream(self, config)

@@ -78,7 +78,7 @@ def _check_steps(config: TrainConfig, network: Any, num_classes: int) -> None:
     stage = "its first state"
     try:
         model = network if config.dtype == "float32" else network.clone(dtype=jnp.dtype(config.dtype))
-        state = jax.eval_shape(lambda: create_train_state(jax.random.key(0), model, optimizer, answers, traced=True))
+        state = jax.eval_shape(lambda: create_train_state(jax.random.key(0), model, optimizer, answers))
         stage = "a training step"
         weights = shape((num_classes,), jnp.float32)
         after = jax.eval_shape(partial(train_step, config=config), state, batch, weights)

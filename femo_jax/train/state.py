@@ -105,28 +105,11 @@ class TrainState(train_state.TrainState):
 
 
 def create_train_state(
-    key: jax.Array,
-    model: nn.Module,
-    tx: optax.GradientTransformation,
-    answers: np.ndarray | None = None,
-    *,
-    traced: bool = False,
+    key: jax.Array, model: nn.Module, tx: optax.GradientTransformation, answers: np.ndarray | None = None
 ) -> TrainState:
-    """A state at step 0 with weights drawn from `key`.
-
-    Args:
-      key: of the weights.
-      model: the network.
-      tx: the optimiser.
-      answers: `[n, 7] float32` first predictions for self-distillation, or None.
-      traced: whether JAX traces the call, as `jax.eval_shape` does.
-    """
+    """A state at step 0 with weights drawn from `key`; `answers` are the first predictions for self-distillation."""
     images = jnp.zeros((1, IMAGE_SIZE, IMAGE_SIZE, 1), jnp.float32)
-    # It runs once. On a CPU, XLA takes 20 seconds to optimise its random numbers, and 2 to compile it without; the
-    # weights agree up to rounding. A traced call takes no options of the compiler.
-    options = None if traced else {"xla_backend_optimization_level": 0}
-    init = jax.jit(model.init, static_argnames="train", compiler_options=options)
-    variables = init(key, images, train=False)
+    variables = jax.jit(model.init, static_argnames="train")(key, images, train=False)
     batch_stats = variables.get("batch_stats", {})  # a network without BatchNorm has none
     # Copies: the step gives its old state's memory away, and one buffer cannot be given twice.
     ema = jax.tree.map(jnp.copy, {"params": variables["params"], "batch_stats": batch_stats})

@@ -9,10 +9,10 @@ OTHER_PAGES = [ROOT / "CONTRIBUTING.md", ROOT / "benchmarks" / "README.md", ROOT
 """Pages whose commands set up an environment, or measure."""
 
 NEEDS = {
-    "camera": r"^femo live( *#| rtsp:|$)",
+    "camera": r"^femo (live|serve)( *#| rtsp:| 0|$)",
     "GPU": r"cuda",
     "hours": r"^(femo (sweep|train|soft-labels)|python benchmarks/)",
-    "network": r"^(pip install|make|.*rosdep|femo data download|sudo apt)| pip install",
+    "network": r"^(pip install|make|curl|.*rosdep|femo data download|sudo apt)| pip install",
     "ROS": r"ros|ROS|femo_msgs",
 }
 """What a block that is left out must contain, by the reason."""

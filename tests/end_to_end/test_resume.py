@@ -1,6 +1,8 @@
 """A run that is killed and started again ends as one that was not."""
 
 import json
+import os
+import random
 import signal
 import time
 
@@ -42,12 +44,14 @@ def lines_written(workdir):
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize("moment", ["before the first checkpoint", "after it"])
-def test_killed_and_resumed(femo, trained, tmp_path, moment):
+@pytest.mark.parametrize("moment", ["before the first checkpoint", "while it trains", "right after an epoch's log"])
+def test_killed_at_a_random_step_and_resumed(femo, trained, tmp_path, moment):
     workdir = tmp_path / "run"
     process = femo.start(*femo.train_arguments(workdir))
-    lines = 0 if moment == "before the first checkpoint" else 2
+    lines = {"before the first checkpoint": 0, "while it trains": 2, "right after an epoch's log": 4}[moment]
     wait_for(lambda: (workdir / "config.json").exists() and lines_written(workdir) >= lines, process)
+    if moment == "while it trains":
+        time.sleep(random.uniform(0.0, 0.4))
     process.send_signal(signal.SIGKILL)
     process.communicate()
     femo.run(*femo.train_arguments(workdir))
@@ -55,13 +59,14 @@ def test_killed_and_resumed(femo, trained, tmp_path, moment):
 
 
 @pytest.mark.integration
-def test_asked_to_end_it_saves_and_goes_on_later(femo, trained, tmp_path):
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+def test_asked_to_end_it_saves_and_goes_on_later(femo, trained, tmp_path, kind):
     workdir = tmp_path / "run"
     process = femo.start(*femo.train_arguments(workdir))
     wait_for(lambda: lines_written(workdir) >= 2, process)
-    process.send_signal(signal.SIGINT)  # SIGTERM in tests/train/test_loop.py
+    os.kill(process.pid, kind)
     _, errors = process.communicate(timeout=100)
-    assert process.returncode == 128 + signal.SIGINT, errors
+    assert process.returncode == 128 + kind, errors
     assert "resumes from there" in errors
     femo.run(*femo.train_arguments(workdir))
     assert_same_run(workdir, trained)

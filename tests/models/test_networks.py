@@ -38,10 +38,8 @@ def test_evaluation_treats_each_image_alone(name):
     model = create_model(name, **NARROW)
     variables = initialise(model)
     images = jax.random.normal(jax.random.key(0), (3, 48, 48, 1))
-    others = 2 * images[::-1]
     evaluate = jax.jit(partial(model.apply, train=False))
-    alone = evaluate(variables, others.at[1].set(images[1]))
-    np.testing.assert_allclose(evaluate(variables, images)[1], alone[1], atol=1e-5)
+    np.testing.assert_allclose(evaluate(variables, images)[1:2], evaluate(variables, images[1:2]), atol=1e-5)
 
 
 @pytest.mark.parametrize("name", model_names())

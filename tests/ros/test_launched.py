@@ -13,13 +13,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from ament_index_python.packages import get_package_share_directory
 from femo_msgs.msg import FaceEmotionArray
 from sensor_msgs.msg import Image
 from skimage import data
 
 PACKAGE = Path(__file__).parents[2] / "ros2_ws" / "src" / "femo_ros"
-INSTALLED = Path(get_package_share_directory("femo_ros"))
 
 
 def load(path):
@@ -55,9 +53,9 @@ def launch(start_node, monkeypatch):
         launch_api = load(PACKAGE / "test" / "launch_api.py")
         for name, module in launch_api.modules().items():
             monkeypatch.setitem(sys.modules, name, module)
-        *declared, opaque = load(INSTALLED / "launch" / "femo.launch.py").generate_launch_description().entities
+        *declared, opaque = load(PACKAGE / "launch" / "femo.launch.py").generate_launch_description().entities
         defaults = {argument.name: argument.default_value for argument in declared}
-        defaults["params_file"] = str(INSTALLED / "config" / "femo.yaml")
+        defaults["params_file"] = str(PACKAGE / "config" / "femo.yaml")
         nodes = opaque.function(launch_api.LaunchContext(**{**defaults, **given}))
         return {node.executable: start_node(node.executable, command_line=command(node)) for node in nodes}
 

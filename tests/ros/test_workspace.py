@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from xml.etree import ElementTree
 
 import cv2
 import numpy as np
@@ -52,12 +51,10 @@ def test_messages_arrive_as_they_were_sent(client, new_client):
         assert received == [message]
 
 
-def test_the_installed_launch_file_in_xml_includes_an_installed_one():
-    """tests/ros/test_launched.py starts the one that it includes."""
-    share = get_package_share_directory("femo_ros")
-    (included,) = ElementTree.parse(Path(share, "launch", "femo.launch.xml")).getroot().findall("include")
-    file = Path(included.get("file").replace("$(find-pkg-share femo_ros)", share))
-    assert file == Path(share, "launch", "femo.launch.py") and file.is_file()
+@pytest.mark.parametrize("path", ["launch/femo.launch.py", "launch/femo.launch.xml", "config/femo.yaml", "package.xml"])
+def test_files_are_installed(path):
+    """Where `ros2 launch` and the pages look for them."""
+    assert Path(get_package_share_directory("femo_ros"), path).stat().st_size > 500
 
 
 def test_the_installed_executable_runs(start_process, client, tmp_path):

@@ -55,7 +55,7 @@ def test_rows_are_those_of_the_committed_runs(study):
             assert numbers(row[heading]) == pytest.approx(expected, abs=0.51 * 10**-digits), (label, heading)
 
 
-def test_each_marked_table_can_be_filled_in_and_none_of_the_results_is_missing():
+def test_no_marked_table_is_older_than_the_results_and_each_has_a_maker():
     for page in pages.PAGES:
         text = page.read_text("utf-8")
         assert set(re.findall(r"<!-- table: (\S+) -->", text)) <= pages.TABLES.keys(), page

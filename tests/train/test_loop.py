@@ -99,7 +99,7 @@ def test_the_same_seed_gives_the_same_run_with_another_loader(
     assert_same_run(unbroken, tmp_path)
 
 
-@pytest.mark.parametrize("step", [2, 6, 17])
+@pytest.mark.parametrize("step", [2, 6, 9, 17])
 def test_a_resumed_run_equals_an_uninterrupted_one(
     step, unbroken, tiny_config, train_tiles, validation_tiles, tmp_path, monkeypatch
 ):
@@ -230,7 +230,6 @@ def test_low_res_epochs_self_distillation_and_muon_resume(tiny_config, train_til
     """With self-distillation, whose running predictions are in the checkpoint, Muon, and a whitened first layer."""
     config = dataclasses.replace(
         tiny_config,
-        epochs=2,
         low_res_epochs=1,
         low_res_size=24,
         self_distillation=0.5,
@@ -239,7 +238,7 @@ def test_low_res_epochs_self_distillation_and_muon_resume(tiny_config, train_til
     )
     train(config, tmp_path / "whole", train_tiles, validation_tiles, SilentReporter(), ops="xla")
     with pytest.raises(Interrupted):
-        train(config, tmp_path / "stopped", train_tiles, validation_tiles, StopsAt(6), ops="xla")
+        train(config, tmp_path / "stopped", train_tiles, validation_tiles, StopsAt(12), ops="xla")
     train(config, tmp_path / "stopped", train_tiles, validation_tiles, SilentReporter(), ops="xla")
     assert_same_run(tmp_path / "whole", tmp_path / "stopped")
 

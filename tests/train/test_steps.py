@@ -55,7 +55,7 @@ def test_one_step_changes_every_part_of_the_state(tiny_config, batch, steps, new
 def test_repeated_steps_learn_the_batch(tiny_config, batch, steps):
     config = dataclasses.replace(tiny_config, learning_rate=0.1)
     state = steps(config, batch, 120)
-    means = jax.jit(eval_step)(state, batch | {"mask": jnp.ones(48, bool)}).compute()
+    means = eval_step(state, batch | {"mask": jnp.ones(48, bool)}).compute()
     assert means["accuracy"] > 0.9
     assert means["loss"] < 0.6
 
@@ -70,9 +70,9 @@ def test_same_seed_same_weights_other_seed_others(tiny_config, batch, steps):
 def test_randomness_differs_from_step_to_step(tiny_config, batch, new_state):
     config = dataclasses.replace(tiny_config, learning_rate=0.0)
     state = new_state(config)
-    step, losses = jax.jit(partial(train_step, config=config)), []
+    losses = []
     for _ in range(2):
-        grown = step(state, batch, EQUAL)
+        grown = jax.jit(partial(train_step, config=config))(state, batch, EQUAL)
         losses.append(float(grown.metrics.loss - state.metrics.loss))
         state = grown
     assert losses[0] != losses[1]
@@ -103,10 +103,9 @@ def test_evaluation_does_not_count_masked_images(tiny_config, batch, steps):
     state = steps(tiny_config, batch, 5)
     mask = jnp.arange(48) < 29
     first = {name: array[:29] for name, array in batch.items()} | {"mask": jnp.ones(29, bool)}
-    evaluate = jax.jit(eval_step)
-    masked, cut = evaluate(state, batch | {"mask": mask}), evaluate(state, first)
-    assert masked.compute() == pytest.approx(cut.compute(), rel=1e-5)
-    assert int(masked.count) == 29
+    masked, cut = eval_step(state, batch | {"mask": mask}).compute(), eval_step(state, first).compute()
+    assert masked == pytest.approx(cut, rel=1e-5)
+    assert int(eval_step(state, batch | {"mask": mask}).count) == 29
 
 
 def test_the_targets_are_what_is_learned_not_the_labels(tiny_config, batch, steps):
@@ -142,8 +141,7 @@ def test_the_network_gets_images_of_the_given_size(tiny_config, batch, new_state
         sizes.append(images.shape)
         return state.apply_fn(variables, images, **arguments)
 
-    step = partial(train_step, config=tiny_config, size=32)
-    after = jax.jit(step)(state.replace(apply_fn=apply_fn), batch, EQUAL)
+    after = train_step(state.replace(apply_fn=apply_fn), batch, EQUAL, config=tiny_config, size=32)
     assert sizes == [(48, 32, 32, 1)]
     assert int(after.step) == 1
 
@@ -164,11 +162,10 @@ def test_sharpness_aware_steps_take_the_gradient_further_up(tiny_config, batch, 
         logits, _ = state.apply_fn(variables, normalize(batch["image"]), train=True, mutable=["batch_stats"])
         return -jnp.mean(jnp.sum(batch["target"] * jax.nn.log_softmax(logits), -1))
 
-    gradient_of = jax.jit(jax.grad(loss))
-    gradient = gradient_of(state.params)
+    gradient = jax.grad(loss)(state.params)
     stride = 0.5 / optax.tree.norm(gradient)
-    expected = gradient_of(jax.tree.map(lambda w, g: w + stride * g, state.params, gradient))
-    after = jax.jit(partial(train_step, config=dataclasses.replace(plain, sam_rho=0.5)))(state, batch, EQUAL)
+    expected = jax.grad(loss)(jax.tree.map(lambda w, g: w + stride * g, state.params, gradient))
+    after = train_step(state, batch, EQUAL, config=dataclasses.replace(plain, sam_rho=0.5))
     taken = jax.tree.map(lambda old, new: (old - new) / plain.learning_rate, state.params, after.params)
     jax.tree.map(partial(np.testing.assert_allclose, atol=1e-4), taken, expected)
     assert not np.allclose(expected["head"]["kernel"], gradient["head"]["kernel"], atol=1e-3)
@@ -183,10 +180,11 @@ def test_self_distillation_weight_of_earlier_predictions_rises(tiny_config, batc
     step = jax.jit(partial(train_step, config=config))
     at_start, at_end = (step(start.replace(step=jnp.asarray(done)), batch, EQUAL) for done in (0, steps_in_all))
     plain = dataclasses.replace(config, self_distillation=0.0)
-    plain_step = jax.jit(partial(train_step, config=plain))
     for done, after, share in ((0, at_start, 0.0), (steps_in_all, at_end, 0.8)):
         targets = (1 - share) * batch["target"] + share * certain[:48]
-        same = plain_step(new_state(plain).replace(step=jnp.asarray(done)), batch | {"target": targets}, EQUAL)
+        same = train_step(
+            new_state(plain).replace(step=jnp.asarray(done)), batch | {"target": targets}, EQUAL, config=plain
+        )
         assert float(after.metrics.loss) == pytest.approx(float(same.metrics.loss), rel=1e-5)
     np.testing.assert_array_equal(at_end.answers[:40], certain[:40])
     np.testing.assert_array_equal(at_end.answers[88:], certain[88:])

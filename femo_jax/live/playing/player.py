@@ -8,7 +8,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from femo_jax.live.config import DrawConfig, StreamConfig
+from femo_jax.live.config import DrawConfig
 from femo_jax.live.drawing.draw import draw, status_text
 from femo_jax.live.image import InputImage
 from femo_jax.live.output.records import FrameLog
@@ -18,6 +18,7 @@ from femo_jax.live.recognizer import EmotionRecognizer, recognize_stills
 from femo_jax.live.results import FrameResult
 from femo_jax.live.sources import Frame, FrameSource
 from femo_jax.live.sources.live import LiveSource
+from femo_jax.live.stream import EmotionStream
 from femo_jax.signals import Stopped, StopRequest
 
 _LONGEST_WAIT = 1.0  # seconds for which the preview of a clip waits for the next frame at most
@@ -27,21 +28,20 @@ _KEPT = 10_000  # frames whose times are kept: a run may last for weeks
 
 
 def recognition(
-    recognizer: EmotionRecognizer, config: StreamConfig, *, cropped: bool = False
+    recognizer: EmotionRecognizer, stream: EmotionStream, *, cropped: bool = False
 ) -> Callable[[Frame], FrameResult]:
     """Recognition of the frames of one source: faces are followed; a still image, or a cropped face, stands alone.
 
     Args:
-      recognizer: gets the limits of `config` below which a still's label is uncertain.
-      config: of search and tracks.
+      recognizer: gets the limits of the stream's configuration below which a still's label is uncertain.
+      stream: a new one, of this recogniser.
       cropped: each frame is one face crop, and nothing is detected.
 
     Returns:
       A function that gives the faces of the next frame.
     """
-    recognizer.uncertain_below = config.track.uncertain_below
-    recognizer.min_contrast = config.track.min_contrast
-    stream = recognizer.stream(config)
+    recognizer.uncertain_below = stream.config.track.uncertain_below
+    recognizer.min_contrast = stream.config.track.min_contrast
 
     def recognize(frame: Frame) -> FrameResult:
         if cropped or frame.still:

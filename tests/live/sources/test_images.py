@@ -3,7 +3,6 @@ import os
 import cv2
 import numpy as np
 import pytest
-from PIL import Image, features
 
 from femo_jax.errors import SourceError
 from femo_jax.live.sources.images import ImageSource, find_images, read_image
@@ -164,22 +163,6 @@ def test_a_named_pipe_is_not_waited_for(tmp_path):
         read_image(tmp_path / "a.png")
     with pytest.raises(SourceError, match="there is no image"):
         find_images(str(tmp_path))
-
-
-@pytest.mark.skipif(not features.check("avif"), reason="this Pillow cannot write AVIF")
-@pytest.mark.parametrize(("orientation", "turns"), [(3, 2), (6, 3), (8, 1)])
-def test_an_avif_is_turned_as_its_irot_box_states(tmp_path, orientation, turns):
-    """Pillow writes the orientation of the EXIF data as that box."""
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    image = np.full((60, 100, 3), 40, np.uint8)
-    image[:20, :30] = 220
-    path = tmp_path / "turned.avif"
-    Image.fromarray(image).save(path, quality=90, exif=exif)
-    assert b"irot" in path.read_bytes()
-    turned = read_image(path)
-    assert turned.shape == np.rot90(image, turns).shape
-    assert np.abs(turned.astype(int) - np.rot90(image, turns)).mean() < 3
 
 
 @pytest.mark.parametrize("name", ["a.JFIF", "a.avif", "a.gif", "photo", "photo.dat"])
