@@ -19,8 +19,10 @@ from femo_jax.ops import Ops
 from femo_jax.train.config import TrainConfig
 from femo_jax.train.loop import train
 from femo_jax.train.progress import ConsoleReporter, Reporter, SilentReporter, record_writer
+from femo_jax.train.starting_weights import with_options_of
 from femo_jax.train.sweep import Run, check_run
-from femo_jax.train.workdir import check_workdir, describe_data, read_run_record
+from femo_jax.train.workdir import CONFIG_FILE, check_workdir, describe_data, read_run_record
+from femo_jax.weights import load_model
 
 SUMMARY_FILES = ("sweep.md", "sweep.json", "sweep.png")
 
@@ -88,6 +90,26 @@ def train_run(
     return files
 
 
+def with_network_of_init(config: TrainConfig, workdir: Path | None = None) -> TrainConfig:
+    """The configuration with the network's options of its starting weights, where it has none of its own.
+
+    Args:
+      config: unchanged where it names no starting weights.
+      workdir: of a run that may have begun. Its `config.json` then has the options, so that a run resumes where the
+        starting weights are not at hand any more.
+
+    Raises:
+      FemoError: the starting weights cannot be loaded, or are of another architecture.
+    """
+    if not config.init:
+        return config
+    if workdir is not None and (workdir / CONFIG_FILE).is_file():
+        begun = read_run_record(workdir)["config"]
+        if (begun["init"], begun["model"]) == (config.init, config.model):
+            return dataclasses.replace(config, model_options={**begun["model_options"], **config.model_options})
+    return with_options_of(config, load_model(config.init))
+
+
 def train_sweep(
     runs: Sequence[Run],
     workdir: Path,
@@ -140,11 +162,12 @@ def check_sweep(runs: Sequence[Run], workdir: Path, train_split: Split, validati
     begun = run_folders(workdir)
     data = {}
     for run in {run.label: run for run in runs}.values():
-        check_run(run, ops, train_split)
-        data = describe_data(train_split, validation_split, run.config)
+        config = with_network_of_init(run.config, workdir / run.folder)
+        check_run(run._replace(config=config), ops, train_split)
+        data = describe_data(train_split, validation_split, config)
         # Other seeds as well, since they are in the same row of the table.
         for seed, folder in begun.get(run.label, {}).items():
-            check_workdir(folder, dataclasses.replace(run.config, seed=seed), data)
+            check_workdir(folder, dataclasses.replace(config, seed=seed), data)
     for folder in (folder for seeds in begun.values() for folder in seeds.values()):
         if read_run_record(folder)["data"]["validation"] != data["validation"]:
             raise ConfigError(f"{folder}: has a run on other data. Choose another --workdir")

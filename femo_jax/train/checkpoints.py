@@ -144,6 +144,7 @@ def load_for_inference(workdir: Path) -> LoadedModel:
         training={
             "config": _without_folders(record["config"]),
             "data": record["data"],
+            **_starting_weights(record),
             "step": step,
             "validation": _without_times(validation[-1]) if validation else {},
         },
@@ -157,14 +158,20 @@ def network_options(model: str, given: Mapping[str, Any]) -> dict[str, Any]:
     return options
 
 
+def _starting_weights(record: Mapping[str, Any]) -> dict[str, Any]:
+    """What `config.json` states about starting weights, for a model file; nothing for a run that has none."""
+    started = record.get("fine_tuning", {})
+    return {"fine_tuning": started | {"init": Path(started["init"]).name}} if "init" in started else {}
+
+
 def _without_times(record: dict[str, Any]) -> dict[str, Any]:
     """A line of the metric log without what differs between two runs that are otherwise the same."""
     return {key: value for key, value in record.items() if key not in ("seconds", "time")}
 
 
 def _without_folders(config: dict[str, Any]) -> dict[str, Any]:
-    """A configuration that may leave this machine; the digest under `data` identifies the soft labels."""
-    return config | {"soft_labels": Path(config.get("soft_labels", "")).name}
+    """A configuration that may leave this machine; digests identify the soft labels and the starting weights."""
+    return config | {name: Path(config.get(name, "")).name for name in ("soft_labels", "init")}
 
 
 @contextlib.contextmanager

@@ -85,6 +85,17 @@ class TrainConfig:
     plain gradients."""
     whitening_init: bool = False
     """Initialise FemoNet's first kernel with the principal components of training patches (arXiv:2404.00498)."""
+    init: str = ""
+    """Starting weights: a shipped model (default, small), a model file or a run folder; empty for random weights. The
+    head is copied for the classes in common. Options of the network are those of the starting weights where
+    `model_options` has none."""
+    freeze: str = ""
+    """Parameters that are not trained: globs over their paths or modules, separated by commas, `!` for exceptions:
+    'Conv_[0-3],BatchNorm_[0-3]', or '*,!head' for the head alone. A BatchNorm that is frozen keeps its statistics."""
+    head_lr_multiplier: float = 1.0
+    """Factor of the head's learning rate."""
+    layer_lr_decay: float = 1.0
+    """Factor of the learning rate from each layer to the one before it, from the head backwards (arXiv:2106.08254)."""
     low_res_size: int = 32
     """Image size in pixels during the first `low_res_epochs` (progressive resizing, arXiv:2104.00298)."""
     low_res_epochs: int = 0
@@ -118,6 +129,8 @@ class TrainConfig:
                 "distillation_weight": (0.0, 1.0),
                 "self_distillation": (0.0, 1.0),
                 "sam_rho": (0.0, math.inf),
+                "head_lr_multiplier": (0.0, math.inf),
+                "layer_lr_decay": (0.0, 1.0),
                 "low_res_size": (16, IMAGE_SIZE),
                 "low_res_epochs": (0, math.inf),
                 "ema_decay": (0.0, 1.0),
@@ -134,6 +147,8 @@ class TrainConfig:
         check_model_options(self.model, self.model_options)
         if self.whitening_init and self.model != "femonet":
             raise ConfigError(f"whitening_init is for femonet, not {self.model}: set it to False")
+        if self.whitening_init and self.init:
+            raise ConfigError("whitening_init replaces the first kernel, which init loads: set one of them")
         if self.self_distillation and (self.augmentation.mixup or self.augmentation.cutmix):
             raise ConfigError("self_distillation needs unmixed images: set mixup and cutmix to 0")
         if bool(self.soft_labels) != bool(self.distillation_weight):
@@ -175,9 +190,14 @@ def load_config(path: str | os.PathLike[str]) -> TrainConfig:
     config = getattr(module, "config", None)
     if not isinstance(config, TrainConfig):
         raise ConfigError(f"{path}: expected a line `config = TrainConfig(...)`")
-    if config.soft_labels:
-        return dataclasses.replace(config, soft_labels=str(path.parent / Path(config.soft_labels).expanduser()))
-    return config
+    files = {"soft_labels": config.soft_labels, "init": "" if _is_name(config.init) else config.init}
+    beside = {name: str(path.parent / Path(file).expanduser()) for name, file in files.items() if file}
+    return dataclasses.replace(config, **beside)
+
+
+def _is_name(init: str) -> bool:
+    """Whether starting weights are named by a bare word, as the shipped models are, not by a path."""
+    return Path(init).name == init and not Path(init).suffix
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:

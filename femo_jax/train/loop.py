@@ -17,7 +17,8 @@ from jax.sharding import Mesh
 
 from femo_jax.data.pipeline import Loader, evaluation_batches, steps_per_epoch, train_batches
 from femo_jax.data.splits import Split, common_class_names
-from femo_jax.errors import DivergenceError
+from femo_jax.errors import ConfigError, DivergenceError
+from femo_jax.model_file import LoadedModel
 from femo_jax.models import create_model, with_classes
 from femo_jax.ops import Ops, choose
 from femo_jax.preprocess import IMAGE_SIZE
@@ -25,9 +26,11 @@ from femo_jax.signals import StopRequest, stop_request
 from femo_jax.train.checkpoints import reconcile_best, restore_newest, save_best, save_newest
 from femo_jax.train.config import TrainConfig
 from femo_jax.train.devices import check_divides, data_mesh, process_rows, replicate, settle, shard_batch
+from femo_jax.train.fine_tuning import apply_with_frozen_norms, frozen_norms
 from femo_jax.train.optimizer import create_optimizer, create_schedule
 from femo_jax.train.preflight import check_network
 from femo_jax.train.progress import Reporter
+from femo_jax.train.starting_weights import describe, frozen_record, start_from
 from femo_jax.train.state import NEVER, Metrics, TrainState, create_train_state, whiten_first_layer
 from femo_jax.train.steps import eval_step, train_step
 from femo_jax.train.targets import balanced_class_weights, training_targets
@@ -66,6 +69,7 @@ def train(
     *,
     loader: Loader = "auto",
     restart: bool = False,
+    load_init: Callable[[str], LoadedModel] | None = None,
 ) -> None:
     """Trains a network until `config.epochs` are done; a run that is in the workdir is resumed.
 
@@ -81,10 +85,12 @@ def train(
       ops: kernel backend, see `femo_jax.ops`.
       loader: what loads the training batches; each gives the same, see `femo_jax.data.pipeline`.
       restart: delete a run that is in the workdir first.
+      load_init: loads the starting weights that `config.init` names, as `femo_jax.weights.load_model` does; a run that
+        resumes does not call it.
 
     Raises:
-      ConfigError: the configuration does not fit the data, the devices or the run folder; another process trains in the
-        folder; or oneDNN was asked for and is not available.
+      ConfigError: the configuration does not fit the data, the devices, the starting weights or the run folder; another
+        process trains in the folder; or oneDNN was asked for and is not available.
       CheckpointError: a checkpoint cannot be read or written.
       DivergenceError: the loss or a gradient is not finite any more; the last good checkpoint is kept.
       Interrupted: SIGINT, SIGTERM or SIGHUP came; a checkpoint was saved.
@@ -106,14 +112,27 @@ def train(
     )
     training_model = model if choice.dtype == "float32" else model.clone(dtype=jnp.dtype(choice.dtype))
     targets = training_targets(train_split, config)
+    if config.freeze:
+        apply_fn = apply_with_frozen_norms(training_model, frozen_norms(training_model, config.freeze))
+    else:
+        apply_fn = training_model.apply
     state = create_train_state(
         jax.random.key(config.seed),
         training_model,
         create_optimizer(config, schedule),
         answers=targets if config.self_distillation else None,
     )
+    state = state.replace(apply_fn=apply_fn)
     if config.whitening_init:
         state = whiten_first_layer(state, train_split.images)
+    fine_tuning = frozen_record(state, config)
+    if config.init and (restart or not finished_steps(workdir / NEWEST)):
+        if load_init is None:
+            raise ConfigError(f"init is {config.init!r}: expected load_init, such as femo_jax.weights.load_model")
+        state, started = start_from(state, load_init(config.init), config, class_names)
+        fine_tuning = started | fine_tuning
+    for line in describe(fine_tuning):
+        reporter.report(line)
     data = describe_data(train_split, validation_split, config)
     class_weights = np.ones(len(class_names), np.float32)
     if config.class_weights == "balanced":
@@ -121,7 +140,7 @@ def train(
     with locked(workdir) if first else contextlib.nullcontext():
         if restart and first:
             remove_run(workdir)
-        for message in claim_workdir(workdir, config, data, choice, write=first):
+        for message in claim_workdir(workdir, config, data, choice, write=first, fine_tuning=fine_tuning):
             reporter.report(message)
         state, seconds, best = _resume(workdir, state, first)
         run = _Run(

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import optax
 
 from femo_jax.train.config import TrainConfig
+from femo_jax.train.fine_tuning import fine_tuned
 
 MUON_ITERATIONS = 3
 """Newton-Schulz iterations per step; five are not better for networks this small (as in cifar10-airbench)."""
@@ -32,9 +33,11 @@ def create_schedule(config: TrainConfig, steps_per_epoch: int) -> optax.Schedule
 
 
 def create_optimizer(config: TrainConfig, schedule: optax.Schedule) -> optax.GradientTransformation:
-    """Gradient clipping, weight decay of kernels, and the configured optimiser."""
+    """Gradient clipping, weight decay of kernels, and the configured optimiser, with what fine-tuning changes in it."""
     update = _RULES[config.optimizer](config, schedule)
-    return optax.chain(optax.clip_by_global_norm(config.clip_norm), update) if config.clip_norm else update
+    if config.clip_norm:
+        update = optax.chain(optax.clip_by_global_norm(config.clip_norm), update)
+    return fine_tuned(update, config)
 
 
 def _sgd(config: TrainConfig, schedule: optax.Schedule) -> optax.GradientTransformation:

@@ -15,6 +15,7 @@ from femo_jax.errors import ConfigError
 from femo_jax.models import Limits, create_model, outline, with_classes
 from femo_jax.preprocess import IMAGE_SIZE
 from femo_jax.train.config import TrainConfig
+from femo_jax.train.fine_tuning import frozen_paths
 
 
 def check_network(config: TrainConfig, num_classes: int) -> None:
@@ -26,7 +27,7 @@ def check_network(config: TrainConfig, num_classes: int) -> None:
 
     Raises:
       ConfigError: the network cannot be built, exceeds `femo_jax.models.Limits`, or fails in a training step, an
-        evaluation, a checkpoint or an export; the message names which.
+        evaluation, a checkpoint or an export; the message names which. Or `freeze` matches none of its parameters.
     """
     options = with_classes(config.model, config.model_options, num_classes)
     network = create_model(config.model, **options)
@@ -55,6 +56,7 @@ def check_network(config: TrainConfig, num_classes: int) -> None:
             f"{config.model} has variables in {', '.join(others)}: femo trains networks with params and batch_stats"
             " only"
         )
+    frozen_paths([name.removeprefix("params/") for name in shapes if name.startswith("params/")], config.freeze)
     _check_steps(config, network, num_classes)
     _check_export(config.model, options, shapes, limits)
 

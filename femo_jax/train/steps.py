@@ -11,6 +11,7 @@ from femo_jax.data.pipeline import steps_per_epoch
 from femo_jax.preprocess import IMAGE_SIZE, normalize
 from femo_jax.train.augment import augment, mix
 from femo_jax.train.config import TrainConfig
+from femo_jax.train.fine_tuning import keep_frozen, without_frozen_gradients
 from femo_jax.train.state import NEVER, Metrics, TrainState
 
 PREDICTION_DECAY = 0.6
@@ -52,6 +53,8 @@ def train_step(
     weights = targets @ class_weights
 
     def loss_fn(params):
+        if config.freeze:
+            params = without_frozen_gradients(params, config.freeze)
         logits, updates = state.apply_fn(
             {"params": params, "batch_stats": state.batch_stats},
             normalize(images),
@@ -84,7 +87,7 @@ def train_step(
         params=params,
         opt_state=opt_state,
         batch_stats=batch_stats,
-        ema=_average(state.ema, current, _ema_decay(config, state.step)),
+        ema=_averaged(state, current, config),
         answers=None if state.answers is None else update_predictions(state.answers, batch["index"], logits),
         metrics=state.metrics.merge(metrics),
     )
@@ -99,6 +102,14 @@ def _uphill(params: Any, gradients: Any, radius: float) -> Any:
 def _ema_decay(config: TrainConfig, step: int | jax.Array) -> jax.Array:
     """The configured decay; smaller in the first steps, so that the average forgets the initial weights."""
     return jnp.minimum(config.ema_decay, (1.0 + step) / (10.0 + step))
+
+
+def _averaged(state: TrainState, current: Any, config: TrainConfig) -> Any:
+    """The averaged weights after a step; frozen ones stay as they are, bit for bit."""
+    ema = _average(state.ema, current, _ema_decay(config, state.step))
+    if config.freeze:
+        ema = ema | {"params": keep_frozen(ema["params"], current["params"], config.freeze)}
+    return ema
 
 
 def _average(average: Any, current: Any, decay: jax.Array) -> Any:

@@ -153,11 +153,18 @@ def describe_data(train: Split, validation: Split, config: TrainConfig) -> dict[
 
 
 def claim_workdir(
-    workdir: Path, config: TrainConfig, data: dict[str, Any], choice: Choice, *, write: bool
+    workdir: Path,
+    config: TrainConfig,
+    data: dict[str, Any],
+    choice: Choice,
+    *,
+    write: bool,
+    fine_tuning: dict[str, Any] | None = None,
 ) -> list[str]:
     """Writes `config.json` in a new run folder, if `write`; in an old one, checks that it is of the same run.
 
-    A run may be resumed with more epochs: its schedule is then that of the longer run.
+    A run may be resumed with more epochs: its schedule is then that of the longer run. `fine_tuning`, about starting
+    weights and frozen parameters, is stored in a new run folder.
 
     Returns:
       Notes on what differs from the run so far without being an error.
@@ -168,6 +175,8 @@ def claim_workdir(
     """
     computed = {"ops": choice.implementation, "dtype": choice.dtype}
     record = _asked(config, data) | {"environment": _environment() | computed}
+    if fine_tuning:
+        record["fine_tuning"] = fine_tuning
     there = [name for name in (METRICS_FILE, f"{BEST}/", f"{NEWEST}/") if _has_contents(workdir / name)]
     if not (workdir / CONFIG_FILE).exists():
         if there:
