@@ -5,9 +5,9 @@
 The zip holds `<class>/<number>_p<person>.jpg`; the 876 images of the study are not part of femo. In each image the
 largest face counts (Haar cascade). Five folds are made by person and class, so that no person is in two of them; each
 fold is tested once per seed, a fifth of the others' persons choose the best epoch, and the rest is trained on. The
-recipe is `femo_jax/configs/finetune.py`; from scratch, it has no starting weights and one learning rate, for as many epochs.
-A line of the result is a model, a way of training and a seed, over the images of all folds. A run that was stopped
-continues where it was.
+recipe is `femo_jax/configs/finetune.py`; from scratch, it has no starting weights, and one learning rate for as many
+epochs. A line of the result is a model, a way of training and a seed, over the images of all folds. A run that was
+stopped continues where it was.
 """
 
 import argparse

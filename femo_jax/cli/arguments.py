@@ -8,6 +8,7 @@
 | IMAGE | `Images` | image file, folder or pattern |
 | FILE | `OutputFile` | file to write; `-` is standard output |
 | N | `Count` | whole number |
+| MODULE | `Plugins` | Python file or module that registers a network |
 
 A command's first docstring line is one sentence in the imperative, and an example follows it as a paragraph of its own:
 `Example: femo COMMAND ...`. Its module imports only types at its head: OpenCV, TensorFlow, Optax, Orbax and matplotlib
@@ -71,8 +72,32 @@ OptionalFolder = Annotated[Path | None, tyro.conf.arg(metavar="FOLDER", help_beh
 
 Count = Annotated[int, tyro.conf.arg(metavar="N")]
 
+_PLUGIN_HELP = (
+    "Python file or module that registers the model's network, for one that is not part of femo. May be given several"
+    " times."
+)
+
+Plugins = Annotated[
+    tyro.conf.UseAppendAction[tuple[str, ...]],
+    tyro.conf.arg(metavar="MODULE", help=_PLUGIN_HELP, help_behavior_hint=""),
+]
+"""Modules and files with networks, for `load_plugins`."""
+
 Flag = tyro.conf.FlagCreatePairsOff[bool]
 """A switch that is off unless it is given."""
+
+
+def load_plugins(plugins: Iterable[str]) -> None:
+    """Loads what `--plugin` names, before a model is.
+
+    Raises:
+      ConfigError: as `femo_jax.models.load_plugin`.
+    """
+    if plugins := list(plugins):
+        from femo_jax.models import load_plugin  # imports JAX
+
+        for plugin in plugins:
+            load_plugin(plugin)
 
 
 def check_outputs(

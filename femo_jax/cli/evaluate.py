@@ -7,7 +7,17 @@ import tyro
 from rich.markup import escape
 from rich.table import Table
 
-from femo_jax.cli.arguments import Count, Data, Flag, Model, OutputFile, check_outputs, replace_deprecated
+from femo_jax.cli.arguments import (
+    Count,
+    Data,
+    Flag,
+    Model,
+    OutputFile,
+    Plugins,
+    check_outputs,
+    load_plugins,
+    replace_deprecated,
+)
 from femo_jax.cli.console import STANDARD_OUTPUT, escape_control, give_json, print_table, status, wrote
 from femo_jax.cli.parsing import parse
 from femo_jax.evaluate.tta import TTA
@@ -31,6 +41,7 @@ def run(
     corruptions: Flag = False,
     top_errors: OutputFile = None,
     top_errors_count: Count = 40,
+    plugin: Plugins = (),
 ) -> None:
     """Measure accuracy, macro-F1 and calibration of a model, overall and by class.
 
@@ -49,6 +60,7 @@ def run(
       corruptions: Also measure accuracy on 24 kinds of corrupted images, such as dark, blurred or badly cropped ones.
       top_errors: Draw the most confident errors (.png, .pdf, .svg).
       top_errors_count: Number of errors to draw.
+      plugin: See `femo_jax.cli.arguments.Plugins`.
     """
     outputs: dict[str, Path | None] = {"--json": json, "--figure": figure, "--top-errors": top_errors}
     draws = figure is not None or top_errors is not None
@@ -59,6 +71,7 @@ def run(
         if corruptions and figure is not None:
             outputs["--corruptions"] = corruptions_figure(figure)
     check_outputs(outputs, model=model, data=data)
+    load_plugins(plugin)
     from femo_jax.evaluate.run import evaluate  # needs OpenCV and TensorFlow
 
     with status("evaluating") as shown:

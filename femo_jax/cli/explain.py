@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 import tyro
 
-from femo_jax.cli.arguments import Count, Images, OptionalModel, OutputFile, check_outputs, replace_deprecated
+from femo_jax.cli.arguments import (
+    Count,
+    Images,
+    OptionalModel,
+    OutputFile,
+    Plugins,
+    check_outputs,
+    load_plugins,
+    replace_deprecated,
+)
 from femo_jax.cli.console import counted, give_json, note, wrote
 from femo_jax.cli.parsing import parse
 from femo_jax.errors import ConfigError
@@ -45,6 +54,7 @@ class Options:
     steps: Count = STEPS
     """Number of integration steps of Integrated Gradients, 1 to 4096."""
     model: OptionalModel = None
+    plugin: Plugins = ()
     faces: Literal["detect", "cropped"] = "detect"
     """detect: search for faces; cropped: each image is one face crop, and nothing is detected."""
     detector: DetectorConfig = field(default_factory=DetectorConfig)
@@ -73,6 +83,7 @@ def run(options: Options) -> int:
     paths = find_named(options.images, unreadable)
     outputs = {"--output": options.output, "--json": options.json}
     check_outputs(outputs, inputs=paths, model=options.model or "default")
+    load_plugins(options.plugin)
     recognizer = EmotionRecognizer.load(options.model, options.detector)
     _check_classes(options, recognizer.model.classes)
     explainer = Explainer(recognizer.model, layer=options.layer, baseline=options.baseline, steps=options.steps)

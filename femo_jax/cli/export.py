@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from femo_jax.cli.arguments import check_outputs
+from femo_jax.cli.arguments import Plugins, check_outputs, load_plugins
 from femo_jax.cli.console import STANDARD_OUTPUT, note, wrote
 from femo_jax.cli.parsing import parse
 
@@ -25,6 +25,7 @@ def run(
     calibrate_on: Annotated[
         str | None, tyro.conf.arg(metavar="DATA", help=_CALIBRATE_HELP, help_behavior_hint="")
     ] = None,
+    plugin: Plugins = (),
 ) -> None:
     """Export the best weights of a run as one portable model file.
 
@@ -35,11 +36,13 @@ def run(
       output: Model file to write (.safetensors); - is standard output.
       dtype: Type of the stored weights; float16 halves the file.
       calibrate_on: data set on whose validation split the temperature is fitted.
+      plugin: See `femo_jax.cli.arguments.Plugins`.
     """
     from femo_jax.model_file import rounded, save_model_file
     from femo_jax.train.checkpoints import load_for_inference
 
     check_outputs({"--output": output}, model=run.absolute(), data=calibrate_on)
+    load_plugins(plugin)
     model = load_for_inference(run)
     if calibrate_on is not None:
         from femo_jax.evaluate.run import calibrate  # reading data needs TensorFlow

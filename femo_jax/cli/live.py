@@ -15,6 +15,7 @@ from femo_jax.cli.arguments import (
     Flag,
     OptionalModel,
     OutputFile,
+    Plugins,
     check_outputs,
     replace_deprecated,
 )
@@ -75,6 +76,7 @@ class Options:
     give_up_after: Annotated[float, tyro.conf.arg(metavar="SECONDS")] = 30.0
     """Stop when a camera or stream gives no frame for this long; inf waits forever."""
     model: OptionalModel = None
+    plugin: Plugins = ()
     faces: Literal["detect", "cropped"] = "detect"
     """detect: search for faces; cropped: each frame is one face crop, and nothing is detected."""
     detector: DetectorConfig = field(default_factory=DetectorConfig)
@@ -103,6 +105,7 @@ def run(options: Options) -> int:
         video = None
         if options.output is not None:
             video = VideoWriter(options.output, _clip_rate(source), _LONGEST_PAUSE if source.live else _LONGEST_STILL)
+        load_plugins(options.plugin)
         recognizer = EmotionRecognizer.load(options.model, options.detector)
         # Around the clip, so that the second SIGHUP of a closed terminal does not break off its end.
         stop = stack.enter_context(stop_request())

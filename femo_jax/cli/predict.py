@@ -16,7 +16,9 @@ from femo_jax.cli.arguments import (
     Images,
     OptionalModel,
     OutputFile,
+    Plugins,
     check_outputs,
+    load_plugins,
     replace_deprecated,
 )
 from femo_jax.cli.console import STANDARD_OUTPUT, counted, error_console, give_json, note, print_table, warn, wrote
@@ -61,6 +63,7 @@ class Options:
     output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="FOLDER")] = None
     """Write annotated copies of the images to this folder."""
     model: OptionalModel = None
+    plugin: Plugins = ()
     faces: Literal["detect", "cropped"] = "detect"
     """detect: search for faces; cropped: each image is one face crop, and nothing is detected."""
     detector: DetectorConfig = field(default_factory=DetectorConfig)
@@ -84,6 +87,7 @@ def run(options: Options) -> int:
         if not paths:
             raise _nothing(options)
         copies = AnnotatedFolder(options.output, paths, options.draw) if options.output is not None else None
+        load_plugins(options.plugin)
         recognizer = EmotionRecognizer.load(options.model, options.detector)
         animations = 0
         failures: list[str] = []

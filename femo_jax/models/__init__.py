@@ -3,6 +3,7 @@
 from femo_jax.models.cost import Cost, Limits, Outline, model_cost, outline
 from femo_jax.models.femonet import FemoNet
 from femo_jax.models.mini_xception import MiniXception
+from femo_jax.models.plugins import load_plugin
 from femo_jax.models.registry import (
     check_options,
     create_model,
@@ -23,6 +24,7 @@ __all__ = [
     "SimpleCNN",
     "check_options",
     "create_model",
+    "load_plugin",
     "model_class",
     "model_cost",
     "model_names",

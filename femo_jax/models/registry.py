@@ -5,6 +5,8 @@ import math
 import reprlib
 import sys
 from collections.abc import Callable, Mapping
+from importlib.metadata import entry_points
+from types import ModuleType
 from typing import Any, TypeVar
 
 import jax.numpy as jnp
@@ -43,20 +45,58 @@ def register(name: str) -> Callable[[_Network], _Network]:
     return add
 
 
+ENTRY_POINTS = "femo.models"
+"""Group of entry points by which installed packages register networks, each named as its architecture."""
+
+
 def model_names() -> tuple[str, ...]:
-    """The registered names in alphabetical order."""
-    return tuple(sorted(_NETWORKS))
+    """The registered names, and those of entry points, in alphabetical order."""
+    return tuple(sorted({*_NETWORKS, *(point.name for point in entry_points(group=ENTRY_POINTS))}))
+
+
+def registered_by(module: ModuleType) -> tuple[str, ...]:
+    """The names of the networks that a module or a part of it has registered, or that it imports, but for femo's."""
+    held = {id(value) for value in vars(module).values() if isinstance(value, type)}
+    path = getattr(module, "__file__", None)
+    return tuple(
+        name
+        for name, network in sorted(_NETWORKS.items())
+        if (id(network) in held and not network.__module__.startswith("femo_jax."))
+        or f"{network.__module__}.".startswith(f"{module.__name__}.")
+        or (path is not None and _ORIGINS[name][1] == path)
+    )
 
 
 def model_class(name: str) -> type[nn.Module]:
-    """The linen module class of a name.
+    """The linen module class of a name, from an installed package if its entry points have the name.
 
     Raises:
-      ConfigError: there is no such network.
+      ConfigError: there is no such network, or its package fails.
     """
     if name not in _NETWORKS:
-        raise ConfigError(f"unknown model {name!r}; choose one of {', '.join(model_names())}")
+        _load_entry_point(name)
+    if name not in _NETWORKS:
+        raise ConfigError(
+            f"unknown model {name!r}; choose one of {', '.join(model_names())}. For a network of your own give --plugin"
+            " MODULE, the module or .py file that registers it"
+        )
     return _NETWORKS[name]
+
+
+def _load_entry_point(name: str) -> None:
+    """Load the installed package that says it has a network of this name, if there is one."""
+    for point in entry_points(group=ENTRY_POINTS, name=name):
+        try:
+            point.load()
+        except Exception as error:  # whatever another package's code raises
+            raise ConfigError(
+                f"model {name!r}: the entry point {point.value} of {ENTRY_POINTS} fails"
+                f" ({type(error).__name__}: {error}). Repair or uninstall its package"
+            ) from error
+        if name not in _NETWORKS:
+            raise ConfigError(
+                f"model {name!r}: the entry point {point.value} of {ENTRY_POINTS} registers no network of this name"
+            )
 
 
 def model_options(name: str) -> dict[str, Any]:

@@ -1,11 +1,8 @@
 """The configuration of a training run: a typed dataclass, made by a Python file such as those in `femo_jax/configs`."""
 
 import dataclasses
-import importlib.machinery
-import importlib.util
 import math
 import os
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +10,7 @@ from typing import Any, ClassVar, Literal
 
 from femo_jax.configs import resolve_config
 from femo_jax.errors import ConfigError
+from femo_jax.models.plugins import run_file
 from femo_jax.preprocess import IMAGE_SIZE
 from femo_jax.train.augment import Augmentation
 from femo_jax.train.fields import check_model_options, check_ranges, check_types, known_fields
@@ -158,13 +156,6 @@ class TrainConfig:
             )
 
 
-class _SourceLoader(importlib.machinery.SourceFileLoader):
-    """Loads Python source without writing bytecode beside it."""
-
-    def set_data(self, path: str, data: Any, *, _mode: int = 0o666) -> None:
-        """Writes nothing: Python would store the bytecode in `__pycache__` in the user's folder."""
-
-
 def load_config(path: str | os.PathLike[str]) -> TrainConfig:
     """The `config` that a Python file defines.
 
@@ -176,17 +167,7 @@ def load_config(path: str | os.PathLike[str]) -> TrainConfig:
       ConfigError: the file is missing, fails to run, or defines no `config` of type TrainConfig.
     """
     path = resolve_config(path)
-    name = f"femo_config_{path.stem}"
-    loader = _SourceLoader(name, str(path))
-    module = importlib.util.module_from_spec(importlib.machinery.ModuleSpec(name, loader, origin=str(path)))
-    module.__file__ = str(path)
-    sys.modules[name] = module  # where a network that the file defines looks up its annotations
-    try:
-        loader.exec_module(module)
-    except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from error
-    except Exception as error:
-        raise ConfigError(f"{path}: failed to run ({type(error).__name__}: {error})") from error
+    module = run_file(path, f"femo_config_{path.stem}")
     config = getattr(module, "config", None)
     if not isinstance(config, TrainConfig):
         raise ConfigError(f"{path}: expected a line `config = TrainConfig(...)`")
