@@ -17,6 +17,7 @@ from femo_jax.cli.arguments import (
     OutputFile,
     Plugins,
     check_outputs,
+    load_plugins,
     replace_deprecated,
 )
 from femo_jax.cli.console import STANDARD_OUTPUT, error_console, note, warn, wrote
