@@ -10,7 +10,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 ROS := $(VENV)/ros/.built
 ROS_SOURCES := $(shell find ros2_ws -type f -not -path '*/__pycache__/*' -not -path '*/.pytest_cache/*')
 
-.PHONY: help setup ros demo test check perf docs lint format pythons lock fer clean
+.PHONY: help setup ros demo test check perf browser docs lint format pythons lock fer clean
 
 help:
 	@echo "make demo         recognise faces in an image and a clip, train a small network; everything lands in demo/"
@@ -18,6 +18,7 @@ help:
 	@echo "                  ORDER=random runs them in random order)"
 	@echo "make check        run the fast unit tests only"
 	@echo "make perf         run the tests that measure time and memory, one after the other"
+	@echo "make browser      run the tests of the web page in Chromium, which is installed where it is missing (Debian)"
 	@echo "make ros          build the ROS 2 workspace, with ROS 2 from wheels where none is sourced; needs no make setup"
 	@echo "make docs         build the documentation site into site/, warnings are errors; run the blocks of README"
 	@echo "make lint         ruff and pyright"
@@ -68,6 +69,11 @@ check: setup
 
 perf: setup ros
 	. $(VENV)/ros/env.sh && $(PYTEST) -m perf tests ros2_ws/src
+
+# Playwright drives the system's Chromium; the tests are part of `make test` where there is one.
+browser: setup
+	@command -v chromium chromium-browser >/dev/null || { apt-get update && apt-get install --yes chromium; }
+	$(PYTEST) tests/end_to_end/test_page.py
 
 docs: setup
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir site

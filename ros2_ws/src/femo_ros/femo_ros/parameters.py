@@ -59,6 +59,18 @@ class NodeConfig:
     """Height of `/humans/faces/<id>/cropped` in pixels: `/humans/faces/height` of REP-155."""
     jpeg_quality: int = 90
     """Quality of `~/image_annotated/compressed`; more is better and larger."""
+    web: bool = False
+    """Serve the annotated images and their faces as a web page, as `femo serve` does; needs femo's extra web."""
+    web_host: str = "127.0.0.1"
+    """Name or address of the page; one that other machines reach needs a token in the environment variable
+    FEMO_TOKEN."""
+    web_port: int = 8080
+    """Port of the page."""
+
+    def __post_init__(self) -> None:
+        """Refuse what contradicts each other, with ConfigError."""
+        if self.web and self.faces_from == "hri":
+            raise ConfigError("web is true with faces_from hri, which has no images; expected faces_from detector.")
 
 
 @dataclass(frozen=True)
@@ -107,6 +119,9 @@ CHANGES: Mapping[str, Change] = {
     "hri_crop": "unconfigured",
     "hri_face_width": "unconfigured",
     "hri_face_height": "unconfigured",
+    "web": "unconfigured",
+    "web_host": "unconfigured",
+    "web_port": "unconfigured",
 }
 """Parameters that do not change at any time."""
 
@@ -116,6 +131,7 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "hri_face_width": (16, 1024),
     "hri_face_height": (16, 1024),
     "jpeg_quality": (1, 100),
+    "web_port": (1, 65535),
     "detector.min_size": (0.0, 100_000.0),
     "detector.max_size": (0.0, 100_000.0),
     "detector.scale_factor": (1.01, 2.0),

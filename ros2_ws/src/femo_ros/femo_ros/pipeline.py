@@ -20,6 +20,7 @@ from femo_ros.outputs import Answer, Outputs
 from femo_ros.parameters import Settings
 from femo_ros.statistics import Statistics
 from femo_ros.timing import FrameClock, of_one_clock
+from femo_ros.web_page import open_page
 
 THROTTLE_SECONDS = 5.0
 """Between two log lines of one kind: a camera may do the same wrong thing thirty times a second."""
@@ -86,6 +87,7 @@ class Pipeline:
 
             self.model_name = resolve_model(settings.node.model).stem
             self._recognizer = EmotionRecognizer.load(settings.node.model, settings.detector)
+            self._page = open_page(settings.node, node.get_fully_qualified_name(), self._recognizer.class_names)
         except BaseException:
             self._outputs.close()
             raise
@@ -123,7 +125,9 @@ class Pipeline:
         self._outputs.clear()
 
     def close(self) -> None:
-        """End the topics."""
+        """End the topics and the page."""
+        if self._page:
+            self._page.close()
         self._outputs.close()
 
     def failed(self, error: BaseException) -> None:
@@ -146,7 +150,10 @@ class Pipeline:
         settings, result = self._recognize(frame, stamp, received.arrival)
         answer = Answer(message.header, frame, result, settings)
         self._outputs.publish(answer)
-        self._outputs.draw(answer, self._count(len(result.faces), stamp, received.arrival))
+        latency = self._count(len(result.faces), stamp, received.arrival)
+        self._outputs.draw(answer, latency)
+        if self._page:
+            self._page.publish(answer, self._statistics.rate_out or None, latency)
 
     def _recognize(self, frame: InputImage, stamp: float, arrival: float) -> tuple[Settings, FrameResult]:
         live = self._live

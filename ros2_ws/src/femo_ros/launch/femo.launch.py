@@ -98,6 +98,13 @@ ARGUMENTS = (
         description="Start video_source's clip or images again at their end; else the node ends",
     ),
     DeclareLaunchArgument(
+        "web",
+        default_value="",
+        choices=BOOLEAN,
+        description="Serve the annotated images and their faces as a web page; empty: as in params_file",
+    ),
+    DeclareLaunchArgument("web_port", default_value="", description="Port of the page; empty: as in params_file"),
+    DeclareLaunchArgument(
         "rqt", default_value="false", choices=["true", "false"], description="Open rqt's view of the annotated images"
     ),
     DeclareLaunchArgument(
@@ -117,6 +124,7 @@ ARGUMENTS = (
 TEXTS = ("image_transport", "image_qos", "model", "publish_hri")
 NAMES = {"namespace": r"/?([A-Za-z_]\w*(/[A-Za-z_]\w*)*)?/?", "node_name": r"[A-Za-z_]\w*"}
 NUMBERS = {"rate": float, "width": int, "height": int}
+PORT = "web_port"
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -145,6 +153,10 @@ def start_nodes(context: LaunchContext) -> list[Node]:
     chosen = {name: ParameterValue(given[name], value_type=str) for name in TEXTS if given[name]}
     if given["autostart"]:
         chosen["autostart"] = given["autostart"] == "true"
+    if given["web"]:
+        chosen["web"] = given["web"] == "true"
+    if given[PORT]:
+        chosen[PORT] = int(given[PORT])
     overrides = [{**clock, **chosen}] if clock or chosen else []
     nodes = [
         Node(
@@ -198,7 +210,7 @@ def check(given: dict[str, str]) -> None:
     for name, pattern in NAMES.items():
         if not re.fullmatch(pattern, given[name]):
             raise RuntimeError(f"{name}:={given[name]}: expected letters, digits and underscores, not a digit first")
-    for name, number in NUMBERS.items():
+    for name, number in (*NUMBERS.items(), (PORT, int)):
         try:
             number(given[name] or 0)
         except ValueError:

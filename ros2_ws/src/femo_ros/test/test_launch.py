@@ -41,6 +41,8 @@ EXPECTED = {
     "height",
     "qos",
     "loop",
+    "web",
+    "web_port",
     "rqt",
     "use_sim_time",
     "log_level",
@@ -150,6 +152,8 @@ def test_the_camera_is_remapped_with_its_compressed_topic(started):
         ("use_sim_time", "false", False),
         ("autostart", "false", False),
         ("autostart", "true", True),
+        ("web", "true", True),
+        ("web_port", "9000", 9000),
     ],
 )
 def test_given_arguments_override_the_file(started, params_file, name, value, parameter):
@@ -172,6 +176,7 @@ def test_a_camera_named_by_its_compressed_topic_gets_no_second_suffix(started):
         ({"node_name": "a/b"}, "node_name:=a/b: expected letters"),
         ({"source": "0", "rate": "fast"}, "rate:=fast: expected a number"),
         ({"source": "0", "width": "6.4"}, "width:=6.4: expected a number"),
+        ({"web_port": "http"}, "web_port:=http: expected a number"),
         ({"log_level": "chatty"}, "log_level"),
         ({"autostart": "no"}, "autostart"),
     ],
