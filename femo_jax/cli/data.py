@@ -15,6 +15,7 @@ from femo_jax.cli.arguments import Data, Flag, OptionalFile, OptionalFolder, Out
 from femo_jax.cli.console import STANDARD_OUTPUT, error_console, give_json, print_result, print_table, wrote
 from femo_jax.cli.parsing import parse_subcommand
 from femo_jax.data.audit import Audit
+from femo_jax.data.ferplus import PACKAGED
 from femo_jax.data.prepare import OFFICIAL_COUNTS, OFFICIAL_NAMES
 from femo_jax.data.reading import Limits
 from femo_jax.emotions import EMOTIONS
@@ -37,7 +38,8 @@ def prepare(
     Args:
       path: fer2013.csv, icml_face_data.csv, fer2013.tar.gz, or Kaggle's msambare/fer2013 as zip or folder.
       data_dir: Folder for the prepared data; by default in femo's cache ($FEMO_CACHE or ~/.cache/femo).
-      ferplus: FER+ votes (fer2013new.csv or ferplus.csv) to prepare with the images.
+      ferplus: FER+ votes to prepare with the images: fer2013new.csv or ferplus.csv; without FILE those that are part
+        of femo.
       overwrite: Prepare again, and replace other data in --data-dir.
       limits: Limits on file sizes, against files that claim to be huge.
     """
@@ -105,8 +107,18 @@ SUBCOMMANDS = {"prepare": prepare, "download": download, "audit": audit}
 
 def main(argv: list[str]) -> int:
     """Run `femo data prepare`, `download` or `audit`; return the exit code."""
-    parse_subcommand(SUBCOMMANDS, "femo data", argv)
+    parse_subcommand(SUBCOMMANDS, "femo data", _with_packaged_votes(argv))
     return 0
+
+
+def _with_packaged_votes(argv: Sequence[str]) -> list[str]:
+    """Arguments in which `--ferplus` without a file has the word for the votes that are part of femo."""
+    given = []
+    for word, following in zip(argv, [*argv[1:], "--"], strict=True):
+        given.append(word)
+        if word == "--ferplus" and following.startswith("-"):
+            given.append(PACKAGED)
+    return given
 
 
 def _copy(folder: Path, output: Path) -> Path:

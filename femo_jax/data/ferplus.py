@@ -10,6 +10,7 @@ import numpy as np
 
 from femo_jax.data.csv_form import USAGES, bounded_lines
 from femo_jax.data.splits import Face
+from femo_jax.emotions import EMOTIONS
 from femo_jax.errors import DataError
 
 VOTES = (
@@ -26,8 +27,12 @@ VOTES = (
 )
 """What was voted on, in the order of the ten votes; FER+'s own files abbreviate the last as NF."""
 
+PACKAGED = "packaged"
+"""The word that stands for the votes that are part of femo: those on Training and PublicTest."""
+
 _COLUMNS = (*VOTES[:-1], "NF")
 _MAX_VOTES = 10
+_PACKAGED_FILE = Path(__file__).parent / "fer2013" / "ferplus.npz"
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,24 +76,50 @@ class FerPlus:
         if not known:
             raise DataError(
                 f"{self.path}: has votes for none of the images. FER+'s own fer2013new.csv fits the csv forms alone;"
-                " for folders of jpgs give a file with the columns name and csv_row, or prepare from fer2013.csv."
+                " for folders of jpgs give --ferplus without a file, or a file with the columns name and csv_row."
             )
+
+
+def ferplus_file(path: str | os.PathLike[str]) -> Path:
+    """The file that holds the votes: that of the path, or femo's own for the word `packaged`."""
+    return _PACKAGED_FILE if str(path) == PACKAGED else Path(path).expanduser()
 
 
 def load_ferplus(path: str | os.PathLike[str]) -> FerPlus:
     """Reads the votes, from `fer2013new.csv` of FER+ or from a table with the columns `name` and `csv_row` besides.
 
-    FER+'s own file is in the order of `fer2013.csv`, row by row.
+    FER+'s own file is in the order of `fer2013.csv`, row by row. The word `packaged` stands for the votes that are part
+    of femo (`femo_jax/data/fer2013/FERPLUS-LICENSE.md`): FER+'s on 32,137 images of Training and PublicTest, by name
+    and by row; 161 images of Kaggle's zip, and all of PrivateTest, have none.
 
     Raises:
       DataError: the file is missing, lacks a column, or holds votes that are not whole numbers from 0 to 10.
     """
-    path = Path(path).expanduser()
+    if ferplus_file(path) == _PACKAGED_FILE:
+        return _load_packaged()
+    path = ferplus_file(path)
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             return _read(path, csv.DictReader(bounded_lines(file)))
     except (OSError, ValueError, csv.Error) as error:
         raise DataError(f"{path}: the votes of FER+ cannot be read ({error}).") from error
+
+
+def _load_packaged() -> FerPlus:
+    """Reads the votes that are part of femo, from columns `[n]` and votes `[n, 10] uint8`."""
+    usages = tuple(USAGES)
+    with np.load(_PACKAGED_FILE, allow_pickle=False) as table:
+        columns = [table[name].tolist() for name in ("usage", "label", "number", "csv_row")]
+        votes = table["votes"]
+    by_name: dict[str, np.ndarray] = {}
+    by_row: dict[int, np.ndarray] = {}
+    splits: dict[int, str] = {}
+    for usage, label, number, row, of_image in zip(*columns, votes, strict=True):
+        folder = "train" if usage == 0 else "test"
+        by_name[f"{folder}/{EMOTIONS[label]}/{usages[usage]}_{number}.jpg"] = of_image
+        if row >= 0:  # -1: the image was not found in fer2013.csv
+            by_row[row], splits[row] = of_image, USAGES[usages[usage]]
+    return FerPlus(_PACKAGED_FILE, by_name, by_row, splits)
 
 
 def _read(path: Path, rows: csv.DictReader) -> FerPlus:

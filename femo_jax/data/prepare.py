@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from femo_jax.data.ferplus import ferplus_file
 from femo_jax.data.identity import RECORD_FILE, Record, digest_of_file, fingerprint, read_record, write_record
 from femo_jax.data.reading import Limits, existing
 from femo_jax.errors import DataError
@@ -51,7 +52,7 @@ def prepare(
       source: FER-2013 in any form, see `femo_jax.data.forms`.
       data_dir: Where TFDS keeps data sets; by default a folder of its own for each source in femo's cache,
         `$FEMO_CACHE` or `~/.cache/femo`. It holds one source, with and without votes.
-      ferplus: Votes of FER+, to be written with the images.
+      ferplus: Votes of FER+, to be written with the images: a file, or `packaged` for those that are part of femo.
       overwrite: Prepare again, also in place of what was prepared from another source.
       limits: Bounds on what is read; the default ones when None.
       on_progress: Called with the stage (`read` or `write`), images done, images in all.
@@ -63,7 +64,7 @@ def prepare(
       DataError: The source is damaged or no FER-2013, `data_dir` holds what was made from another source, or
         the disk is full. What was prepared before is kept, and nothing half-written stays behind.
     """
-    origin = Record(fingerprint(source), fingerprint(ferplus) if ferplus else None)
+    origin = Record(fingerprint(source), fingerprint(ferplus_file(ferplus)) if ferplus else None)
     root = Path(data_dir).expanduser() if data_dir else cache_folder() / origin.source["digest"][:16]
     _check_place(root, existing(source))
     # TensorFlow takes seconds to import, and it is needed from here on alone.

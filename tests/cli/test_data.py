@@ -9,6 +9,7 @@ import pytest
 
 from femo_jax.cli.data import main
 from femo_jax.cli.main import main as femo
+from femo_jax.data.load import load_split
 from femo_jax.errors import DataError, FemoError
 
 
@@ -152,3 +153,16 @@ def test_a_missing_path_ends_with_code_2(command, capsys):
     assert femo(["data", command, "nowhere.zip"]) == 2
     assert "femo: nowhere.zip: no such file or folder" in capsys.readouterr().err
     assert not Path("nowhere.zip").exists()
+
+
+def test_ferplus_without_a_file_takes_the_packaged_votes(tmp_path):
+    _, image = cv2.imencode(".jpg", np.random.default_rng(0).integers(0, 256, (48, 48), np.uint8))
+    for name in ("train/angry/Training_3908.jpg", "train/happy/Training_1.jpg"):
+        (tmp_path / "fer2013" / name).parent.mkdir(parents=True)
+        (tmp_path / "fer2013" / name).write_bytes(image.tobytes())
+    data_dir = tmp_path / "prepared"
+    assert femo(["data", "prepare", str(tmp_path / "fer2013"), "--ferplus", "--data-dir", str(data_dir)]) == 0
+    split = load_split(data_dir, "train")
+    votes = dict(zip(split.names.tolist(), split.votes.tolist(), strict=True))
+    assert votes["train/angry/Training_3908.jpg"] == [0, 0, 2, 0, 8, 0, 0, 0, 0, 0]
+    assert sum(votes["train/happy/Training_1.jpg"]) == 0

@@ -87,3 +87,13 @@ def test_a_broken_file_is_named(tmp_path, broken, message):
 def test_a_missing_file_is_named():
     with pytest.raises(DataError, match=r"nowhere\.csv"):
         load_ferplus("nowhere.csv")
+
+
+def test_the_packaged_votes_are_those_of_ferplus():
+    votes = load_ferplus("packaged")
+    covered = [of_image for of_image in votes.by_name.values() if of_image.any()]
+    assert (len(votes.by_name), len(covered)) == (32_298, 32_137)
+    assert votes.by_name["train/angry/Training_3908.jpg"].tolist() == [0, 0, 2, 0, 8, 0, 0, 0, 0, 0]
+    assert votes.by_row[21806].tolist() == [0, 0, 2, 0, 8, 0, 0, 0, 0, 0]
+    assert set(votes.splits.values()) == {"train", "validation"}, "no votes of PrivateTest"
+    assert max(votes.by_row) < 28_709 + 3_589 and votes.splits[28_708] == "train"
