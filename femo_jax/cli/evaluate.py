@@ -18,7 +18,7 @@ from femo_jax.cli.arguments import (
     load_plugins,
     replace_deprecated,
 )
-from femo_jax.cli.console import STANDARD_OUTPUT, escape_control, give_json, print_table, status, wrote
+from femo_jax.cli.console import STANDARD_OUTPUT, escape_control, give_json, note, print_table, status, wrote
 from femo_jax.cli.parsing import parse
 from femo_jax.evaluate.tta import TTA
 
@@ -107,10 +107,20 @@ def print_report(report: dict[str, Any]) -> None:
     summary.add_row("macro-F1", _percent(report["macro_f1"], 2))
     summary.add_row("negative log-likelihood", f"{report['nll']:.4f} nats")
     summary.add_row("expected calibration error", _percent(report["ece"], 2))
+    if "common_classes" in report:
+        common = report["common_classes"]
+        summary.add_row(f"accuracy among the {len(common['per_class'])} classes of the data", _accuracy(common))
+        summary.add_row("macro-F1 among them", _percent(common["macro_f1"], 2))
     print_table(summary)
+    if left_out := report.get("left_out"):
+        if left_out["model_classes"]:
+            note(f"classes of the model that the data lack: {', '.join(left_out['model_classes'])}")
+        if left_out["data_classes"]:
+            names = ", ".join(left_out["data_classes"])
+            note(f"classes of the data that the model lacks, left out: {names} ({left_out['images']:,} images)")
 
-    note = f"macro-F1 leaves out classes without images: {', '.join(absent)}" if absent else None
-    by_class = Table("class", title="by class", caption=note)
+    caption = f"macro-F1 leaves out classes without images: {', '.join(absent)}" if absent else None
+    by_class = Table("class", title="by class", caption=caption)
     for column in ("images", "precision", "recall", "F1", "most frequent error"):
         by_class.add_column(column, justify="right")
     for index, (label, values) in enumerate(report["per_class"].items()):

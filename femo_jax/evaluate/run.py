@@ -12,6 +12,7 @@ from femo_jax.data.load import available_splits, load_split
 from femo_jax.data.splits import SPLITS, Split, occurs_in
 from femo_jax.errors import ConfigError
 from femo_jax.evaluate.calibration import cross_fitted_ece, ece_by_chance, fit_temperature
+from femo_jax.evaluate.classes import match_classes, restricted
 from femo_jax.evaluate.metrics import report
 from femo_jax.evaluate.predict import predict_probabilities
 from femo_jax.evaluate.robustness import robustness
@@ -38,7 +39,7 @@ class Evaluation:
     Attributes:
       report: `femo_jax.evaluate.metrics.report` with the keys `architecture`, `split` and `tta` added, and
         `robustness`, see `femo_jax.evaluate.robustness.robustness`, where corruptions were asked for.
-      probabilities: `[n, c] float32`, in the order of `split.class_names`.
+      probabilities: `[n, c] float32`, in the order of `split.class_names`, which are those of the model.
       split: images, labels, names and, where the data have them, votes.
     """
 
@@ -79,8 +80,14 @@ def evaluate(
       `without_overlap` is of the images that do not also occur in the training split of these data, if they have
       one.
 
+      Where model and data have different classes, the report is of the images whose class the model has, and the
+      argmax is over all classes of the model; `common_classes` is a report over those that the data have as well, with
+      probabilities that sum to 1 over them; `left_out` names the other classes (`model_classes`, `data_classes`) and
+      counts the `images` of classes that the model lacks.
+
     Raises:
-      FemoError: the model, the data, the split or the augmentation are not what they should be.
+      FemoError: model and data have fewer than two classes in common; the model, the data, the split or the
+        augmentation are not what they should be.
     """
     # Wrong arguments are reported before minutes of work, not after.
     tta_function(tta)
@@ -94,7 +101,8 @@ def evaluate(
 
     on_progress(f"reading {split}")
     faces = load_split(data, split)
-    _check_classes(loaded, faces, data)
+    matched = match_classes(loaded.classes, faces)
+    faces = matched.split
     without_overlap = None
     if split != "train" and "train" in available_splits(data):
         without_overlap = ~occurs_in(faces.images, load_split(data, "train").images)
@@ -106,6 +114,15 @@ def evaluate(
         "split": split,
         "tta": tta,
     }
+    if matched.only_model or matched.only_data:
+        result["left_out"] = {
+            "model_classes": list(matched.only_model),
+            "data_classes": list(matched.only_data),
+            "images": matched.left_out,
+        }
+    if matched.only_model:
+        names = [loaded.classes[index] for index in matched.common]
+        result["common_classes"] = report(*restricted(probabilities, faces.labels, matched.common), names)
     if corruptions:
         result["robustness"] = robustness(predict, faces, probabilities, on_progress=on_progress)
     return Evaluation(result, probabilities, faces)

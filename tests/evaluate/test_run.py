@@ -167,3 +167,24 @@ def test_a_calibrated_model_can_be_written(random_model, tmp_path, asked):
     loaded = load_model_file(tmp_path / "calibrated.safetensors")
     assert (loaded.temperature, loaded.training) == (calibrated.temperature, calibrated.training)
     jax.tree.map(np.testing.assert_array_equal, loaded.variables, calibrated.variables)
+
+
+def test_data_with_other_classes_are_evaluated_over_all_classes_and_over_those_in_common(
+    random_model, model_path, split, asked, monkeypatch
+):
+    names = ("Happiness", "anger", "contempt")
+    other = split._replace(labels=np.arange(11, dtype=np.int32) % 3, class_names=names)
+    monkeypatch.setattr(run, "load_split", lambda data, name: other)
+    result = run.evaluate(model_path, "faces.zip", "train")
+    assert result.report["left_out"] == {
+        "model_classes": ["disgust", "fear", "neutral", "sad", "surprise"],
+        "data_classes": ["contempt"],
+        "images": 3,
+    }
+    assert result.report["n"] == result.report["common_classes"]["n"] == 8
+    assert list(result.report["common_classes"]["per_class"]) == ["angry", "happy"]
+    predicted = result.probabilities[:, [0, 3]].argmax(axis=1)  # angry and happy
+    right = predicted == np.where(other.labels[other.labels < 2] == 1, 0, 1)
+    assert result.report["common_classes"]["accuracy"] == pytest.approx(right.mean())
+    with pytest.raises(ConfigError, match="expected the same in the same order"):
+        run.calibrate(random_model, "faces.zip", "train")
