@@ -54,6 +54,26 @@ class Box(NamedTuple):
         return Box(left, top, round(self.x + self.w) - left, round(self.y + self.h) - top)
 
 
+class DetectedFace(Box):
+    """A face as a detector found it. It is its box, with what else the detector gives as attributes.
+
+    Attributes:
+      score: how certain the detector is, 0..1; None where it does not say.
+      landmarks: `[5, 2] float64`, columns and rows in pixels of the frame: the person's right eye, left eye, tip of the
+        nose, right and left corner of the mouth; None where the detector gives none.
+    """
+
+    score: float | None = None
+    landmarks: np.ndarray | None = None
+
+    @classmethod
+    def of(cls, box: Box, score: float | None = None, landmarks: np.ndarray | None = None) -> "DetectedFace":
+        """Add what the detector gives to a box."""
+        face = cls(*box)
+        face.score, face.landmarks = score, landmarks
+        return face
+
+
 def overlaps(first: Sequence[Box], second: Sequence[Box]) -> np.ndarray:
     """Intersection over union of all pairs: boxes [n], [m] -> `[n, m] float64` in 0..1; 0 for boxes without area."""
     a = np.array(first, np.float64).reshape(-1, 1, 4)

@@ -4,7 +4,7 @@ import itertools
 import os
 import time as clock
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -203,9 +203,15 @@ class EmotionRecognizer:
         other.__dict__.update(self.__dict__, detector=detector)
         return other
 
-    def stream(self, config: StreamConfig | None = None) -> EmotionStream:
-        """Recognition in frames that follow each other, with steady tracks; each camera needs a stream of its own."""
-        return EmotionStream(self, config)
+    def stream(self, config: StreamConfig | None = None, numbers: Iterator[int] | None = None) -> EmotionStream:
+        """Recognition in frames that follow each other, with steady tracks; each camera needs a stream of its own.
+
+        Args:
+          config: settings; None for the defaults.
+          numbers: ids of new tracks, see `EmotionStream`; share them among cameras for ids that are unique in the
+            process. None: from 1 on.
+        """
+        return EmotionStream(self, config, numbers)
 
     def _faces(self, image: InputImage, boxes: Sequence[Box], geometry: CropGeometry) -> list[FaceEmotion]:
         crops = crop_faces(image.grey, boxes, geometry, self.model.image_size)

@@ -11,7 +11,7 @@ import numpy as np
 
 from femo_jax.emotions import EMOTIONS
 from femo_jax.live.config import TrackConfig
-from femo_jax.live.image import Box
+from femo_jax.live.image import Box, DetectedFace
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +30,9 @@ class FaceEmotion:
       age: seconds since the track was first seen; 0 in a still.
       contrast: standard deviation of the grey levels of the last crop; infinite where it was not measured.
       class_names: of the model.
+      score: how certain the detector was of the face when it last found it, 0..1; None where it does not say.
+      landmarks: `[5, 2] float64`, see `femo_jax.live.image.DetectedFace`; None where the detector gives none, and while
+        the face is out of sight.
     """
 
     box: Box
@@ -41,6 +44,8 @@ class FaceEmotion:
     age: float = 0.0
     contrast: float = math.inf
     class_names: tuple[str, ...] = EMOTIONS
+    score: float | None = None
+    landmarks: np.ndarray | None = None
 
     @classmethod
     def of_still(
@@ -55,14 +60,17 @@ class FaceEmotion:
     ) -> "FaceEmotion":
         """The most probable class of `[c]` probabilities; uncertain where it or the contrast is below a limit."""
         confidence, contrast = float(probabilities.max()), float(contrast)
+        score, landmarks = (box.score, box.landmarks) if isinstance(box, DetectedFace) else (None, None)
         return cls(
-            box,
+            Box(*box),
             class_names[probabilities.argmax()],
             confidence,
             probabilities,
             uncertain=confidence < uncertain_below or contrast < min_contrast,
             contrast=contrast,
             class_names=class_names,
+            score=score,
+            landmarks=landmarks,
         )
 
     def as_dict(self) -> dict:

@@ -2,7 +2,7 @@
 
 import math
 import time as clock
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -83,12 +83,21 @@ class EmotionStream:
     them may be shared. A stream is used by one thread at a time.
     """
 
-    def __init__(self, recognizer: Classifier, config: StreamConfig | None = None) -> None:
-        """Follows faces with `config`, or with the defaults."""
+    def __init__(
+        self, recognizer: Classifier, config: StreamConfig | None = None, numbers: Iterator[int] | None = None
+    ) -> None:
+        """Follows faces with `config`, or with the defaults.
+
+        Args:
+          recognizer: finds and classifies the faces.
+          config: settings.
+          numbers: ids of new tracks, none of them twice; from 1 on by default. Give several streams the same iterator,
+            such as `itertools.count(1)`, and no id stands for two faces among them.
+        """
         self._recognizer = recognizer
         self._config = config or StreamConfig()
         self._search = FaceSearch(recognizer.detector, self._config.search)
-        self._tracker = Tracker(self._config.track, recognizer.model.classes)
+        self._tracker = Tracker(self._config.track, recognizer.model.classes, numbers)
         self._size: tuple[int, int] | None = None
 
     @property
@@ -103,7 +112,7 @@ class EmotionStream:
         self._tracker.config = config.track
 
     def reset(self) -> None:
-        """Forgets all faces; numbers of tracks begin with 1 again."""
+        """Forgets all faces. Their ids are not used again, so that another face never inherits one."""
         self._search.reset()
         self._tracker.reset()
 

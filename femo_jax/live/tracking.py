@@ -13,8 +13,9 @@ References:
   Systems, 2012, https://doi.org/10.1145/2207676.2208639
 """
 
+import itertools
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -23,7 +24,7 @@ from scipy.optimize import linear_sum_assignment
 
 from femo_jax.emotions import EMOTIONS
 from femo_jax.live.config import TrackConfig
-from femo_jax.live.image import Box, overlaps
+from femo_jax.live.image import Box, DetectedFace, overlaps
 from femo_jax.live.results import FaceEmotion, SmoothedEmotion, first_emotion, is_uncertain, next_emotion
 
 LONGEST_GAP_SECONDS = 60.0
@@ -144,18 +145,27 @@ class Tracker:
       class_names: of the model whose probabilities are observed.
     """
 
-    def __init__(self, config: TrackConfig, class_names: tuple[str, ...] = EMOTIONS) -> None:
-        """Without tracks; numbers begin with 1."""
+    def __init__(
+        self, config: TrackConfig, class_names: tuple[str, ...] = EMOTIONS, numbers: Iterator[int] | None = None
+    ) -> None:
+        """Without tracks.
+
+        Args:
+          config: settings.
+          class_names: of the model whose probabilities are observed.
+          numbers: of new tracks, none of them twice; from 1 on by default. Trackers that share them use no number twice
+            among them.
+        """
         self.config = config
         self.class_names = class_names
+        self._numbers = itertools.count(1) if numbers is None else numbers
+        self._keys = 0
         self.reset()
 
     def reset(self) -> None:
-        """Forgets all tracks; numbers begin with 1 again."""
+        """Forgets all tracks and the time; numbers are not used again."""
         self.end_tracks()
         self._time = -math.inf
-        self._keys = 0
-        self._numbers = 0
 
     def end_tracks(self) -> None:
         """Ends all tracks; their numbers are not used again."""
@@ -238,6 +248,7 @@ class Tracker:
         for track in self._tracks:
             box = track.box.rounded().clipped(width, height)
             age, unseen = self._time - track.first_seen, self._time - track.last_seen
+            found = track.found if isinstance(track.found, DetectedFace) else None
             if track.number is None or track.emotion is None or box.w * box.h == 0:
                 continue
             if unseen > 0 and _part_outside(track.carried_on(unseen), width, height) > LEFT_OUTSIDE:
@@ -252,6 +263,8 @@ class Tracker:
                 age=age,
                 contrast=track.emotion.contrast,
                 class_names=self.class_names,
+                score=found.score if found else None,
+                landmarks=found.landmarks if found and not unseen else None,
             )
             faces.append(face)
         return sorted(faces, key=lambda face: face.track_id)
@@ -272,8 +285,7 @@ class Tracker:
     def _born(self, track: Track) -> Track:
         if track.number is not None or track.sightings < self.config.min_hits:
             return track
-        self._numbers += 1
-        return replace(track, number=self._numbers)
+        return replace(track, number=next(self._numbers))
 
     def _stays(self, track: Track) -> bool:
         return track.number is not None and (self._time - track.last_seen) * 1000 <= self.config.max_age_ms

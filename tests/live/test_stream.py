@@ -34,7 +34,7 @@ class Brightness:
     """Stands in for the recogniser: a face of 150 is happy, one of 250 is sad."""
 
     def __init__(self, image_size=48):
-        self.model = SimpleNamespace(image_size=image_size)
+        self.model = SimpleNamespace(image_size=image_size, classes=EMOTIONS)
         self.detector = BrightestSpot()
 
     def classify(self, faces):
@@ -112,7 +112,8 @@ def test_a_reset_begins_again(stream):
         stream(frame(20), time=step / 25)
     stream.reset()
     assert stream(frame(20), time=0.24).faces == []
-    assert [face.track_id for face in stream(frame(20), time=0.28).faces] == [1]
+    # The face may be another person: it does not inherit the id.
+    assert [face.track_id for face in stream(frame(20), time=0.28).faces] == [2]
 
 
 def test_a_frame_without_faces_has_none(stream):

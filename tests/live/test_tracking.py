@@ -1,4 +1,5 @@
 import gc
+import itertools
 import math
 import sys
 from dataclasses import replace
@@ -8,7 +9,7 @@ import pytest
 
 from femo_jax.emotions import Emotion
 from femo_jax.live.config import TrackConfig
-from femo_jax.live.image import Box
+from femo_jax.live.image import Box, DetectedFace
 from femo_jax.live.results import FaceEmotion
 from femo_jax.live.tracking import Tracker
 
@@ -239,12 +240,34 @@ def test_a_pause_of_less_than_a_minute_is_no_jump():
     assert ids(show(with_track(), 59.0, [face(100)])) == [1]
 
 
-def test_reset_begins_anew():
+def test_reset_forgets_the_tracks_and_uses_no_number_twice():
     tracker = with_track()
     tracker.reset()
     assert tracker.boxes() == []
     show(tracker, -5.0, [face(100)])
-    assert ids(show(tracker, -4.9, [face(100)])) == [1]
+    assert ids(show(tracker, -4.9, [face(100)])) == [2]
+
+
+def test_trackers_may_share_their_numbers():
+    numbers = itertools.count(1)
+    shown = []
+    for tracker in (Tracker(TrackConfig(), numbers=numbers), Tracker(TrackConfig(), numbers=numbers)):
+        show(tracker, 0.0, [face(100)])
+        shown += ids(show(tracker, 0.1, [face(100)]))
+    assert shown == [1, 2]
+
+
+def test_score_and_landmarks_are_those_of_the_last_sighting():
+    tracker = with_track()
+    points = np.arange(10.0).reshape(5, 2)
+    (shown,) = show(tracker, 0.1, [DetectedFace.of(face(100), 0.9, points)])
+    assert shown.score == 0.9
+    np.testing.assert_array_equal(shown.landmarks, points)
+    (hidden,) = show(tracker, 0.2, [])
+    assert hidden.score == 0.9
+    assert hidden.landmarks is None  # they are no longer where they were
+    (plain,) = show(tracker, 0.3, [face(100)])
+    assert plain.score is None and plain.landmarks is None
 
 
 def test_two_frames_of_one_time():

@@ -18,6 +18,8 @@ class Detector(Protocol):
     def detect(self, image: InputImage, *, still: bool = True) -> list[Box]:
         """All faces of an image, one box each: whole pixels of the image, inside it, ordered by x, then by y.
 
+        A box may be a `DetectedFace`, with the detector's score and landmarks.
+
         Args:
           image: to be searched.
           still: whether it stands alone, and is worth a thorough search; False for a frame of a stream.

@@ -13,7 +13,7 @@ import numpy as np
 from femo_jax.errors import ConfigError
 from femo_jax.files import library_path
 from femo_jax.live.config import DetectorConfig
-from femo_jax.live.image import Box, CropGeometry, InputImage, cut_square, overlaps, without_duplicates
+from femo_jax.live.image import Box, CropGeometry, DetectedFace, InputImage, cut_square, overlaps, without_duplicates
 
 CASCADE = "haarcascade_frontalface_alt2.xml"
 """The cascade that is used where none is named, one of those that OpenCV brings along."""
@@ -42,7 +42,7 @@ _SECOND_MIN_SIZE = 40.0
 """Side in pixels of the smallest face that the second cascade searches for."""
 
 _CERTAIN = 20
-"""Hits in a close look from which on a face is certain."""
+"""Hits in a close look from which on a face is certain: its score is 1."""
 
 _LARGE = 0.15
 """Part of the shorter side of a still from which on a face is large: a small one alone may well be a false one."""
@@ -137,8 +137,11 @@ class HaarDetector:
         hits = self._hits(cut_square(image.grey, x, y, side, tile), _LOOK_STEP, size / scale_range, size * scale_range)
         boxes, counts = _grouped(hits, max(self._config.min_neighbors, 1))
         boxes = boxes * (side / tile) + (x - side / 2, y - side / 2, 0, 0)
-        faces = (Box(*box).rounded().clipped(image.width, image.height) for box in boxes)
-        return [(face, int(count)) for face, count in zip(faces, counts, strict=True) if face.size]
+        faces = (
+            (DetectedFace.of(Box(*box).rounded().clipped(image.width, image.height), min(1.0, count / _CERTAIN)), count)
+            for box, count in zip(boxes, map(int, counts), strict=True)
+        )
+        return [(face, count) for face, count in faces if face.size]
 
     def _hits(self, image: np.ndarray, step: float, smallest: float, largest: float) -> np.ndarray:
         """All windows of an image that pass the cascade, `[hits, 4] int`."""

@@ -11,7 +11,7 @@ import numpy as np
 from femo_jax.errors import ConfigError
 from femo_jax.files import library_path
 from femo_jax.live.config import DetectorConfig
-from femo_jax.live.image import Box, CropGeometry, InputImage, overlaps
+from femo_jax.live.image import Box, CropGeometry, DetectedFace, InputImage, overlaps
 
 _SCAN_SIZE = 16.0
 """Size in pixels to which the smallest face is reduced. Of 112 faces of 30 pixels or more in 58 frames of 640x480, all
@@ -77,7 +77,7 @@ class YuNetDetector:
         found = self._scan(image, Box(left, top, right - left, bottom - top), smallest)
         return [_nearest(box, found, scale_range) for box in boxes]
 
-    def _scan(self, image: InputImage, region: Box, smallest: float) -> list[Box]:
+    def _scan(self, image: InputImage, region: Box, smallest: float) -> list[DetectedFace]:
         """The faces in a part of an image, in whole pixels of the image."""
         factor = min(1.0, _SCAN_SIZE / smallest)
         # On the grid of the network's cells a face is seen in the same way in each scan, whatever the part.
@@ -89,24 +89,29 @@ class YuNetDetector:
         reduced = cv2.resize(image.bgr[y : y + h, x : x + w], (width, height), interpolation=cv2.INTER_AREA)
         below, beside = max(_SMALLEST_INPUT - height, 0), max(_SMALLEST_INPUT - width, 0)
         padded = cv2.copyMakeBorder(reduced, 0, below, 0, beside, cv2.BORDER_CONSTANT)
-        faces = (
-            Box(x + left * w / width, y + top * h / height, across * w / width, down * h / height)
-            for left, top, across, down in self._run(padded)
-        )
-        whole = (face.rounded().clipped(image.width, image.height) for face in faces)
-        return [face for face in whole if face.size]
+        faces = (_in_frame(row, (x, y), (w / width, h / height), image) for row in self._run(padded))
+        return [face for face in faces if face.size]
 
     def _run(self, image: np.ndarray) -> np.ndarray:
-        """Boxes of the faces in an image, `[faces, 4] float64`."""
+        """The faces in an image, `[faces, 15] float64`: box, five landmarks and score."""
         with self._lock:
             self._network.setInputSize((image.shape[1], image.shape[0]))
             _, faces = self._network.detect(image)
-        return np.empty((0, 4)) if faces is None else faces[:, :4].astype(np.float64)
+        return np.empty((0, 15)) if faces is None else faces.astype(np.float64)
 
 
 def _load(path: Path, score: float) -> cv2.FaceDetectorYN:
     with library_path(path) as name:
         return cv2.FaceDetectorYN.create(name, "", (_SMALLEST_INPUT, _SMALLEST_INPUT), score)
+
+
+def _in_frame(
+    row: np.ndarray, origin: tuple[float, float], scale: tuple[float, float], image: InputImage
+) -> DetectedFace:
+    """A row of the network in pixels of the frame, of which it saw a part that begins at `origin`."""
+    points = row[:14].reshape(7, 2) * scale
+    box = Box(*(points[0] + origin), *points[1]).rounded().clipped(image.width, image.height)
+    return DetectedFace.of(box, float(np.clip(row[14], 0, 1)), points[2:] + origin)
 
 
 def _on_grid(box: Box, cell: float) -> Box:
@@ -117,7 +122,7 @@ def _on_grid(box: Box, cell: float) -> Box:
     return Box(left * cell, top * cell, (right - left) * cell, (bottom - top) * cell)
 
 
-def _nearest(known: Box, found: Sequence[Box], scale_range: float) -> Box | None:
+def _nearest(known: Box, found: Sequence[DetectedFace], scale_range: float) -> Box | None:
     """The found box that overlaps a known one most, of those that touch it and are of like size."""
     like = [box for box in found if known.size / scale_range <= box.size <= known.size * scale_range]
     overlap = overlaps([known], like)[0]

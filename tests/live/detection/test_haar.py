@@ -62,6 +62,7 @@ def test_boxes_are_whole_pixels_inside_the_frame(detector):
     image = InputImage(np.ascontiguousarray(HEAD[64:158, 76:170]))
     looked = detector.detect_near(image, [Box(-4, -4, 102, 102)], 1.6, 1.2)
     for box in [*detector.detect(image), *detector.detect(put((3, 5, 0.77))), *looked]:
+        assert 0 < box.score <= 1 and box.landmarks is None
         assert box is not None and all(isinstance(value, int) for value in box)
         assert box == box.clipped(640, 480) and box.size > 0
     assert looked[0] is not None and looked[0] == looked[0].clipped(94, 94)

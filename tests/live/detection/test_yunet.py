@@ -13,6 +13,8 @@ from femo_jax.live.detection import yunet
 from femo_jax.live.detection.yunet import YuNetDetector
 from femo_jax.live.image import Box, InputImage, overlaps
 
+EYES_NOSE_MOUTH = ((0.3, 0.4), (0.7, 0.4), (0.5, 0.6), (0.35, 0.8), (0.65, 0.8))
+
 
 class FakeNetwork:
     """Stands in for `cv2.FaceDetectorYN`: a bright rectangle is a face.
@@ -36,6 +38,11 @@ class FakeNetwork:
         _, _, boxes, _ = cv2.connectedComponentsWithStats((image[..., 0] > 127).astype(np.uint8))
         faces = np.zeros((len(boxes) - 1, 15), np.float32)
         faces[:, :4] = boxes[1:, :4]
+        x, y, w, h = faces[:, :4].T
+        faces[:, 4:14] = np.stack(
+            [value for across, down in EYES_NOSE_MOUTH for value in (x + across * w, y + down * h)], 1
+        )
+        faces[:, 14] = 0.75
         return len(faces), faces if len(faces) else None
 
 
@@ -151,7 +158,8 @@ def test_the_network_never_gets_a_tiny_image(make, network, shape):
 
 def test_faces_are_clipped_to_the_frame(make, monkeypatch):
     detector = make(min_size=16)
-    reaching_out = np.array([[-20, -10, 60, 60], [600, 450, 50, 50], [700, 0, 50, 50]], np.float64)
+    boxes = np.array([[-20, -10, 60, 60], [600, 450, 50, 50], [700, 0, 50, 50]], np.float64)
+    reaching_out = np.pad(boxes, ((0, 0), (0, 11)))
     monkeypatch.setattr(detector, "_run", lambda image: reaching_out)
     assert detector.detect(draw()) == [(0, 0, 40, 50), (600, 450, 40, 30)]
 
@@ -179,6 +187,15 @@ def test_another_network_is_reported(tmp_path, monkeypatch):
         YuNetDetector(DetectorConfig(kind="yunet", model=path))
 
 
+def test_a_face_has_its_score_and_landmarks_in_pixels_of_the_frame(make):
+    image = draw(HIGH)
+    detector = make()
+    for found in (detector.detect(image), detector.detect_near(image, [HIGH], 1.6, 1.2)):
+        assert [face.score for face in found] == [0.75]
+        expected = np.array(HIGH[:2]) + np.array(EYES_NOSE_MOUTH) * HIGH[2:]
+        np.testing.assert_allclose(found[0].landmarks, expected, atol=4)
+
+
 def test_a_missing_file_is_reported(tmp_path):
     with pytest.raises(ConfigError, match=r"nowhere\.onnx: no such model file"):
         YuNetDetector(DetectorConfig(kind="yunet", model=tmp_path / "nowhere.onnx"))
@@ -197,6 +214,11 @@ def test_a_real_network_finds_a_real_face(real):
     image = InputImage(np.ascontiguousarray(astronaut()[..., ::-1]))
     (face,) = real.detect(image)
     assert overlaps([face], [Box(178, 62, 84, 118)]).item() > 0.7
+    assert 0.7 <= face.score <= 1
+    right_eye, left_eye, nose, right_mouth, left_mouth = face.landmarks
+    assert right_eye[0] < nose[0] < left_eye[0] and right_mouth[0] < left_mouth[0]
+    assert right_eye[1] < nose[1] < right_mouth[1]
+    np.testing.assert_allclose(right_eye, (203, 101), atol=8)
     (again,) = real.detect_near(image, [face], 1.6, 1.2)
     assert again is not None and overlaps([face], [again]).item() > 0.9
 

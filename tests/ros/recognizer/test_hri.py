@@ -45,6 +45,7 @@ def test_faces_that_are_tracked_have_topics_of_their_own(hri, recognizer, camera
     assert (roi.xmax, roi.ymax) == pytest.approx(((x + w) / 640, (y + h) / 480), abs=0.03)
     assert expressions[-1].expression == hri.Expression.HAPPY
     assert 0.5 < expressions[-1].confidence <= 1
+    assert 0 < roi.c <= 1
     assert roi.header.frame_id == "camera_optical_frame"
 
     # Without images, nothing is tracked any more.
@@ -57,6 +58,45 @@ def test_faces_that_are_tracked_have_topics_of_their_own(hri, recognizer, camera
     assert lists[-1].ids == [face]
     assert recognizer.process.stop() == 0
     client.spin_until(lambda: not lists[-1].ids, "an empty list at the end")
+
+
+LANDMARKS = """
+from femo_jax.live.detection import haar
+from femo_jax.live.image import DetectedFace
+import numpy as np
+
+look = haar.HaarDetector._look
+
+def with_landmarks(self, *arguments):
+    points = np.array([(0.3, 0.4), (0.7, 0.4), (0.5, 0.6), (0.35, 0.8), (0.65, 0.8)])
+    return [
+        (DetectedFace.of(face, 0.5, points * face[2:] + face[:2]), hits) for face, hits in look(self, *arguments)
+    ]
+
+haar.HaarDetector._look = with_landmarks
+"""
+
+
+def test_landmarks_of_the_detector_have_the_codes_of_hri_msgs(hri, start_recognizer, quick, camera, scene):
+    from sensor_msgs.msg import Image
+
+    recognizer = start_recognizer(quick, setup=LANDMARKS)
+    client = recognizer.client
+    lists = client.collect(hri.IdsList, TRACKED)
+    show_until(recognizer, camera, scene.image, lambda: lists and lists[-1].ids, "a tracked face")
+    topic = f"/humans/faces/{lists[-1].ids[0]}"
+    landmarks = client.collect(hri.FacialLandmarks, f"{topic}/landmarks")
+    crops = client.collect(Image, f"{topic}/aligned")
+    show_until(recognizer, camera, scene.image, lambda: landmarks and crops, "landmarks and the aligned crop")
+    found = landmarks[-1]
+    assert (found.width, found.height, len(found.landmarks)) == (640, 480, 70)
+    x, y, w, h = scene.box
+    for code, (across, down) in ((hri.FacialLandmarks.RIGHT_PUPIL, (0.3, 0.4)), (hri.FacialLandmarks.NOSE, (0.5, 0.6))):
+        point = found.landmarks[code]
+        assert (point.x, point.y) == pytest.approx(((x + across * w) / 640, (y + down * h) / 480), abs=0.03)
+        assert point.c == 0.5
+    assert found.landmarks[hri.FacialLandmarks.MENTON].c == 0
+    assert (crops[-1].width, crops[-1].height) == (128, 128)
 
 
 CREATED_IN = """

@@ -21,6 +21,12 @@ from femo_ros.messages import image_message
 FACES = "/humans/faces"
 DEPTH = 10
 
+YUNET_LANDMARKS = ("RIGHT_PUPIL", "LEFT_PUPIL", "NOSE", "MOUTH_OUTER_RIGHT", "MOUTH_OUTER_LEFT")
+"""The five landmarks of a detector in the words of `hri_msgs/FacialLandmarks`, in the order of `DetectedFace`."""
+
+NUM_LANDMARKS = 70
+"""Landmarks of a message, in the order of dlib and OpenPose."""
+
 REMEMBERED = 100
 """Faces out of sight whose ids are kept: most of them never come back, and a robot may run for weeks."""
 
@@ -103,16 +109,28 @@ class _Face:
         self._roi = self._publisher(hri_msgs.NormalizedRegionOfInterest2D, "roi")
         self._cropped = self._publisher(Image, "cropped")
         self._expression = self._publisher(hri_msgs.Expression, "expression")
+        self._landmarks: Publisher | None = None  # both exist from the first landmarks on
+        self._aligned: Publisher | None = None
 
     def publish(self, header: Header, frame: InputImage, face: FaceEmotion) -> None:
         self._roi.publish(roi_message(self._hri_msgs, header, frame, face))
         self._expression.publish(expression_message(self._hri_msgs, header, face))
         if self._cropped.get_subscription_count():
             self._cropped.publish(image_message(header, cropped(frame.bgr, face.box, self._crop_size)))
+        if face.landmarks is not None:
+            self._publish_landmarks(header, frame, face, face.landmarks)
 
     def close(self) -> None:
-        for publisher in (self._roi, self._cropped, self._expression):
-            self._node.destroy_publisher(publisher)
+        for publisher in (self._roi, self._cropped, self._expression, self._landmarks, self._aligned):
+            if publisher:
+                self._node.destroy_publisher(publisher)
+
+    def _publish_landmarks(self, header: Header, frame: InputImage, face: FaceEmotion, points: np.ndarray) -> None:
+        self._landmarks = self._landmarks or self._publisher(self._hri_msgs.FacialLandmarks, "landmarks")
+        self._aligned = self._aligned or self._publisher(Image, "aligned")
+        self._landmarks.publish(landmarks_message(self._hri_msgs, header, frame, face.score, points))
+        if self._aligned.get_subscription_count():
+            self._aligned.publish(image_message(header, aligned(frame.bgr, face.box, points, self._crop_size)))
 
     def _publisher(self, message_type: type, name: str) -> Publisher:
         return self._node.create_publisher(message_type, f"{FACES}/{self.id}/{name}", DEPTH)
@@ -138,6 +156,27 @@ def cropped(bgr: np.ndarray, box: Box, size: tuple[int, int]) -> np.ndarray:
     return padded
 
 
+def aligned(bgr: np.ndarray, box: Box, landmarks: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Cut out a face as `cropped` does, turned about the middle of its box until its eyes are level.
+
+    Args:
+      bgr: the frame, `[h, w, 3] uint8`.
+      box: the face.
+      landmarks: `[5, 2]`, see `femo_jax.live.image.DetectedFace`.
+      size: width and height of the result, in pixels; what lies outside the frame or beside the box is black.
+    """
+    width, height = size
+    across, down = landmarks[1] - landmarks[0]
+    factor = min(width / box.w, height / box.h)
+    to_result = cv2.getRotationMatrix2D(box.center, math.degrees(math.atan2(down, across)), factor)
+    to_result[:, 2] += np.array([width, height]) / 2 - box.center
+    turned = cv2.warpAffine(bgr, to_result, (width, height), flags=cv2.INTER_LINEAR)
+    left, top = round((width - factor * box.w) / 2), round((height - factor * box.h) / 2)
+    turned[:, :left] = turned[:, width - left :] = 0
+    turned[:top] = turned[height - top :] = 0
+    return turned
+
+
 def roi_message(hri_msgs: Any, header: Header, frame: InputImage, face: FaceEmotion) -> Any:
     """Make the message of a face's box, as fractions of the image's size."""
     return hri_msgs.NormalizedRegionOfInterest2D(
@@ -146,8 +185,26 @@ def roi_message(hri_msgs: Any, header: Header, frame: InputImage, face: FaceEmot
         ymin=face.box.y / frame.height,
         xmax=(face.box.x + face.box.w) / frame.width,
         ymax=(face.box.y + face.box.h) / frame.height,
-        c=1.0,
+        c=1.0 if face.score is None else face.score,
     )
+
+
+def landmarks_message(hri_msgs: Any, header: Header, frame: InputImage, score: float | None, points: np.ndarray) -> Any:
+    """Make the message of a face's landmarks, as fractions of the image's size; those that are unknown have c 0.
+
+    Args:
+      hri_msgs: the module `hri_msgs.msg`.
+      header: of the image.
+      frame: the image.
+      score: of the face, which stands for all its landmarks.
+      points: `[5, 2]`, see `femo_jax.live.image.DetectedFace`.
+    """
+    landmarks = [hri_msgs.NormalizedPointOfInterest2D() for _ in range(NUM_LANDMARKS)]
+    for name, (x, y) in zip(YUNET_LANDMARKS, points / (frame.width, frame.height), strict=True):
+        landmark = landmarks[getattr(hri_msgs.FacialLandmarks, name)]
+        landmark.x, landmark.y = float(np.clip(x, 0, 1)), float(np.clip(y, 0, 1))
+        landmark.c = 1.0 if score is None else score
+    return hri_msgs.FacialLandmarks(header=header, landmarks=landmarks, height=frame.height, width=frame.width)
 
 
 def expression_message(hri_msgs: Any, header: Header, face: FaceEmotion) -> Any:

@@ -5,7 +5,8 @@ What imports JAX is imported where it is needed: a node that is not configured t
 
 import time
 import traceback
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -37,25 +38,6 @@ class Received(NamedTuple):
     face: str = ""
 
 
-class TrackNumbers:
-    """Numbers of faces that are never used twice in a process, made of those of one stream after the other."""
-
-    def __init__(self) -> None:
-        """Begin with 1."""
-        self._before = 0
-        self._largest = 0
-
-    def restart(self) -> None:
-        """Begin another stream, whose own numbers begin with 1 again."""
-        self._before = self._largest
-
-    def unique(self, result: FrameResult) -> FrameResult:
-        """Return a result whose faces have unique numbers."""
-        faces = [replace(face, track_id=self._before + face.track_id) for face in result.faces]
-        self._largest = max([self._largest, *(face.track_id for face in faces)])
-        return replace(result, faces=faces)
-
-
 @dataclass(frozen=True)
 class _Live:
     """The settings of one frame, with the detector that was made for them."""
@@ -71,15 +53,20 @@ class Pipeline:
     `change` may be called at the same time.
     """
 
-    def __init__(self, node: LifecycleNode, settings: Settings, statistics: Statistics, numbers: TrackNumbers) -> None:
+    def __init__(self, node: LifecycleNode, settings: Settings, statistics: Statistics, numbers: Iterator[int]) -> None:
         """Make the publishers, load the model and compile it, so that the first image takes no longer than the others.
+
+        Args:
+          node: that publishes.
+          settings: all parameters.
+          statistics: where images are counted.
+          numbers: ids of new tracks.
 
         Raises:
           FemoError: the model or the detector cannot be loaded, or a message package is missing.
         """
         self._node = node
         self._statistics = statistics
-        self._numbers = numbers
         self._clock = FrameClock()
         self._outputs = Outputs(node, settings.node, statistics, self.failed)
         try:
@@ -91,7 +78,7 @@ class Pipeline:
         except BaseException:
             self._outputs.close()
             raise
-        self._stream = self._recognizer.stream(settings.stream)
+        self._stream = self._recognizer.stream(settings.stream, numbers)
         self._live = self._applied = _Live(settings, self._recognizer.detector)
         self._outputs.publish_model(self.model_name, self._recognizer.model)
 
@@ -110,7 +97,7 @@ class Pipeline:
     def begin(self) -> None:
         """Expect images that have nothing to do with those before."""
         self._clock = FrameClock()
-        self._restart()
+        self._stream.reset()
 
     def expire(self, now: float) -> None:
         """Withdraw the faces of the last result, where images have stopped to come."""
@@ -163,16 +150,12 @@ class Pipeline:
             self._applied = live
         now = self._clock.time(stamp, arrival, live.settings.track.max_age_ms / 1000)
         if self._clock.went_back:
-            self._restart()
+            self._stream.reset()
             self._node.get_logger().warning(
                 f"Stamps went back by {self._clock.went_back:.3f} s: all faces get new tracks",
                 throttle_duration_sec=THROTTLE_SECONDS,
             )
-        return live.settings, self._numbers.unique(self._stream(frame, now))
-
-    def _restart(self) -> None:
-        self._stream.reset()
-        self._numbers.restart()
+        return live.settings, self._stream(frame, now)
 
     def _count(self, faces: int, stamp: float, arrival: float) -> float | None:
         """Count a result; returns the latency to show, in seconds."""

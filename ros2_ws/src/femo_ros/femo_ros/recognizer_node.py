@@ -7,6 +7,7 @@
 The executor's thread only stores images; a worker takes the newest one, recognises and publishes (`pipeline.py`).
 """
 
+import itertools
 import time
 from contextlib import suppress
 from typing import Any
@@ -27,7 +28,7 @@ from femo_ros.hri_expressions import ExpressionPipeline, HriFaces
 from femo_ros.lifecycle import Bond, refuse_invalid_transitions, report_errors
 from femo_ros.messages import messages_of
 from femo_ros.parameter_table import declare
-from femo_ros.pipeline import Pipeline, Received, TrackNumbers
+from femo_ros.pipeline import Pipeline, Received
 from femo_ros.statistics import Statistics
 from femo_ros.worker import NewestWins
 
@@ -60,7 +61,7 @@ class EmotionRecognizerNode(LifecycleNode):
         self._subscription: ImageSubscription | HriFaces | None = None  # while active and enabled
         self._bond: Bond | None = None  # while active
         self._statistics = Statistics(time.monotonic())
-        self._numbers = TrackNumbers()
+        self._numbers = itertools.count(1)  # of tracks, never used twice in the life of the process
 
         others = [each.name for each in parameters.VIDEO_SOURCE]
         declare(self, parameters.recognizer_parameters(), parameters.RENAMED, others)

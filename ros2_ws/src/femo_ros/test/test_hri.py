@@ -6,15 +6,26 @@ import pytest
 
 pytest.importorskip("rclpy", reason="needs ROS 2")
 
-from femo_ros.hri import REMEMBERED, HumansFaces, cropped
+from femo_ros.hri import REMEMBERED, HumansFaces, aligned, cropped
 from rclpy.duration import Duration
 from std_msgs.msg import Header
 
 from femo_jax.live.image import Box, InputImage
 from femo_jax.live.results import FaceEmotion, FrameResult
 
+
+class FacialLandmarks(SimpleNamespace):
+    """The codes of dlib and OpenPose, as hri_msgs documents them."""
+
+    NOSE, MOUTH_OUTER_RIGHT, MOUTH_OUTER_LEFT, RIGHT_PUPIL, LEFT_PUPIL = 30, 48, 54, 68, 69
+
+
 HRI_MSGS = SimpleNamespace(
-    IdsList=SimpleNamespace, NormalizedRegionOfInterest2D=SimpleNamespace, Expression=SimpleNamespace
+    IdsList=SimpleNamespace,
+    NormalizedRegionOfInterest2D=SimpleNamespace,
+    NormalizedPointOfInterest2D=lambda: SimpleNamespace(x=0.0, y=0.0, c=0.0),
+    FacialLandmarks=FacialLandmarks,
+    Expression=SimpleNamespace,
 )
 IMAGE = InputImage(np.arange(100 * 200 * 3, dtype=np.uint32).reshape(100, 200, 3).astype(np.uint8))
 HEADER = Header(frame_id="camera")
@@ -62,10 +73,13 @@ def humans(topics):
     return HumansFaces(topics, HRI_MSGS, (64, 32))
 
 
-def frame(*track_ids):
+POINTS = np.array([(30.0, 50.0), (50.0, 50.0), (40.0, 60.0), (32.0, 70.0), (48.0, 70.0)])
+
+
+def frame(*track_ids, **attributes):
     """A result with these faces."""
     found = [
-        FaceEmotion(Box(20, 30, 40, 50), "surprise", 0.7, np.full(7, 1 / 7, np.float32), track_id)
+        FaceEmotion(Box(20, 30, 40, 50), "surprise", 0.7, np.full(7, 1 / 7, np.float32), track_id, **attributes)
         for track_id in track_ids
     ]
     return FrameResult(found, 1.0, 200, 100, 1.0, 1.0, True)
@@ -77,7 +91,7 @@ def test_a_face_has_its_topics_in_the_words_of_rep_155(topics, humans):
     (face,) = topics.ids
     assert face.isalpha() and len(face) == 5
     roi = topics.last(f"/humans/faces/{face}/roi")
-    assert (roi.xmin, roi.ymin, roi.xmax, roi.ymax) == (0.1, 0.3, 0.3, 0.8)
+    assert (roi.xmin, roi.ymin, roi.xmax, roi.ymax, roi.c) == (0.1, 0.3, 0.3, 0.8, 1.0)
     expression = topics.last(f"/humans/faces/{face}/expression")
     assert expression.expression == "surprised"
     assert expression.confidence == 0.7
@@ -93,6 +107,52 @@ def test_a_face_has_its_topics_in_the_words_of_rep_155(topics, humans):
 def test_a_face_of_the_crops_size_is_copied():
     face = cropped(IMAGE.bgr, Box(20, 30, 40, 50), (40, 50))
     np.testing.assert_array_equal(face, IMAGE.bgr[30:80, 20:60])
+
+
+def test_landmarks_and_the_aligned_crop_come_with_a_detector_that_finds_them(topics, humans):
+    topics.listeners = 1
+    humans.publish(HEADER, IMAGE, frame(1, score=0.6))
+    (face,) = topics.ids
+    assert topics.last(f"/humans/faces/{face}/roi").c == 0.6
+    assert f"/humans/faces/{face}/landmarks" not in topics.living
+    humans.publish(HEADER, IMAGE, frame(1, score=0.8, landmarks=POINTS))
+    message = topics.last(f"/humans/faces/{face}/landmarks")
+    assert (message.width, message.height) == (200, 100)
+    known = {number: (each.x, each.y, each.c) for number, each in enumerate(message.landmarks) if each.c}
+    assert len(message.landmarks) == 70
+    assert known == {
+        68: (0.15, 0.5, 0.8),
+        69: (0.25, 0.5, 0.8),
+        30: (0.2, 0.6, 0.8),
+        48: (0.16, 0.7, 0.8),
+        54: (0.24, 0.7, 0.8),
+    }
+    crop = topics.last(f"/humans/faces/{face}/aligned")
+    assert (crop.width, crop.height, crop.encoding) == (64, 32, "bgr8")
+    humans.publish(HEADER, IMAGE, frame())
+    assert list(topics.living) == ["/humans/faces/tracked"]
+
+
+@pytest.mark.parametrize("degrees", [-30, 0, 20])
+def test_eyes_are_level_in_the_aligned_crop(degrees):
+    turn = np.deg2rad(degrees)
+    half = 20 * np.array([np.cos(turn), np.sin(turn)])
+    eyes = np.array([100.0, 60.0]) + np.array([-half, half])
+    bgr = np.zeros((120, 200, 3), np.uint8)
+    for channel, (x, y) in enumerate(eyes):
+        rows, columns = np.mgrid[:120, :200]
+        bgr[..., channel][np.hypot(columns - x, rows - y) < 4] = 255
+    crop = aligned(bgr, Box(60, 20, 80, 80), np.vstack([eyes, np.zeros((3, 2))]), (160, 160))
+    (right_x, right_y), (left_x, left_y) = (np.argwhere(crop[..., c] > 127).mean(axis=0)[::-1] for c in (0, 1))
+    assert right_y == pytest.approx(left_y, abs=1)
+    assert left_x - right_x == pytest.approx(80, abs=2)  # twice the size, in the right order
+    assert (right_x + left_x) / 2 == pytest.approx(80, abs=1)
+
+
+def test_what_lies_beside_the_box_is_black_in_the_aligned_crop():
+    crop = aligned(np.full((100, 200, 3), 255, np.uint8), Box(20, 30, 40, 50), POINTS, (64, 32))
+    columns = np.flatnonzero(crop.any(axis=(0, 2)))
+    assert (columns[0], columns[-1]) == (19, 44)
 
 
 def test_a_crop_that_nobody_looks_at_is_not_made(topics, humans):
