@@ -15,6 +15,7 @@ from femo_jax.data.reading import existing
 from femo_jax.data.splits import SPLITS, Split
 from femo_jax.emotions import EMOTIONS, check_class_names
 from femo_jax.errors import ConfigError, DataError, FemoError
+from femo_jax.files import library_path
 from femo_jax.preprocess import IMAGE_SIZE
 
 DRAWN = "drawn"
@@ -158,9 +159,10 @@ def _read(builder: Any, split: str, record: Record | None) -> Split:
     if record:
         check_files(folder, record, [path.name for path in paths])
     try:
-        records = tf.data.TFRecordDataset([str(path) for path in paths])
-        # One more than there should be, so that one too many is noticed.
-        columns = tf.io.parse_example(records.batch(info.num_examples + 1).get_single_element(), fields)
+        with library_path(folder) as readable:
+            records = tf.data.TFRecordDataset([os.path.join(readable, path.name) for path in paths])  # noqa: PTH118
+            # One more than there should be, so that one too many is noticed.
+            columns = tf.io.parse_example(records.batch(info.num_examples + 1).get_single_element(), fields)
     except tf.errors.OpError as error:
         raise DataError(_damaged(folder, split, tf_message(error))) from error
     labels = columns["label"].numpy()

@@ -1,4 +1,5 @@
 import json
+import subprocess
 import sys
 import types
 from pathlib import Path
@@ -166,3 +167,14 @@ def test_ferplus_without_a_file_takes_the_packaged_votes(tmp_path):
     votes = dict(zip(split.names.tolist(), split.votes.tolist(), strict=True))
     assert votes["train/angry/Training_3908.jpg"] == [0, 0, 2, 0, 8, 0, 0, 0, 0, 0]
     assert sum(votes["train/happy/Training_1.jpg"]) == 0
+
+
+@pytest.mark.integration
+def test_process_substitution_is_refused_in_one_line(fer2013_csv, tmp_path):
+    """A pipe can be read once, and a data set is read several times."""
+    command = f'"{sys.executable}" -m femo_jax.cli.main data prepare <(cat "{fer2013_csv}") --data-dir "{tmp_path}/out"'
+    ended = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert ended.returncode == 2
+    (line,) = ended.stderr.strip().splitlines()
+    assert "is a pipe or a device" in line and "Write it to a file" in line
+    assert not (tmp_path / "out").exists()

@@ -442,3 +442,17 @@ def test_real_images_and_labels_are_those_of_the_folders(fer2013):
 def test_real_counts_are_the_official_ones(fer2013):
     for split, counts in split_counts(fer2013).items():
         assert tuple(counts) == OFFICIAL_COUNTS[split]
+
+
+def test_prepared_data_in_a_folder_that_is_not_utf8_are_read(forms):
+    data = prepare(forms.zip(), forms.folder / "prepared")
+    expected = load_split(data, "train")
+    moved = data.rename(forms.folder / os.fsdecode(b"moved-\xff"))
+    read = load_split(moved, "train")
+    np.testing.assert_array_equal(read.images, expected.images)
+    assert available_splits(moved) == SPLITS
+
+
+def test_a_source_whose_path_is_not_utf8_is_prepared(forms):
+    source = forms.zip().rename(forms.folder / os.fsdecode(b"fer2013-\xff.zip"))
+    assert _content(load_split(prepare(source, forms.folder / "prepared"), "test")) == _expected(forms, "test")

@@ -248,3 +248,12 @@ def test_a_zip_whose_directory_lacks_entries_is_refused(forms):
     path.write_bytes(whole)
     with pytest.raises(DataError, match=r"fer2013\.zip: the directory of this zip is damaged"):
         content(path)
+
+
+def test_a_zip_member_with_escape_sequences_in_its_name_is_named_without_them(tmp_path):
+    with zipfile.ZipFile(tmp_path / "fer2013.zip", "w") as archive:
+        archive.writestr("train/angry/\x1b[2J\x1b]0;title\x07.jpg", b"\xff\xd8 no image")
+    with pytest.raises(DataError, match="cut off or damaged") as caught:
+        list(iterate_faces(tmp_path / "fer2013.zip"))
+    assert r"train/angry/\x1b[2J\x1b]0;title\x07.jpg" in str(caught.value)
+    assert str(caught.value).isprintable()
