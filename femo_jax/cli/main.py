@@ -30,6 +30,7 @@ COMMANDS = {
     "sweep": "train a grid of configurations and seeds, and compare them",
     "soft-labels": "write soft labels of trained networks, for knowledge distillation",
     "evaluate": "measure accuracy, calibration and robustness of a model",
+    "benchmark": "compare models on data sets, with intervals: one table, JSON and figure",
     "plot": "draw the learning curves of runs, or the timeline of a frame log",
     "report": "report what happened in a clip or frame log: HTML page, tables, timeline",
     "export": "write a run as one portable model file",
