@@ -48,6 +48,19 @@ FLOOR = [sys.executable, str(Path(__file__).with_name("ros_floor.py"))]
 NODE = "/emotion_recognizer"
 
 
+WATCHER = """
+import sys
+
+import rclpy
+import sensor_msgs.msg
+
+rclpy.init()
+node = rclpy.create_node("watcher")
+node.create_subscription(getattr(sensor_msgs.msg, sys.argv[1]), sys.argv[2], lambda _image: None, 1)
+rclpy.spin(node)
+"""
+
+
 @dataclass(frozen=True)
 class Options:
     """Measures emotion_recognizer at the rate of a camera, above it, with outputs watched, and over many images."""
@@ -178,11 +191,15 @@ def watched(camera: Camera, message_type: type | None, topic: str) -> Iterator[N
     if message_type is None:
         yield
         return
-    subscription = camera.node.create_subscription(message_type, f"{NODE}/{topic}", lambda _image: None, 1)
+    # In a process of its own: here, taking the image would delay the answers, and the delay would count as the node's.
+    before = camera.node.count_subscribers(f"{NODE}/{topic}")
+    watcher = subprocess.Popen([sys.executable, "-c", WATCHER, message_type.__name__, f"{NODE}/{topic}"])
     try:
+        camera.wait_for(lambda: camera.node.count_subscribers(f"{NODE}/{topic}") > before, "the watcher")
         yield
     finally:
-        camera.node.destroy_subscription(subscription)
+        watcher.kill()
+        watcher.wait()
 
 
 def measure_rate(camera: Camera, subject: Subject, rate: float, seconds: float) -> dict:

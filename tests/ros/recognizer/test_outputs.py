@@ -2,6 +2,7 @@
 
 import cv2
 import numpy as np
+import pytest
 
 
 def test_images_are_drawn_for_those_who_look_under_the_header_of_their_image(recognizer, camera, scene):
@@ -30,6 +31,29 @@ def test_images_are_drawn_for_those_who_look_under_the_header_of_their_image(rec
     decoded = cv2.imdecode(np.frombuffer(jpegs[-1].data, np.uint8), cv2.IMREAD_COLOR)
     assert decoded.shape == (480, 640, 3)
     assert np.abs(decoded.astype(int) - scene.image).mean() < 10
+
+
+SHOW_MODE = """
+import os
+import rclpy
+
+init = rclpy.init
+
+def shown(**options):
+    print("mode", os.environ.get("RMW_FASTRTPS_PUBLICATION_MODE"), flush=True)
+    init(**options)
+
+rclpy.init = shown
+"""
+
+
+@pytest.mark.parametrize(("given", "expected"), [(None, "ASYNCHRONOUS"), ("SYNCHRONOUS", "SYNCHRONOUS")])
+def test_images_are_sent_by_a_thread_of_the_middleware(start_recognizer, monkeypatch, given, expected):
+    """Else `publish` holds Python's lock while it sends, and recognition waits; the user's choice counts."""
+    if given:
+        monkeypatch.setenv("RMW_FASTRTPS_PUBLICATION_MODE", given)
+    recognizer = start_recognizer({"autostart": False}, setup=SHOW_MODE)
+    recognizer.process.wait_for_log(f"mode {expected}")
 
 
 def test_who_comes_late_is_told_the_model(recognizer, scene):

@@ -21,7 +21,7 @@ def main(args: list[str] | None = None) -> int:
         finally:
             node.end()
 
-    return run("emotion_recognizer", work, stop, args)
+    return run("emotion_recognizer", work, stop, args, sends="ASYNCHRONOUS")
 
 
 if __name__ == "__main__":
