@@ -3,8 +3,9 @@
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 import tyro
@@ -12,48 +13,138 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from femo_jax.cli.arguments import Data, Flag, OptionalFile, OptionalFolder, OutputFile, check_outputs
-from femo_jax.cli.console import STANDARD_OUTPUT, error_console, give_json, print_result, print_table, wrote
+from femo_jax.cli.console import STANDARD_OUTPUT, error_console, give_json, note, print_result, print_table, wrote
 from femo_jax.cli.parsing import parse_subcommand
 from femo_jax.data.audit import Audit
 from femo_jax.data.ferplus import PACKAGED
+from femo_jax.data.labelled_images import Columns, Splitting, parse_class_map
 from femo_jax.data.prepare import OFFICIAL_COUNTS, OFFICIAL_NAMES
 from femo_jax.data.reading import Limits
 from femo_jax.emotions import EMOTIONS
-from femo_jax.errors import DataError, FemoError
+from femo_jax.errors import ConfigError, DataError, FemoError
+from femo_jax.files import printable
 
 KAGGLE_DATASET = "msambare/fer2013"
+
+_MOST_LINES = 20  # about files that were left out
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Images of your own."""
+
+    class_map: Annotated[tuple[str, ...], tyro.conf.arg(metavar="CLASS=NAME ...")] = ()
+    """Names for classes: happiness=happy; contempt= drops the class. Several may have one name. Synonyms of emotions
+    are mapped by themselves."""
+    crop: Flag = False
+    """Detect faces, and take the largest one of each image; without it, each image is a face crop."""
+    strict: Flag = False
+    """End with an error where an image cannot be read or shows no face; without it, such images are left out."""
 
 
 def prepare(
     path: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="PATH")],
     data_dir: OptionalFolder = None,
+    form: Literal["auto", "fer2013", "labelled"] = "auto",
     ferplus: OptionalFile = None,
     overwrite: Flag = False,
     limits: Limits = Limits(),  # noqa: B008 (frozen)
+    labelled: Annotated[Labelled, tyro.conf.arg(name="")] = Labelled(),
+    splitting: Annotated[Splitting, tyro.conf.arg(name="")] = Splitting(),  # noqa: B008
+    columns: Columns = Columns(),  # noqa: B008
 ) -> None:
-    """Prepare FER-2013 for training, and compare its counts by split and class with the official ones.
+    """Prepare FER-2013, or labelled images of your own, for training.
 
     Example: femo data prepare fer2013.zip
 
+    Example: femo data prepare photos --class-map happiness=happy --crop
+
     Args:
-      path: fer2013.csv, icml_face_data.csv, fer2013.tar.gz, or Kaggle's msambare/fer2013 as zip or folder.
+      path: fer2013.csv, icml_face_data.csv, fer2013.tar.gz, or Kaggle's msambare/fer2013 as zip or folder; or images in
+        CLASS/ or SPLIT/CLASS/, in a folder, zip or tar; or a csv with the columns path and label.
       data_dir: Folder for the prepared data; by default in femo's cache ($FEMO_CACHE or ~/.cache/femo).
+      form: What PATH holds; auto looks.
       ferplus: FER+ votes to prepare with the images: fer2013new.csv or ferplus.csv; without FILE those that are part
         of femo.
       overwrite: Prepare again, and replace other data in --data-dir.
       limits: Limits on file sizes, against files that claim to be huge.
+      labelled: Images of your own.
+      splitting: The validation split of images that have none.
+      columns: Columns of a csv of paths.
     """
-    from femo_jax.data.load import class_names, left_out_files, split_counts
+    from femo_jax.data.forms import is_fer2013
+
+    given = labelled != Labelled() or splitting != Splitting() or columns != Columns()
+    if form == "auto":
+        form = "labelled" if given or not is_fer2013(path, limits) else "fer2013"
+    if form == "fer2013":
+        if given:
+            raise ConfigError("--form is fer2013: --class-map, --crop, --group and the like are for images of your own")
+        _prepare_fer2013(path, data_dir, ferplus, overwrite, limits)
+    else:
+        if ferplus is not None:
+            raise ConfigError("--ferplus is for FER-2013, and these are images of your own")
+        _prepare_labelled(path, data_dir, labelled, splitting, columns, overwrite, limits)
+
+
+def _prepare_fer2013(path: Path, data_dir: Path | None, ferplus: Path | None, overwrite: bool, limits: Limits) -> None:
+    from femo_jax.data.load import left_out_files
     from femo_jax.data.prepare import prepare as prepare_data
 
     with _progress() as on_progress:
         prepared = prepare_data(
             path, data_dir, ferplus=ferplus, overwrite=overwrite, limits=limits, on_progress=on_progress
         )
+    _print_prepared(prepared, _left_out(left_out_files(prepared)))
+
+
+def _prepare_labelled(
+    path: Path,
+    data_dir: Path | None,
+    labelled: Labelled,
+    splitting: Splitting,
+    columns: Columns,
+    overwrite: bool,
+    limits: Limits,
+) -> None:
+    from femo_jax.data.load import mapped_classes
+    from femo_jax.data.prepare import prepare_labelled
+    from femo_jax.live.config import DetectorConfig
+    from femo_jax.live.detection import create_detector
+    from femo_jax.live.face_crops import face_reader
+
+    detector = create_detector(DetectorConfig()) if labelled.crop else None
+    with _progress() as on_progress:
+        prepared, left_out = prepare_labelled(
+            path,
+            face_reader(detector),
+            data_dir,
+            class_map=parse_class_map(labelled.class_map),
+            splitting=splitting,
+            columns=columns,
+            strict=labelled.strict,
+            options={"crop": labelled.crop},
+            overwrite=overwrite,
+            limits=limits,
+            on_progress=on_progress,
+        )
+    table = Table("class in the data", "class name", "images", title="classes")
+    table.columns[2].justify = "right"
+    for each in mapped_classes(prepared):
+        table.add_row(printable(each.label), each.name or "dropped", f"{each.images:,}")
+    print_table(table)
+    for line in left_out[:_MOST_LINES]:
+        note(f"left out: {line}")
+    _print_prepared(prepared, f"; {len(left_out):,} {_plural(len(left_out), 'file')} left out" if left_out else "")
+
+
+def _print_prepared(prepared: Path, left_out: str) -> None:
+    from femo_jax.data.load import class_names, split_counts
+
     counts = split_counts(prepared)
     print_table(_counts_table(counts, class_names(prepared)))
     total = sum(int(split.sum()) for split in counts.values())
-    print_result(f"Prepared: {prepared} ({total:,} {_plural(total, 'image')}{_left_out(left_out_files(prepared))})")
+    print_result(f"Prepared: {prepared} ({total:,} {_plural(total, 'image')}{left_out})")
 
 
 def download(output: OptionalFolder = None) -> None:

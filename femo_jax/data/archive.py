@@ -85,6 +85,27 @@ class _Folder:
         return unpacked(self.path / name, self.limits)
 
 
+class _Files(_Folder):
+    """Some files of a folder, whatever else is in it."""
+
+    def __init__(self, path: Path, names: Sequence[str], limits: Limits):
+        self.path = path
+        self.limits = limits
+        self.names, self.left_out = list(names), []
+
+
+def files_of(folder: Path, names: Sequence[str], limits: Limits | None = None) -> DatasetArchive:
+    """Files of a folder by their names relative to it, as an archive.
+
+    Raises:
+      DataError: one of them is not there, or is not a file.
+    """
+    for name in names:
+        if not existing(folder / name).is_file():
+            raise data_error(folder / name, "is a folder; expected an image file.")
+    return _Files(folder, names, limits or Limits())
+
+
 class _Zip:
     left_out: Sequence[str] = ()
 

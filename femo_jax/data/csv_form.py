@@ -89,7 +89,7 @@ def read_rows(archive: DatasetArchive, table: Table) -> Iterator[Face]:
         )
     order = [table.header.index(column) for column in COLUMNS]
     with open_member(archive, table.name) as file:
-        lines = csv.reader(bounded_lines(_text(file, table.encoding)), delimiter=table.delimiter)
+        lines = csv.reader(bounded_lines(open_text(file, table.encoding)), delimiter=table.delimiter)
         try:
             next(lines)
             rows = (cells for cells in lines if any(map(str.strip, cells)))
@@ -126,7 +126,8 @@ def _columns(line: str, delimiter: str) -> tuple[str, ...]:
     return tuple(_KNOWN_COLUMNS.get(name.lower(), name) for name in names)
 
 
-def _text(file: BinaryIO, encoding: str) -> TextIO:
+def open_text(file: BinaryIO, encoding: str) -> TextIO:
+    """The text of a csv; bytes that the encoding does not have become replacement characters."""
     return io.TextIOWrapper(file, encoding=encoding, errors="replace", newline="")
 
 

@@ -20,7 +20,7 @@ from femo_jax.errors import DataError
 from femo_jax.preprocess import IMAGE_SIZE
 
 _IMAGE_SUFFIXES = (".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".avif")
-_SPLIT_FOLDERS = {
+SPLIT_FOLDERS = {
     "train": "train",
     "training": "train",
     "validation": "validation",
@@ -59,7 +59,16 @@ def has_image_suffix(name: str) -> bool:
 def is_in_class_folder(name: str) -> bool:
     """Whether a file lies in `<split>/<class>/`, by the names of the two folders."""
     parts = name.split("/")[-_DEPTH:]
-    return len(parts) == _DEPTH and parts[0].lower() in _SPLIT_FOLDERS and _emotion(parts[1]) is not None
+    return len(parts) == _DEPTH and parts[0].lower() in SPLIT_FOLDERS and _emotion(parts[1]) is not None
+
+
+def has_fer2013_size(archive: DatasetArchive, name: str) -> bool:
+    """Whether a file is an image of 48x48 pixels, by its header; true where it is none that Pillow knows."""
+    try:
+        with Image.open(io.BytesIO(read_image_file(archive, name))) as header:
+            return header.size == (IMAGE_SIZE, IMAGE_SIZE)
+    except Exception:  # Pillow lets through what its readers happen to raise; reading it will report what is wrong
+        return True
 
 
 def list_images(archive: DatasetArchive) -> tuple[list[ImageFile], list[str]]:
@@ -77,7 +86,7 @@ def list_images(archive: DatasetArchive) -> tuple[list[ImageFile], list[str]]:
         # An image beside the folders train and test is a preview or a figure; within them it would be lost.
         if has_image_suffix(name) and (not names or name.count("/") >= _DEPTH - 1):
             raise DataError(f"{member_path(archive, name)}: {_misplaced(name)}")
-    has_validation = any(_SPLIT_FOLDERS[name.split("/")[-_DEPTH].lower()] == "validation" for name in names)
+    has_validation = any(SPLIT_FOLDERS[name.split("/")[-_DEPTH].lower()] == "validation" for name in names)
     images = [_image_file(archive, name, has_validation) for name in names]
     _refuse_repeated(archive, images)
     return images, [*left_out, *archive.left_out]
@@ -109,10 +118,10 @@ def _emotion(folder: str) -> Emotion | None:
 def _misplaced(name: str) -> str:
     """What is wrong with the path of an image, and what to do."""
     parts = name.split("/")[-_DEPTH:]
-    if len(parts) < _DEPTH or parts[0].lower() not in _SPLIT_FOLDERS:
+    if len(parts) < _DEPTH or parts[0].lower() not in SPLIT_FOLDERS:
         return (
             "expected train/<class>/<image> and test/<class>/<image>, or validation/<class>/<image>. Give the folder"
-            " that holds train and test."
+            " that holds train and test. Prepare images of your own first: `femo data prepare FOLDER`."
         )
     label = parts[1]
     if label.isdigit():
@@ -129,7 +138,7 @@ def _misplaced(name: str) -> str:
 def _image_file(archive: DatasetArchive, file: str, has_validation: bool) -> ImageFile:
     parts = file.split("/")[-_DEPTH:]
     folder, label, image = parts
-    split = _SPLIT_FOLDERS[folder.lower()]
+    split = SPLIT_FOLDERS[folder.lower()]
     if folder.lower() == "test":
         split = _TEST_PREFIXES.get(image.partition("_")[0], "test" if has_validation else "")
     if not split:

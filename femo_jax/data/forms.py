@@ -16,7 +16,7 @@ __all__ = ["Dataset", "Form", "iterate_faces", "open_dataset"]
 
 _EXPECTED = (
     "Expected a csv with the columns emotion, pixels, Usage, or images in train/<class>/ and test/<class>/; either may"
-    " lie in a folder, a zip or a tar.gz."
+    " lie in a folder, a zip or a tar.gz. For images of your own, prepare them first: `femo data prepare FOLDER`."
 )
 
 
@@ -88,6 +88,23 @@ def open_dataset(path: str | os.PathLike[str], limits: Limits | None = None) -> 
             return
     with open_archive(inner, limits) as archive:
         yield Dataset(archive)
+
+
+def is_fer2013(path: str | os.PathLike[str], limits: Limits | None = None) -> bool:
+    """Whether data look like FER-2013: a csv with a column of pixels, or 48x48 images in folders of its classes.
+
+    Raises:
+      DataError: As `open_archive`.
+    """
+    path, limits = existing(path), limits or Limits()
+    with open_archive(path, limits) as archive:
+        inner = _only_archive(archive, limits) if path.is_dir() else None
+    with open_archive(inner or path, limits) as archive:
+        image = next(filter(folder_form.is_in_class_folder, archive.names), None)
+        if image is not None:
+            return folder_form.has_fer2013_size(archive, image)
+        tables = [name for name in archive.names if not folder_form.has_image_suffix(name)]
+        return any("pixels" in csv_form.read_header(archive, name).header for name in tables)
 
 
 def iterate_faces(path: str | os.PathLike[str], limits: Limits | None = None) -> Iterator[Face]:

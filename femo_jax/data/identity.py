@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypedDict
@@ -39,6 +39,8 @@ class Record:
       files: SHA-256 of each file by its name; empty for folders that were prepared before femo 0.2.
       images: Number of images in each split; empty for the same.
       left_out: Files of the source that are no images.
+      options: With which labelled images were prepared, as JSON values; they are part of the origin.
+      classes: What became of each class of labelled images, as `[label, name, images]`.
     """
 
     source: Fingerprint
@@ -46,23 +48,30 @@ class Record:
     files: Mapping[str, str] = field(default_factory=dict)
     images: Mapping[str, int] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    classes: tuple[tuple[str, str, int], ...] = ()
 
     def has_origin(self, other: "Record") -> bool:
-        """Whether both were made from the same content, wherever it lay."""
-        return [_digest(self.source), _digest(self.ferplus)] == [_digest(other.source), _digest(other.ferplus)]
+        """Whether both were made from the same content, wherever it lay, and with the same options."""
+        mine, others = ((_digest(each.source), _digest(each.ferplus), each.options) for each in (self, other))
+        return mine == others
 
 
-def fingerprint(path: str | os.PathLike[str]) -> Fingerprint:
+def fingerprint(path: str | os.PathLike[str], names: Sequence[str] = ()) -> Fingerprint:
     """Takes the fingerprint of a file or folder from the contents of its files and their names within the folder.
 
     Hidden files and time stamps do not count.
+
+    Args:
+      path: of the file or folder.
+      names: of files beside the file that belong to it, relative to its folder.
 
     Raises:
       DataError: Nothing is there, or it cannot be read.
     """
     path = existing(path).resolve()
-    names = list_folder(path)[0] if path.is_dir() else [""]
-    files = {name: path / name if name else path for name in names}
+    inside = list_folder(path)[0] if path.is_dir() else [""]
+    files = {name: path / name if name else path for name in inside} | {name: path.parent / name for name in names}
     state, settled = _state_of(path, files.values())
     digest = _known_digests.get(state)
     if digest is None:
@@ -110,6 +119,8 @@ def read_record(folder: Path) -> Record | None:
             files={str(name): str(digest) for name, digest in content.get("files", {}).items()},
             images={str(split): int(count) for split, count in content.get("images", {}).items()},
             left_out=tuple(map(str, content.get("left_out", ()))),
+            options=dict(content.get("options", {})),
+            classes=tuple((str(label), str(name), int(count)) for label, name, count in content.get("classes", ())),
         )
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise DataError(

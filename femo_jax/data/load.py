@@ -10,7 +10,8 @@ import numpy as np
 
 from femo_jax.data.ferplus import VOTES
 from femo_jax.data.identity import Record, check_files, read_record
-from femo_jax.data.prepare import OFFICIAL_NAMES, prepare, prepared_folders
+from femo_jax.data.labelled_images import Mapped
+from femo_jax.data.prepare import OFFICIAL_NAMES, prepare, prepared_folders, prepared_labelled
 from femo_jax.data.reading import existing
 from femo_jax.data.splits import SPLITS, Split
 from femo_jax.emotions import EMOTIONS, check_class_names
@@ -35,8 +36,9 @@ def load_split(data: str | os.PathLike[str], split: str) -> Split:
     Warns (UserWarning) when a class has no images in the training split.
 
     Args:
-      data: FER-2013 in any form (prepared in femo's cache on first use), a data_dir that `prepare` has filled,
-        or the word `drawn` for drawn faces. Of a data_dir with and without the votes of FER+, with.
+      data: FER-2013 in any form (prepared in femo's cache on first use), a data_dir that `prepare` or
+        `prepare_labelled` has filled, labelled images that were prepared in femo's cache, or the word `drawn` for drawn
+        faces. Of a data_dir with and without the votes of FER+, with.
       split: `train`, `validation` (PublicTest) or `test` (PrivateTest).
 
     Raises:
@@ -98,6 +100,16 @@ def class_names(data: str | os.PathLike[str]) -> tuple[str, ...]:
     return _names_of(_open(data)[0])
 
 
+def mapped_classes(data: str | os.PathLike[str]) -> list[Mapped]:
+    """What became of each class when labelled images were prepared; empty for FER-2013.
+
+    Raises:
+      DataError: As `prepare`; or the prepared data are damaged.
+    """
+    _, record = _open(data)
+    return [Mapped(*each) for each in record.classes] if record else []
+
+
 def left_out_files(data: str | os.PathLike[str]) -> tuple[str, ...]:
     """Names of the files beside the images that were left out when the data were prepared, for they are no images.
 
@@ -113,7 +125,7 @@ def _open(data: str | os.PathLike[str]) -> tuple[Any, Record | None]:
     from femo_jax.data.tfds import tfds
 
     path = existing(data)
-    folders = prepared_folders(path) or prepared_folders(prepare(path))
+    folders = prepared_folders(path) or prepared_labelled(path) or prepared_folders(prepare(path))
     records = [read_record(folder) for folder in folders]
     if len({record.source["digest"] for record in records if record}) > 1:
         sources = " and ".join(str(record.source["path"]) for record in records if record)

@@ -1,24 +1,38 @@
 """From any form of FER-2013 to a data set that TensorFlow Datasets (TFDS) writes once and reads from then on."""
 
 import io
+import json
 import os
 import shutil
 import warnings
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext, redirect_stdout, suppress
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from femo_jax.data.archive import files_of, member_path, open_archive, read_image_file
 from femo_jax.data.ferplus import ferplus_file
+from femo_jax.data.folder_form import has_image_suffix
 from femo_jax.data.identity import RECORD_FILE, Record, digest_of_file, fingerprint, read_record, write_record
+from femo_jax.data.labelled_images import (
+    Columns,
+    Splitting,
+    assign_splits,
+    is_listed,
+    list_class_folders,
+    map_classes,
+    read_path_table,
+)
 from femo_jax.data.reading import Limits, existing
-from femo_jax.errors import DataError
+from femo_jax.errors import DataError, FemoError
 from femo_jax.files import cache_folder
 from femo_jax.scratch import remove_abandoned, scratch_folder
 
 if TYPE_CHECKING:
-    from femo_jax.data.fer2013.fer2013_dataset_builder import OnProgress
+    from femo_jax.data.records import OnProgress
 
 OFFICIAL_NAMES = {"train": "Training", "validation": "PublicTest", "test": "PrivateTest"}
 """FER-2013's own names of its splits."""
@@ -30,7 +44,9 @@ OFFICIAL_COUNTS: dict[str, tuple[int, ...]] = {
 }
 """Images of each class in the official splits, in the order of `femo_jax.EMOTIONS`."""
 
-_DATASET = "fer2013"
+_FER2013, _LABELLED = "fer2013", "labelled_faces"
+"""TFDS' names of the two data sets."""
+_VERSION = "1.0.0"
 _DESCRIPTIONS = ("dataset_info.json", "features.json", RECORD_FILE)
 _SCRATCH = ".preparing-"
 
@@ -65,13 +81,139 @@ def prepare(
         the disk is full. What was prepared before is kept, and nothing half-written stays behind.
     """
     origin = Record(fingerprint(source), fingerprint(ferplus_file(ferplus)) if ferplus else None)
-    root = Path(data_dir).expanduser() if data_dir else cache_folder() / origin.source["digest"][:16]
-    _check_place(root, existing(source))
-    # TensorFlow takes seconds to import, and it is needed from here on alone.
-    from femo_jax.data.fer2013.fer2013_dataset_builder import Fer2013
-
     config = "ferplus" if ferplus else "default"
-    target = root / _DATASET / config / str(Fer2013.VERSION)
+
+    def make_builder(scratch: Path) -> Any:
+        from femo_jax.data.fer2013.fer2013_dataset_builder import Fer2013
+
+        return Fer2013(
+            data_dir=scratch, config=config, source=source, ferplus=ferplus, limits=limits, on_progress=on_progress
+        )
+
+    root, builder = _write(_FER2013, config, make_builder, existing(source), origin, data_dir, overwrite)
+    for split, official_name in OFFICIAL_NAMES.items():
+        if builder is not None and split not in builder.info.splits:
+            warnings.warn(f"{source}: holds no {official_name} images; split {split!r} is left out.", stacklevel=2)
+    return root
+
+
+def prepare_labelled(
+    source: str | os.PathLike[str],
+    to_face: Callable[[bytes, str], np.ndarray | None],
+    data_dir: str | os.PathLike[str] | None = None,
+    *,
+    class_map: Mapping[str, str] | None = None,
+    splitting: Splitting | None = None,
+    columns: Columns | None = None,
+    strict: bool = False,
+    options: Mapping[str, Any] | None = None,
+    overwrite: bool = False,
+    limits: Limits | None = None,
+    on_progress: "OnProgress | None" = None,
+) -> tuple[Path, list[str]]:
+    """Writes labelled images of one's own as a TFDS data set, unless that was done before from the same content.
+
+    Args:
+      source: Images in `<class>/` or `<split>/<class>/`, in a folder, zip or tar; or a csv of paths.
+      to_face: Makes a face crop `[48, 48] uint8` of the content and name of an image file; None where the image shows
+        no face. It raises FemoError for what is no image.
+      data_dir: As `prepare`.
+      class_map: Names of classes, see `femo_jax.data.labelled_images.map_classes`.
+      splitting: How the validation split is chosen where the data have none.
+      columns: Of a csv of paths.
+      strict: Unreadable images, and images without a face, are an error; they are left out otherwise.
+      options: By which `to_face` was made, as JSON values: other ones ask for `overwrite`.
+      overwrite: As `prepare`.
+      limits: As `prepare`.
+      on_progress: As `prepare`.
+
+    Returns:
+      The data_dir, for `load_split`; and what was left out, a line for each file, where the data were prepared now.
+
+    Raises:
+      DataError: The source is damaged or has no labelled images, its classes cannot be learned, or as `prepare`.
+      ConfigError: The class map does not fit the data.
+    """
+    from femo_jax.data.labelled_faces.labelled_faces_dataset_builder import Example, LabelledFaces
+
+    splitting, columns, limits = splitting or Splitting(), columns or Columns(), limits or Limits()
+    path = existing(source)
+    with open_archive(path, limits) as archive:
+        table = None if any("/" in name and has_image_suffix(name) for name in archive.names) else is_listed(archive)
+        files, others = ([], []) if table else list_class_folders(archive)
+        if table:
+            files = read_path_table(archive, table, columns)
+    beside = [each.file for each in files] if table and path.is_file() else []
+    named, mapped, class_names = map_classes(files, class_map or {})
+    placed = assign_splits(named, splitting)
+    chosen = {"class_map": dict(class_map or {}), **asdict(splitting), "columns": asdict(columns), **(options or {})}
+    if beside:
+        files_of(path.parent, beside)  # names the file that is missing, before anything else is read
+    origin = Record(
+        fingerprint(path, beside),
+        options=json.loads(json.dumps(chosen)),
+        classes=tuple((each.label, each.name, each.images) for each in mapped),
+    )
+    left_out = [f"{name}: no image" for name in others]
+
+    def read() -> list[Example]:
+        examples = []
+        opened = open_archive(path, limits) if not beside else nullcontext(files_of(path.parent, beside, limits))
+        with opened as archive:
+            folder = table.name.rpartition("/")[0] if table and not beside else ""
+            for done, each in enumerate(placed, start=1):
+                file = f"{folder}/{each.file}" if folder else each.file
+                where = member_path(archive, file)
+                try:
+                    face, problem = to_face(read_image_file(archive, file), where), f"{where}: no face was found."
+                except FemoError as error:
+                    face, problem = None, str(error)
+                except KeyError:
+                    face, problem = None, f"{where}: no such file in the archive."
+                if face is not None:
+                    examples.append(Example(face, each.label, each.split or "train", each.file))
+                elif strict:
+                    raise DataError(f"{problem} Without --strict it is left out.")
+                else:
+                    left_out.append(problem)
+                if on_progress:
+                    on_progress("read", done, len(placed))
+        _check_read(path, examples, class_names, left_out)
+        return examples
+
+    def make_builder(scratch: Path) -> Any:
+        return LabelledFaces(
+            data_dir=scratch, read=read, class_names=class_names, left_out=left_out, on_progress=on_progress
+        )
+
+    root, builder = _write(_LABELLED, "default", make_builder, path, origin, data_dir, overwrite)
+    return root, left_out if builder is not None else []
+
+
+def _check_read(source: Path, examples: Sequence[Any], class_names: Sequence[str], left_out: Sequence[str]) -> None:
+    """Refuses data of which so much could not be read that they are others than was asked for."""
+    for split in ("train", "validation"):
+        present = {each.label for each in examples if each.split == split}
+        missing = [name for name in class_names if name not in present] if split == "train" else []
+        if missing or not present:
+            what = f"class {missing[0]!r} has no" if missing else "there is no"
+            first = f" First of {len(left_out):,} files left out: {left_out[0]}" if left_out else ""
+            raise DataError(f"{source}: {what} usable image in split {split}.{first}")
+
+
+def _write(
+    dataset: str,
+    config: str,
+    make_builder: Callable[[Path], Any],
+    source: Path,
+    origin: Record,
+    data_dir: str | os.PathLike[str] | None,
+    overwrite: bool,
+) -> tuple[Path, Any | None]:
+    """Builds a data set into its place; returns the data_dir, and the builder where it was not there already."""
+    root = Path(data_dir).expanduser() if data_dir else cache_folder() / origin.source["digest"][:16]
+    _check_place(root, source)
+    target = root / dataset / config / _VERSION
     places = root if data_dir else cache_folder()
     remove_abandoned((*places.glob(f"{_SCRATCH}*"), *places.glob(f"*/{_SCRATCH}*")))
     others = [folder for folder in prepared_folders(root) if folder != target]
@@ -80,29 +222,26 @@ def prepare(
             _check_origin(folder, replace(origin, ferplus=None), votes=False)
         if target.exists():
             _check_origin(target, origin)
-            return root
-    foreign = [folder for folder in others if not _has_source(folder, origin)]
+            return root, None
+    foreign = [folder for folder in others if dataset == _LABELLED or not _has_source(folder, origin)]
     with _scratch_folder(root) as scratch, _reporting_full_disk(root):
-        builder = Fer2013(
-            data_dir=scratch,
-            config=config,
-            source=source,
-            ferplus=ferplus,
-            limits=limits,
-            on_progress=on_progress,
-        )
+        builder = make_builder(scratch)
         _build(builder, origin)
         replaced = [*foreign, target] if target.exists() else foreign
         _put_in_place(Path(builder.data_dir), target, origin, replaced, scratch)
-    for split, official_name in OFFICIAL_NAMES.items():
-        if split not in builder.info.splits:
-            warnings.warn(f"{source}: holds no {official_name} images; split {split!r} is left out.", stacklevel=2)
-    return root
+    return root, builder
+
+
+def prepared_labelled(source: Path) -> list[Path]:
+    """The folder in femo's cache in which labelled images were prepared; empty where they were not."""
+    root = cache_folder() / fingerprint(source)["digest"][:16]
+    return [folder for folder in prepared_folders(root) if folder.parent.parent.name == _LABELLED]
 
 
 def prepared_folders(root: Path) -> list[Path]:
     """The folders of TFDS' records in a data_dir, the one with votes first."""
-    files = [path for name in _DESCRIPTIONS for path in root.glob(f"{_DATASET}/*/*/{name}")]
+    datasets = (_FER2013, _LABELLED)
+    files = [path for name in _DESCRIPTIONS for dataset in datasets for path in root.glob(f"{dataset}/*/*/{name}")]
     return sorted({path.parent for path in files}, reverse=True)
 
 
@@ -133,7 +272,9 @@ def _check_origin(prepared: Path, origin: Record, votes: bool = True) -> None:
         return
     there = made_from.source["path"] if made_from else "a source that is not recorded"
     if made_from and made_from.source["path"] == origin.source["path"]:
-        if made_from.source == origin.source:
+        if made_from.options != origin.options:
+            there += " with other options"
+        elif made_from.source == origin.source:
             there += " with other FER+ votes"
         elif not made_from.files:
             there += " by a femo that did not record its content,"

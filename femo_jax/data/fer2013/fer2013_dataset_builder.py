@@ -1,25 +1,21 @@
 """FER-2013 for TensorFlow Datasets, from any form in which people have it."""
 
-import io
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from femo_jax.data.ferplus import VOTES, FerPlus, load_ferplus
 from femo_jax.data.forms import open_dataset
 from femo_jax.data.reading import Limits
+from femo_jax.data.records import OnProgress, png, utf8
 from femo_jax.data.splits import SPLITS, Face
 from femo_jax.data.tfds import tfds
 from femo_jax.emotions import EMOTIONS
 from femo_jax.errors import DataError
 from femo_jax.preprocess import IMAGE_SIZE
-
-OnProgress = Callable[[str, int, int], None]
-"""Called with the stage (`read` or `write`), images done, images in all."""
 
 _FERPLUS_FILES = ("ferplus.csv", "fer2013new.csv")
 
@@ -115,24 +111,13 @@ class Fer2013(tfds.core.GeneratorBasedBuilder):
         self, faces: Sequence[Face], votes: FerPlus | None, total: int
     ) -> Iterator[tuple[str, dict[str, Any]]]:
         for face in faces:
-            name = _utf8(face.name)
-            example = {"image": _png(face.image), "label": face.emotion.label, "name": name}
+            name = utf8(face.name)
+            example = {"image": png(face.image), "label": face.emotion.label, "name": name}
             if votes:
                 example["votes"] = votes.of(face)
             yield name, example
             self._written += 1
             self._on_progress("write", self._written, total)
-
-
-def _utf8(name: str) -> str:
-    """A name whose bytes are not UTF-8 with these written as `\\xff`: TFDS takes text alone."""
-    return name.encode("utf-8", errors="surrogateescape").decode("utf-8", errors="backslashreplace")
-
-
-def _png(image: np.ndarray) -> io.BytesIO:
-    # Encoded here: TFDS would start TensorFlow again for each image.
-    _, encoded = cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 1])
-    return io.BytesIO(encoded.tobytes())
 
 
 def _ferplus_in(folder: Path) -> Path:
