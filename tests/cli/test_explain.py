@@ -180,4 +180,4 @@ def test_a_name_that_is_no_utf8(folder):
     Path("bright.png").rename(name)
     assert main(["explain", name, "--steps", "1", "-o", "figure.svg", "--json", "faces.json"]) == 0
     assert Path("figure.svg").stat().st_size > 10_000
-    assert json.loads(Path("faces.json").read_text())["images"][0]["path"] == name
+    assert json.loads(Path("faces.json").read_text())["images"][0]["path"] == r"caf\xe9.png"
