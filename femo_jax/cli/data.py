@@ -33,7 +33,7 @@ _MOST_LINES = 20  # about files that were left out
 class Labelled:
     """Images of your own."""
 
-    class_map: Annotated[tuple[str, ...], tyro.conf.arg(metavar="CLASS=NAME ...")] = ()
+    class_map: Annotated[tuple[str, ...], tyro.conf.arg(metavar="CLASS=NAME ...", help_behavior_hint="")] = ()
     """Names for classes: happiness=happy; contempt= drops the class. Several may have one name. Synonyms of emotions
     are mapped by themselves."""
     crop: Flag = False

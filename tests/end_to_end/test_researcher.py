@@ -74,7 +74,7 @@ def test_bad_input_ends_with_code_2_and_one_clear_line(femo, arguments, said):
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [
-        (["--no-such-field", "3"], "no_such_field"),
+        (["--no-such-field", "3"], "--no-such-field"),
         (["--model", "resnet9000"], "resnet9000"),
         (["--model-options", '{"wings": 2}'], "wings"),
         (["--epochs", "0"], "epochs"),

@@ -100,13 +100,13 @@ def test_a_label_holds_until_another_is_ahead_by_the_hysteresis():
     state = next_emotion(state, np.array([0, 0, 0, 0.44, 0.56, 0, 0]), 1.0, config)
     assert (state.label, state.confidence) == (Emotion.NEUTRAL, 0.56)
     state = next_emotion(state, np.array([0, 0, 0, 0.54, 0.46, 0, 0]), 1.0, config)
-    assert state.label is Emotion.NEUTRAL
+    assert state.label == Emotion.NEUTRAL
 
 
 def test_a_first_frame_that_was_wrong_does_not_last():
     seconds = np.arange(0, 0.2, 1 / 30)
     probabilities = np.array([one(Emotion.SAD)] + [one(Emotion.HAPPY)] * (len(seconds) - 1))
-    assert smoothed(probabilities, seconds, TrackConfig())[-1].label is Emotion.HAPPY
+    assert smoothed(probabilities, seconds, TrackConfig())[-1].label == Emotion.HAPPY
 
 
 def test_no_smoothing_gives_the_frame():
@@ -114,7 +114,7 @@ def test_no_smoothing_gives_the_frame():
     for elapsed in (0.0, 0.01, 10.0):
         state = next_emotion(first_emotion(one(Emotion.HAPPY)), one(Emotion.SAD), elapsed, config)
         np.testing.assert_allclose(state.probabilities, one(Emotion.SAD))
-        assert state.label is Emotion.SAD
+        assert state.label == Emotion.SAD
 
 
 def test_no_time_changes_nothing():

@@ -196,6 +196,7 @@ def test_two_hundred_faces():
     assert time.process_time() - began < 1
 
 
+@pytest.mark.perf
 def test_four_faces_cost_little():
     frame = _frame()
     faces = [_face((60 + 140 * n, 200, 90, 90), EMOTIONS[n], uncertain=n == 2, track_id=n) for n in range(4)]

@@ -7,6 +7,7 @@ from functools import wraps
 from typing import Any
 
 from rclpy.clock import Clock, ClockType
+from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 
 from femo_jax.errors import FemoError
@@ -60,6 +61,7 @@ def refuse_invalid_transitions(node: LifecycleNode) -> None:
 
 BOND_TOPIC = "/bond"
 BOND_PERIOD_SECONDS = 0.1
+FAREWELL_SECONDS = 1.0  # at most, where the other side is gone
 
 
 class Bond:
@@ -94,6 +96,8 @@ class Bond:
         self._node.destroy_timer(self._timer)
         self._status.active = False
         self._beat()
+        # A thread of Fast DDS's own sends it: without waiting, the publisher would be gone before.
+        self._publisher.wait_for_all_acked(Duration(seconds=FAREWELL_SECONDS))
         self._node.destroy_publisher(self._publisher)
 
     def _beat(self) -> None:
