@@ -47,6 +47,7 @@ def prepare(
     data_dir: OptionalFolder = None,
     form: Literal["auto", "fer2013", "labelled"] = "auto",
     ferplus: OptionalFile = None,
+    labels: Literal["fer2013", "ferplus"] = "fer2013",
     overwrite: Flag = False,
     limits: Limits = Limits(),  # noqa: B008 (frozen)
     labelled: Annotated[Labelled, tyro.conf.arg(name="")] = Labelled(),
@@ -57,6 +58,8 @@ def prepare(
 
     Example: femo data prepare fer2013.zip
 
+    Example: femo data prepare fer2013.zip --labels ferplus
+
     Example: femo data prepare photos --class-map happiness=happy --crop
 
     Args:
@@ -66,6 +69,8 @@ def prepare(
       form: What PATH holds; auto looks.
       ferplus: FER+ votes to prepare with the images: fer2013new.csv or ferplus.csv; without FILE those that are part
         of femo.
+      labels: Labels of FER-2013: its own seven classes, or the majority of FER+'s votes, with contempt as the eighth;
+        images without a majority are left out.
       overwrite: Prepare again, and replace other data in --data-dir.
       limits: Limits on file sizes, against files that claim to be huge.
       labelled: Images of your own.
@@ -77,24 +82,30 @@ def prepare(
     given = labelled != Labelled() or splitting != Splitting() or columns != Columns()
     if form == "auto":
         form = "labelled" if given or not is_fer2013(path, limits) else "fer2013"
+    by_votes = ferplus is not None or labels == "ferplus"
     if form == "fer2013":
         if given:
             raise ConfigError("--form is fer2013: --class-map, --crop, --group and the like are for images of your own")
-        _prepare_fer2013(path, data_dir, ferplus, overwrite, limits)
+        _prepare_fer2013(path, data_dir, ferplus, labels, overwrite, limits)
     else:
-        if ferplus is not None:
-            raise ConfigError("--ferplus is for FER-2013, and these are images of your own")
+        if by_votes:
+            option = "--labels ferplus" if ferplus is None else "--ferplus"
+            raise ConfigError(f"{option} is for FER-2013, and these are images of your own")
         _prepare_labelled(path, data_dir, labelled, splitting, columns, overwrite, limits)
 
 
-def _prepare_fer2013(path: Path, data_dir: Path | None, ferplus: Path | None, overwrite: bool, limits: Limits) -> None:
+def _prepare_fer2013(
+    path: Path, data_dir: Path | None, ferplus: Path | None, labels: str, overwrite: bool, limits: Limits
+) -> None:
     from femo_jax.data.load import left_out_files
     from femo_jax.data.prepare import prepare as prepare_data
 
     with _progress() as on_progress:
         prepared = prepare_data(
-            path, data_dir, ferplus=ferplus, overwrite=overwrite, limits=limits, on_progress=on_progress
+            path, data_dir, ferplus=ferplus, labels=labels, overwrite=overwrite, limits=limits, on_progress=on_progress
         )
+    if labels == "ferplus":
+        _print_classes(prepared, "votes of FER+", "majority")
     _print_prepared(prepared, _left_out(left_out_files(prepared)))
 
 
@@ -107,7 +118,6 @@ def _prepare_labelled(
     overwrite: bool,
     limits: Limits,
 ) -> None:
-    from femo_jax.data.load import mapped_classes
     from femo_jax.data.prepare import prepare_labelled
     from femo_jax.live.config import DetectorConfig
     from femo_jax.live.detection import create_detector
@@ -128,14 +138,21 @@ def _prepare_labelled(
             limits=limits,
             on_progress=on_progress,
         )
-    table = Table("class in the data", "class name", "images", title="classes")
+    _print_classes(prepared, "classes", "class in the data")
+    for line in left_out[:_MOST_LINES]:
+        note(f"left out: {line}")
+    _print_prepared(prepared, f"; {len(left_out):,} {_plural(len(left_out), 'file')} left out" if left_out else "")
+
+
+def _print_classes(prepared: Path, title: str, source: str) -> None:
+    """Prints what became of each class of the source."""
+    from femo_jax.data.load import mapped_classes
+
+    table = Table(source, "class name", "images", title=title)
     table.columns[2].justify = "right"
     for each in mapped_classes(prepared):
         table.add_row(printable(each.label), each.name or "dropped", f"{each.images:,}")
     print_table(table)
-    for line in left_out[:_MOST_LINES]:
-        note(f"left out: {line}")
-    _print_prepared(prepared, f"; {len(left_out):,} {_plural(len(left_out), 'file')} left out" if left_out else "")
 
 
 def _print_prepared(prepared: Path, left_out: str) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from femo_jax.data.csv_form import USAGES, bounded_lines
 from femo_jax.data.splits import Face
-from femo_jax.emotions import EMOTIONS
+from femo_jax.emotions import EMOTIONS, canonical_name
 from femo_jax.errors import DataError
 
 VOTES = (
@@ -26,6 +26,12 @@ VOTES = (
     "not-a-face",
 )
 """What was voted on, in the order of the ten votes; FER+'s own files abbreviate the last as NF."""
+
+CLASSES = tuple(sorted(map(canonical_name, VOTES[:8])))
+"""The class names of labels by majority, in alphabetical order: the seven of FER-2013 and contempt."""
+
+NO_MAJORITY, NO_VOTES = "no majority", "no votes"
+"""Why an image has no label by majority, beside `unknown` and `not-a-face`."""
 
 PACKAGED = "packaged"
 """The word that stands for the votes that are part of femo: those on Training and PublicTest."""
@@ -78,6 +84,36 @@ class FerPlus:
                 f"{self.path}: has votes for none of the images. FER+'s own fer2013new.csv fits the csv forms alone;"
                 " for folders of jpgs give --ferplus without a file, or a file with the columns name and csv_row."
             )
+
+
+def majority(votes: np.ndarray) -> str:
+    """What most annotators saw in an image: one of `VOTES`, `NO_MAJORITY` or `NO_VOTES`.
+
+    The rule is that of FER+'s own program (`ferplus.py` of microsoft/FERPlus, mode `majority`): single votes do not
+    count, and the most frequent answer needs more than half of the votes that do. Images without an emotion or majority
+    are no part of its training and test data.
+
+    Args:
+      votes: `[10] uint8`, all zero where an image has none.
+    """
+    if not votes.any():
+        return NO_VOTES
+    counted = _without_single(votes)
+    return VOTES[counted.argmax()] if 2 * counted.max() > counted.sum() else NO_MAJORITY
+
+
+def vote_shares(votes: np.ndarray) -> np.ndarray:
+    """The shares of the classes among the votes that count: `[n, 10] uint8` -> `[n, 8] float32`, as `CLASSES`.
+
+    Rows sum to 1 where an image has a label by majority.
+    """
+    counted = _without_single(votes)[:, : len(CLASSES)]
+    order = [list(map(canonical_name, VOTES)).index(name) for name in CLASSES]
+    return (counted[:, order] / np.maximum(counted.sum(axis=1, keepdims=True), 1)).astype(np.float32)
+
+
+def _without_single(votes: np.ndarray) -> np.ndarray:
+    return np.where(votes > 1, votes, 0).astype(np.int64)
 
 
 def ferplus_file(path: str | os.PathLike[str]) -> Path:

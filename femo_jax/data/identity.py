@@ -39,8 +39,9 @@ class Record:
       files: SHA-256 of each file by its name; empty for folders that were prepared before femo 0.2.
       images: Number of images in each split; empty for the same.
       left_out: Files of the source that are no images.
-      options: With which labelled images were prepared, as JSON values; they are part of the origin.
-      classes: What became of each class of labelled images, as `[label, name, images]`.
+      options: With which the data were prepared, as JSON values; they are part of the origin.
+      classes: What became of each class of labelled images or each outcome of FER+'s votes, as
+        `[label, name, images]`.
     """
 
     source: Fingerprint

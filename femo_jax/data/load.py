@@ -101,7 +101,9 @@ def class_names(data: str | os.PathLike[str]) -> tuple[str, ...]:
 
 
 def mapped_classes(data: str | os.PathLike[str]) -> list[Mapped]:
-    """What became of each class when labelled images were prepared; empty for FER-2013.
+    """What became of each class of labelled images, and of FER+'s votes where they are the labels.
+
+    Empty for FER-2013's own labels.
 
     Raises:
       DataError: As `prepare`; or the prepared data are damaged.

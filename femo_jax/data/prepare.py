@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from femo_jax.data.archive import files_of, member_path, open_archive, read_image_file
-from femo_jax.data.ferplus import ferplus_file
+from femo_jax.data.ferplus import PACKAGED, ferplus_file
 from femo_jax.data.folder_form import has_image_suffix
 from femo_jax.data.identity import RECORD_FILE, Record, digest_of_file, fingerprint, read_record, write_record
 from femo_jax.data.labelled_images import (
@@ -56,19 +56,23 @@ def prepare(
     data_dir: str | os.PathLike[str] | None = None,
     *,
     ferplus: str | os.PathLike[str] | None = None,
+    labels: str = "fer2013",
     overwrite: bool = False,
     limits: Limits | None = None,
     on_progress: "OnProgress | None" = None,
 ) -> Path:
     """Writes FER-2013 as a TFDS data set, unless that was done before from the same content.
 
-    Warns (UserWarning) when an official split is missing from the source.
+    Warns (UserWarning) when an official split is missing from the source, or has no votes where these are the labels.
 
     Args:
       source: FER-2013 in any form, see `femo_jax.data.forms`.
       data_dir: Where TFDS keeps data sets; by default a folder of its own for each source in femo's cache,
-        `$FEMO_CACHE` or `~/.cache/femo`. It holds one source, with and without votes.
+        `$FEMO_CACHE` or `~/.cache/femo`. It holds one source with one kind of labels, with and without votes.
       ferplus: Votes of FER+, to be written with the images: a file, or `packaged` for those that are part of femo.
+      labels: `fer2013`, or `ferplus` for the majority of FER+'s votes, with eight classes
+        (`femo_jax.data.ferplus.CLASSES`); images without a majority are left out. The packaged votes are taken where
+        `ferplus` is None.
       overwrite: Prepare again, also in place of what was prepared from another source.
       limits: Bounds on what is read; the default ones when None.
       on_progress: Called with the stage (`read` or `write`), images done, images in all.
@@ -80,8 +84,14 @@ def prepare(
       DataError: The source is damaged or no FER-2013, `data_dir` holds what was made from another source, or
         the disk is full. What was prepared before is kept, and nothing half-written stays behind.
     """
-    origin = Record(fingerprint(source), fingerprint(ferplus_file(ferplus)) if ferplus else None)
-    config = "ferplus" if ferplus else "default"
+    by_majority = labels == "ferplus"
+    ferplus = ferplus or (PACKAGED if by_majority else None)
+    origin = Record(
+        fingerprint(source),
+        fingerprint(ferplus_file(ferplus)) if ferplus else None,
+        options={"labels": labels} if by_majority else {},
+    )
+    config = "ferplus_labels" if by_majority else "ferplus" if ferplus else "default"
 
     def make_builder(scratch: Path) -> Any:
         from femo_jax.data.fer2013.fer2013_dataset_builder import Fer2013
@@ -93,7 +103,8 @@ def prepare(
     root, builder = _write(_FER2013, config, make_builder, existing(source), origin, data_dir, overwrite)
     for split, official_name in OFFICIAL_NAMES.items():
         if builder is not None and split not in builder.info.splits:
-            warnings.warn(f"{source}: holds no {official_name} images; split {split!r} is left out.", stacklevel=2)
+            missing = f"{official_name} images" + (" with votes" if by_majority else "")
+            warnings.warn(f"{source}: holds no {missing}; split {split!r} is left out.", stacklevel=2)
     return root
 
 
@@ -211,7 +222,7 @@ def _write(
     overwrite: bool,
 ) -> tuple[Path, Any | None]:
     """Builds a data set into its place; returns the data_dir, and the builder where it was not there already."""
-    root = Path(data_dir).expanduser() if data_dir else cache_folder() / origin.source["digest"][:16]
+    root = Path(data_dir).expanduser() if data_dir else _place_in_cache(origin)
     _check_place(root, source)
     target = root / dataset / config / _VERSION
     places = root if data_dir else cache_folder()
@@ -230,6 +241,12 @@ def _write(
         replaced = [*foreign, target] if target.exists() else foreign
         _put_in_place(Path(builder.data_dir), target, origin, replaced, scratch)
     return root, builder
+
+
+def _place_in_cache(origin: Record) -> Path:
+    """The data_dir of a source in femo's cache; FER-2013 under its own name keeps FER-2013's labels."""
+    labels = origin.options.get("labels")
+    return cache_folder() / f"{origin.source['digest'][:16]}{f'-{labels}-labels' if labels else ''}"
 
 
 def prepared_labelled(source: Path) -> list[Path]:
@@ -258,12 +275,15 @@ def _check_place(root: Path, source: Path) -> None:
 
 
 def _has_source(prepared: Path, origin: Record) -> bool:
-    """Whether a folder was made from the same images, whatever the votes; not where its record is damaged."""
+    """Whether a folder was made from the same images with the same options, whatever the votes.
+
+    Not where its record is damaged.
+    """
     try:
         made_from = read_record(prepared)
     except DataError:
         return False
-    return made_from is not None and made_from.source["digest"] == origin.source["digest"]
+    return made_from is not None and replace(made_from, ferplus=origin.ferplus).has_origin(origin)
 
 
 def _check_origin(prepared: Path, origin: Record, votes: bool = True) -> None:
@@ -338,6 +358,7 @@ def _build(builder: Any, origin: Record) -> None:
         files={path.name: digest_of_file(path) for path in sorted(folder.iterdir())},
         images={split: info.num_examples for split, info in builder.info.splits.items()},
         left_out=tuple(builder.left_out),
+        classes=origin.classes or tuple(map(tuple, builder.classes)),
     )
     write_record(folder, record)
 

@@ -13,6 +13,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from femo_jax.data.ferplus import CLASSES, vote_shares
 from femo_jax.data.splits import Split, digest_of
 from femo_jax.errors import ConfigError, DataError
 from femo_jax.files import replacing
@@ -24,7 +25,8 @@ def training_targets(split: Split, config: TrainConfig) -> np.ndarray:
 
     FER-2013's labels are noisy: the majority of ten FER+ annotators agrees with the label in two images of three. A
     label is one sample of a distribution, which the probability of the label given the votes (`labels_given_votes`)
-    and the mean prediction of a teacher ensemble estimate with less noise.
+    and the mean prediction of a teacher ensemble estimate with less noise. Where the labels are the majority of FER+'s
+    votes, the shares of the votes are the distribution (`femo_jax.data.ferplus.vote_shares`).
 
     Returns:
       `[n, c] float32`, rows that sum to 1: the smoothed label, of which `config.ferplus_weight` and
@@ -40,7 +42,9 @@ def training_targets(split: Split, config: TrainConfig) -> np.ndarray:
     label_share = max(0.0, 1.0 - config.ferplus_weight - config.distillation_weight)
     targets = label_share * targets
     if votes is not None:
-        targets = targets + config.ferplus_weight * labels_given_votes(votes, split.labels, num_classes)
+        by_majority = split.class_names == CLASSES
+        given = vote_shares(votes) if by_majority else labels_given_votes(votes, split.labels, num_classes)
+        targets = targets + config.ferplus_weight * given
     if soft_labels is not None:
         targets = targets + config.distillation_weight * soft_labels
     return targets.astype(np.float32)
@@ -60,7 +64,7 @@ def _votes_and_soft_labels(split: Split, config: TrainConfig) -> tuple[np.ndarra
     if config.ferplus_weight and split.votes is None:
         raise ConfigError(
             f"ferplus_weight is {config.ferplus_weight}, but the data have no votes. Prepare them with"
-            " `femo data prepare fer2013.csv --ferplus fer2013new.csv`, and give the prepared folder as --data"
+            " `femo data prepare fer2013.zip --ferplus --data-dir FOLDER`, and give this folder as --data"
         )
     votes = split.votes if config.ferplus_weight else None
     return votes, load_soft_labels(config.soft_labels, split) if config.soft_labels else None

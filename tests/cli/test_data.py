@@ -11,6 +11,7 @@ import pytest
 from femo_jax.cli.data import main
 from femo_jax.cli.main import main as femo
 from femo_jax.data.load import load_split
+from femo_jax.emotions import EMOTIONS
 from femo_jax.errors import DataError, FemoError
 
 
@@ -167,6 +168,48 @@ def test_ferplus_without_a_file_takes_the_packaged_votes(tmp_path):
     votes = dict(zip(split.names.tolist(), split.votes.tolist(), strict=True))
     assert votes["train/angry/Training_3908.jpg"] == [0, 0, 2, 0, 8, 0, 0, 0, 0, 0]
     assert sum(votes["train/happy/Training_1.jpg"]) == 0
+
+
+@pytest.fixture
+def voted_csv(fer2013_csv, tmp_path):
+    """FER+'s own file for `fer2013_csv`: seven majorities, three of them contempt; others, and rows without votes."""
+    majorities = [[2, 8, 0], [0, 7, 1], [0, 6, 7], [8, 0, 0], [5, 5, 0], [0] * 3]
+    columns = ["happiness", "contempt", "unknown"]
+    others = ["neutral", "surprise", "sadness", "anger", "disgust", "fear", "NF"]
+    rows = [["Training", "", *majorities[min(row, 5)], *[0] * 7] for row in range(14)]
+    path = tmp_path / "fer2013new.csv"
+    path.write_text("\n".join(",".join(map(str, row)) for row in [["Usage", "Image name", *columns, *others], *rows]))
+    return path
+
+
+def test_labels_of_ferplus_have_eight_classes(fer2013_csv, voted_csv, tmp_path, capsys):
+    data_dir = tmp_path / "prepared"
+    arguments = ["data", "prepare", str(fer2013_csv), "--data-dir", str(data_dir)]
+    by_votes = [*arguments, "--labels", "ferplus", "--ferplus", str(voted_csv)]
+    assert femo(by_votes) == 0
+    out = capsys.readouterr().out
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in out.splitlines()]
+    for row in (["contempt", "contempt", "2"], ["no majority", "dropped", "1"], ["no votes", "dropped", "9"]):
+        assert row in rows
+    split = load_split(data_dir, "train")
+    labels = [split.class_names[label] for label in split.labels]
+    assert dict(zip(split.names.tolist(), labels, strict=True)) == {
+        "row_00000000": "contempt",
+        "row_00000001": "contempt",
+        "row_00000003": "happy",
+    }
+    assert sorted(split.votes.sum(axis=1).tolist()) == [8, 8, 10]
+    assert femo(arguments) == 2
+    assert "with other options" in capsys.readouterr().err
+    assert femo([*arguments, "--overwrite"]) == 0
+    assert load_split(data_dir, "train").class_names == EMOTIONS
+
+
+def test_labels_of_ferplus_leave_those_of_fer2013_in_the_cache(fer2013_csv, voted_csv, capsys):
+    assert femo(["data", "prepare", str(fer2013_csv), "--labels", "ferplus", "--ferplus", str(voted_csv)]) == 0
+    prepared = capsys.readouterr().out.rpartition("Prepared: ")[2].split(" (")[0]
+    assert len(load_split(prepared, "train").class_names) == 8
+    assert len(load_split(fer2013_csv, "train").class_names) == 7
 
 
 @pytest.mark.integration

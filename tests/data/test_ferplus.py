@@ -1,7 +1,9 @@
+from collections import Counter
+
 import numpy as np
 import pytest
 
-from femo_jax.data.ferplus import VOTES, load_ferplus
+from femo_jax.data.ferplus import CLASSES, VOTES, load_ferplus, majority, vote_shares
 from femo_jax.data.splits import Face
 from femo_jax.emotions import Emotion
 from femo_jax.errors import DataError
@@ -28,6 +30,30 @@ def test_order_of_the_votes():
     assert len(VOTES) == 10
     assert VOTES[:3] == ("neutral", "happiness", "surprise")
     assert VOTES[-1] == "not-a-face"
+
+
+@pytest.mark.parametrize(
+    ("votes", "expected"),
+    [
+        ([4, 0, 0, 1, 3, 2, 0, 0, 0, 0], "no majority"),  # 4 of 9: the single vote does not count
+        ([5, 0, 0, 1, 2, 2, 0, 0, 0, 0], "neutral"),  # 5 of 9
+        ([4, 0, 0, 0, 4, 0, 0, 0, 0, 0], "no majority"),  # a half is no majority
+        ([1, 1, 1, 1, 0, 0, 0, 0, 0, 0], "no majority"),
+        ([1, 1, 0, 0, 0, 0, 0, 2, 0, 0], "contempt"),
+        ([4, 0, 0, 0, 0, 0, 0, 0, 6, 0], "unknown"),
+        ([0, 0, 0, 0, 0, 0, 0, 0, 0, 10], "not-a-face"),
+        ([0] * 10, "no votes"),
+    ],
+)
+def test_the_majority_is_that_of_ferplus(votes, expected):
+    assert majority(np.array(votes, np.uint8)) == expected
+
+
+def test_shares_of_the_votes_are_those_that_count():
+    shares = vote_shares(np.array([[5, 0, 0, 1, 3, 0, 0, 2, 0, 0], [0, 9, 0, 0, 0, 0, 0, 0, 1, 0]], np.uint8))
+    expected = {"neutral": 0.5, "angry": 0.3, "contempt": 0.2}
+    assert shares[0] == pytest.approx([expected.get(name, 0.0) for name in CLASSES])
+    assert shares.dtype == np.float32 and shares[1].tolist() == [name == "happy" for name in CLASSES]
 
 
 def test_ferplus_own_file_is_read_by_row(tmp_path):
@@ -96,4 +122,6 @@ def test_the_packaged_votes_are_those_of_ferplus():
     assert votes.by_name["train/angry/Training_3908.jpg"].tolist() == [0, 0, 2, 0, 8, 0, 0, 0, 0, 0]
     assert votes.by_row[21806].tolist() == [0, 0, 2, 0, 8, 0, 0, 0, 0, 0]
     assert set(votes.splits.values()) == {"train", "validation"}, "no votes of PrivateTest"
+    seen = Counter(majority(of_image) for name, of_image in votes.by_name.items() if "/Training_" in name)
+    assert (seen["neutral"], seen["happiness"], seen["contempt"]) == (8_739, 7_287, 119), "within 1 of FER+'s program"
     assert max(votes.by_row) < 28_709 + 3_589 and votes.splits[28_708] == "train"

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
+from femo_jax.data.ferplus import CLASSES
 from femo_jax.data.splits import digest_of
 from femo_jax.emotions import EMOTIONS
 from femo_jax.errors import ConfigError, DataError
@@ -34,6 +35,16 @@ def test_targets_default_to_smoothed_labels(train_tiles):
     assert targets.dtype == np.float32
     np.testing.assert_array_equal(targets.argmax(axis=1), train_tiles.labels)
     np.testing.assert_allclose(np.sort(targets, axis=1), np.tile([0.02] * 6 + [0.88], (len(targets), 1)), rtol=1e-5)
+
+
+def test_where_the_majority_is_the_label_the_shares_of_the_votes_are_the_target(train_tiles):
+    votes = np.zeros((len(train_tiles.labels), 10), np.uint8)
+    votes[:, [0, 7, 8]] = 6, 3, 1  # neutral, contempt, and a single vote, which does not count
+    neutral = np.full_like(train_tiles.labels, CLASSES.index("neutral"))
+    voted = train_tiles._replace(votes=votes, labels=neutral, class_names=CLASSES)
+    targets = training_targets(voted, TrainConfig(ferplus_weight=0.5, label_smoothing=0.0))
+    expected = {"neutral": 0.5 + 0.5 * 6 / 9, "contempt": 0.5 * 3 / 9}
+    np.testing.assert_allclose(targets[0], [expected.get(name, 0.0) for name in CLASSES], rtol=1e-6)
 
 
 def test_votes_predict_the_label(voted):
