@@ -34,6 +34,7 @@ class Condition:
       publishers: what is known of the publishers there, in a few words.
       model: the loaded network and its file; empty where none is loaded.
       detector: the kind of face detector.
+      face_poses: what becomes of `~/face_poses`, in a few words.
       limits: parameters `diagnostics.*`.
     """
 
@@ -44,6 +45,7 @@ class Condition:
     publishers: str
     model: str
     detector: str
+    face_poses: str
     limits: DiagnosticsConfig
 
 
@@ -99,6 +101,7 @@ def values(condition: Condition, report: Report) -> Mapping[str, str]:
         "images failed": str(report.failed),
         "last error": report.last_error,
         "faces": str(report.faces),
+        "face poses": condition.face_poses,
         "model": condition.model,
         "detector.kind": condition.detector,
     }

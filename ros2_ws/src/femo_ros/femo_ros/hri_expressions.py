@@ -139,6 +139,14 @@ class ExpressionPipeline:
     def expire(self, now: float) -> None:
         """Do nothing: the list of faces says which there are."""
 
+    def follow(self) -> None:
+        """Do nothing: expressions need no further input."""
+
+    @property
+    def face_poses(self) -> str:
+        """Nothing: crops have no place."""
+        return ""
+
     def end(self) -> None:
         """Stop to publish."""
         self.set_faces(set())

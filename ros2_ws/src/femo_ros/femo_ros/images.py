@@ -105,12 +105,8 @@ def decode_image(encoding: str, height: int, width: int, step: int, is_bigendian
     form = _ENCODINGS.get(encoding)
     if form is None:
         raise ImageError(f"image of unknown encoding {encoding!r}; expected one of {', '.join(ENCODINGS)}")
-    size = memoryview(data).nbytes
     rows = height * 3 // 2 if form.chroma else height
-    problem = _problem(form, height, width, step, rows, size)
-    if problem:
-        raise ImageError(f"{encoding} image of {width}x{height} pixels, step {step}, {size} bytes: {problem}")
-
+    _check(encoding, form, height, width, step, rows, memoryview(data).nbytes)
     order = ">" if is_bigendian else "<"
     pixel = form.channels * form.bits // 8
     numbers = np.ndarray(
@@ -124,6 +120,41 @@ def decode_image(encoding: str, height: int, width: int, step: int, is_bigendian
         return numbers.astype(np.uint16)
     numbers.flags.writeable = False
     return numbers
+
+
+_DEPTHS = {"16UC1": np.dtype(np.uint16), "mono16": np.dtype(np.uint16), "32FC1": np.dtype(np.float32)}
+
+
+def decode_depth(encoding: str, height: int, width: int, step: int, is_bigendian: bool, data: Any) -> np.ndarray:
+    """The distances of a `sensor_msgs/Image` that is a depth image, as REP-118 has it.
+
+    Args:
+      encoding: 16UC1 (millimetres) or 32FC1 (metres); mono16 is taken as 16UC1.
+      height: in pixels.
+      width: in pixels.
+      step: bytes from the start of a row to the start of the next.
+      is_bigendian: numbers have their high byte first.
+      data: any object with a buffer of bytes, `step` for each row; nothing is copied.
+
+    Returns:
+      `[height, width]`, uint16 or float32, in the byte order of `data`. It shows `data`.
+
+    Raises:
+      ImageError: the encoding is no depth image's, or the sizes do not fit.
+    """
+    kind = _DEPTHS.get(encoding)
+    if kind is None:
+        raise ImageError(f"depth image of encoding {encoding!r}; expected 16UC1 or 32FC1")
+    _check(encoding, _Encoding(1, bits=8 * kind.itemsize), height, width, step, height, memoryview(data).nbytes)
+    order = kind.newbyteorder(">" if is_bigendian else "<")
+    return np.ndarray((height, width), order, data, 0, (step, kind.itemsize))
+
+
+def _check(encoding: str, form: _Encoding, height: int, width: int, step: int, rows: int, size: int) -> None:
+    """Refuse an image of the wrong size with ImageError."""
+    problem = _problem(form, height, width, step, rows, size)
+    if problem:
+        raise ImageError(f"{encoding} image of {width}x{height} pixels, step {step}, {size} bytes: {problem}")
 
 
 def _problem(form: _Encoding, height: int, width: int, step: int, rows: int, size: int) -> str:

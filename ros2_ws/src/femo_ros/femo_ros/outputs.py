@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from femo_msgs.msg import FaceEmotionArray, ModelInfo
+from geometry_msgs.msg import PoseArray
 from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import CompressedImage, Image
@@ -14,6 +15,7 @@ from femo_jax.live.image import InputImage
 from femo_jax.live.results import FrameResult
 from femo_ros import messages
 from femo_ros.camera_topic import LATCHED
+from femo_ros.face_poses import FacePoses
 from femo_ros.hri import HumansFaces
 from femo_ros.images import encode_jpeg
 from femo_ros.parameters import NodeConfig, Settings
@@ -47,7 +49,7 @@ class Outputs:
     """The publishers of a configured node.
 
     `publish` is called by the worker, all else by the executor's thread. The faces leave at once; images are drawn and
-    published by a thread of their own, newest first, and topics of single faces by the executor.
+    published by a thread of their own, newest first, and topics of single faces and poses by the executor.
     """
 
     def __init__(self, node: LifecycleNode, config: NodeConfig, statistics: Statistics, failed: Any) -> None:
@@ -80,7 +82,8 @@ class Outputs:
         self._humans = (
             HumansFaces(node, hri_msgs, (config.hri_face_width, config.hri_face_height)) if hri_msgs else None
         )
-        self._to_humans = OnExecutor(node, self._publish_humans, FACES_DEPTH) if hri_msgs else None
+        self._poses = FacePoses(node, self._publisher(PoseArray, "~/face_poses", FACES_DEPTH))
+        self._to_executor = OnExecutor(node, self._publish_on_executor, FACES_DEPTH)
         self._drawing: NewestWins[tuple[Answer, float | None]] = NewestWins(self._publish_drawn, "drawing", failed)
 
     def publish_model(self, name: str, model: Any) -> None:
@@ -97,8 +100,8 @@ class Outputs:
         self._faces.publish(messages.faces_message(answer.header, answer.result))
         if self._detections:
             self._detections.publish(messages.detections_message(self._vision_msgs, answer.header, answer.result))
-        if self._to_humans:
-            self._to_humans.put(answer)
+        if self._humans or self._poses.watched:
+            self._to_executor.put(answer)
 
     def draw(self, answer: Answer, latency: float | None) -> None:
         """Have the faces drawn on the frame and published, where somebody subscribes.
@@ -111,17 +114,31 @@ class Outputs:
         if watched and self._drawing.put((answer, latency)):
             self._statistics.drawing_dropped()
 
+    @property
+    def face_poses(self) -> str:
+        """What becomes of `~/face_poses`, in a few words."""
+        return self._poses.status
+
+    def follow(self) -> None:
+        """Look at who subscribes to what needs further input."""
+        self._poses.follow()
+
     def clear(self) -> None:
         """Withdraw what was published of faces that are tracked no longer."""
-        if self._humans and self._to_humans:
-            self._to_humans.flush()
+        if self._humans:
+            self._to_executor.flush()
             self._humans.clear(Header(stamp=self._node.get_clock().now().to_msg()))
+
+    def rest(self) -> None:
+        """Withdraw the faces and take no further input."""
+        self.clear()
+        self._poses.rest()
 
     def close(self) -> None:
         """End all topics."""
         self._drawing.close()
-        if self._humans and self._to_humans:
-            self._to_humans.close()
+        self._to_executor.close()
+        if self._humans:
             self._humans.close(Duration(seconds=DELIVERY_SECONDS))
         for publisher in self._managed:
             self._node.destroy_lifecycle_publisher(publisher)
@@ -130,9 +147,10 @@ class Outputs:
             self._node.destroy_publisher(self._vision_info)
             self._node.destroy_publisher(self._label_info)
 
-    def _publish_humans(self, answer: Answer) -> None:
+    def _publish_on_executor(self, answer: Answer) -> None:
         if self._humans:
             self._humans.publish(answer.header, answer.frame, answer.result)
+        self._poses.publish(answer.header, answer.result, answer.settings.position)
 
     def _publish_drawn(self, item: tuple[Answer, float | None]) -> None:
         answer, latency = item

@@ -74,6 +74,19 @@ class NodeConfig:
 
 
 @dataclass(frozen=True)
+class PositionConfig:
+    """Where faces are in space, as `~/face_poses` has them."""
+
+    face_width: float = 0.15
+    """Width in metres of what the box of a face spans, from which its distance follows where no depth image has it; 0:
+    such a face has no position (NaN)."""
+    max_offset_ms: float = 50.0
+    """Largest difference in milliseconds between the stamps of an image and the depth image that is used for it."""
+    rectified: bool = False
+    """The images are rectified: P of camera_info holds, in place of K and the distortion."""
+
+
+@dataclass(frozen=True)
 class DiagnosticsConfig:
     """When `/diagnostics` reports that images are missing."""
 
@@ -100,6 +113,7 @@ class Settings:
     search: SearchConfig = field(default_factory=SearchConfig)
     track: TrackConfig = field(default_factory=TrackConfig)
     draw: DrawConfig = field(default_factory=DrawConfig)
+    position: PositionConfig = field(default_factory=PositionConfig)
     diagnostics: DiagnosticsConfig = field(default_factory=DiagnosticsConfig)
 
     @property
@@ -151,6 +165,8 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "track.box_cutoff_hz": (0.0, 1000.0),
     "track.box_speed": (0.0, 1000.0),
     "draw.scale": (0.1, 10.0),
+    "position.face_width": (0.0, 1.0),
+    "position.max_offset_ms": _MILLISECONDS,
     "diagnostics.warn_after_ms": (0.0, 3_600_000.0),
     "diagnostics.error_after_ms": (0.0, 3_600_000.0),
 }

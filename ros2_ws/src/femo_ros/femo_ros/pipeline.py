@@ -107,9 +107,18 @@ class Pipeline:
             self._statistics.no_faces()
             self._outputs.clear()
 
+    def follow(self) -> None:
+        """Look at who subscribes to what needs further input."""
+        self._outputs.follow()
+
+    @property
+    def face_poses(self) -> str:
+        """What becomes of `~/face_poses`, in a few words."""
+        return self._outputs.face_poses
+
     def end(self) -> None:
         """Expect no more images for now."""
-        self._outputs.clear()
+        self._outputs.rest()
 
     def close(self) -> None:
         """End the topics and the page."""

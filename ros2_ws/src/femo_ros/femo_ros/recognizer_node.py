@@ -194,8 +194,9 @@ class EmotionRecognizerNode(LifecycleNode):
         self._statistics.stop_listening()
 
     def _follow(self) -> None:
-        if self._subscription:
+        if self._subscription and self._pipeline:
             self._subscription.follow()
+            self._pipeline.follow()
 
     def _expire(self) -> None:
         if self._subscription and self._pipeline:
@@ -254,6 +255,7 @@ class EmotionRecognizerNode(LifecycleNode):
             publishers=self._subscription.publishers if self._subscription else "",
             model=self._model_name(),
             detector=settings.detector.kind,
+            face_poses=self._pipeline.face_poses if self._pipeline else "",
             limits=settings.diagnostics,
         )
         report = self._statistics.report(time.monotonic())

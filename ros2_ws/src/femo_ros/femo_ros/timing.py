@@ -1,4 +1,10 @@
-"""Time stamps of images: the stream's clock made of them, and the latency measured against them."""
+"""Time stamps of images: the stream's clock made of them, the latency against them, and what belongs together."""
+
+from collections import deque
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+Partner = TypeVar("Partner")
 
 LARGEST_LATENCY = 10.0
 """Seconds; an image whose stamp is older when its result leaves was stamped by another clock."""
@@ -55,3 +61,57 @@ class FrameClock:
 def of_one_clock(latency: float) -> bool:
     """Whether a latency in seconds can be one, so that the stamp and the reader's clock are the same."""
     return -CLOCK_TOLERANCE <= latency <= LARGEST_LATENCY
+
+
+class Pairs(Generic[Item, Partner]):
+    """Gives each item the partner with the nearest stamp, and waits a little for one that may still come.
+
+    All stamps are of one clock, in seconds; `now` is on a clock that never goes back.
+    """
+
+    KEPT = 10
+    """Partners that are kept."""
+
+    WAIT = 0.2
+    """Seconds that an item waits for a later partner."""
+
+    ALIVE = 1.0
+    """Seconds without a partner after which none is waited for."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self._partners: deque[tuple[float, Partner]] = deque(maxlen=self.KEPT)
+        self._items: deque[tuple[float, Item, float]] = deque()
+        self._last_partner: float | None = None
+
+    def offer(self, partner: Partner, stamp: float, now: float) -> None:
+        """Add a partner."""
+        self._partners.append((stamp, partner))
+        self._last_partner = now
+
+    def put(self, item: Item, stamp: float, now: float) -> None:
+        """Add an item."""
+        self._items.append((stamp, item, now))
+
+    def take(self, limit: float, now: float) -> list[tuple[Item, Partner | None]]:
+        """Take the items that wait no longer, in their order, each with its partner.
+
+        Args:
+          limit: largest difference of the stamps; an item without such a partner gets None.
+          now: the time.
+        """
+        taken = []
+        while self._items and self._decided(*self._items[0], now):
+            stamp, item, _ = self._items.popleft()
+            offset, partner = min(
+                ((abs(other - stamp), partner) for other, partner in self._partners),
+                key=lambda found: found[0],
+                default=(limit, None),
+            )
+            taken.append((item, partner if offset <= limit else None))
+        return taken
+
+    def _decided(self, stamp: float, _item: Item, since: float, now: float) -> bool:
+        """Whether no partner that is nearer may come."""
+        expected = self._last_partner is not None and now - self._last_partner < self.ALIVE
+        return not expected or now - since >= self.WAIT or any(other >= stamp for other, _ in self._partners)

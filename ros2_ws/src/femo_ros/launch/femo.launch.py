@@ -39,6 +39,12 @@ ARGUMENTS = (
         " empty: as in params_file",
     ),
     DeclareLaunchArgument(
+        "camera_info", default_value="", description="Topic of the camera's calibration; empty: beside the images"
+    ),
+    DeclareLaunchArgument(
+        "depth", default_value="", description="Topic of depth images that are registered to the images; empty: depth"
+    ),
+    DeclareLaunchArgument(
         "model",
         default_value="",
         description="Name of a model that ships with femo, or a model file made by `femo export`; empty: as in"
@@ -164,7 +170,11 @@ def start_nodes(context: LaunchContext) -> list[Node]:
             executable="emotion_recognizer",
             name=given["node_name"],
             parameters=[given["params_file"], *overrides],
-            remappings=[("image", raw), ("image/compressed", f"{raw}/compressed")],
+            remappings=[
+                ("image", raw),
+                ("image/compressed", f"{raw}/compressed"),
+                *((name, given[name]) for name in ("camera_info", "depth") if given[name]),
+            ],
             **common,
         )
     ]

@@ -18,6 +18,7 @@ CONDITION = Condition(
     publishers="/camera (reliable)",
     model="femonet-base",
     detector="haar",
+    face_poses="12 from depth, 3 from face width, 0 unknown",
     limits=DiagnosticsConfig(),
 )
 REPORT = Report(

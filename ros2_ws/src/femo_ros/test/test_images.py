@@ -5,7 +5,7 @@ from array import array
 import cv2
 import numpy as np
 import pytest
-from femo_ros.images import ENCODINGS, ImageError, decode_compressed, decode_image, encode_jpeg
+from femo_ros.images import ENCODINGS, ImageError, decode_compressed, decode_depth, decode_image, encode_jpeg
 
 WIDTH, HEIGHT = 24, 16
 BLUE, GREEN, RED = (200, 30, 10), (20, 180, 40), (15, 25, 220)
@@ -193,6 +193,27 @@ def test_sizes_that_do_not_fit_are_refused(encoding, height, width, step, size, 
     with pytest.raises(ImageError, match=expected) as error:
         decode_image(encoding, height, width, step, False, bytes(size))
     assert f"{encoding} image of {width}x{height} pixels, step {step}, {size} bytes" in str(error.value)
+
+
+@pytest.mark.parametrize("padding", [0, 5])
+@pytest.mark.parametrize("is_bigendian", [False, True])
+@pytest.mark.parametrize(("encoding", "kind"), [("16UC1", "u2"), ("mono16", "u2"), ("32FC1", "f4")])
+def test_depths_keep_their_numbers(encoding, kind, is_bigendian, padding):
+    """In both byte orders, with rows of any alignment, and without a copy."""
+    depths = (np.arange(6).reshape(2, 3) * 300 + 1).astype(f"{'>' if is_bigendian else '<'}{kind}")
+    rows = np.pad(depths.view(np.uint8).reshape(2, -1), ((0, 0), (0, padding)))
+    data = array("B", rows.tobytes())
+    found = decode_depth(encoding, 2, 3, rows.shape[1], is_bigendian, data)
+    assert found.tolist() == depths.tolist()
+    assert np.shares_memory(found, np.frombuffer(data, np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("encoding", "size", "words"), [("bgr8", 48, "'bgr8'; expected 16UC1 or 32FC1"), ("32FC1", 47, "48 bytes")]
+)
+def test_what_is_no_depth_image_is_refused(encoding, size, words):
+    with pytest.raises(ImageError, match=words):
+        decode_depth(encoding, 3, 4, 16, False, bytes(size))
 
 
 @pytest.mark.parametrize("encoding", ["", "mono32", "32FC1", "BGR8", "jpeg"])

@@ -28,6 +28,8 @@ EXPECTED = {
     "image",
     "image_transport",
     "image_qos",
+    "camera_info",
+    "depth",
     "model",
     "publish_hri",
     "autostart",
@@ -130,6 +132,13 @@ def test_alone_it_starts_the_recogniser(started, params_file):
     assert not node.respawn
     assert node.ros_arguments == ["--log-level", "info"]
     assert node.output == "screen"
+
+
+def test_calibration_and_depth_are_remapped_where_they_are_given(started):
+    """Elsewhere the node finds the calibration beside the images."""
+    remappings = started(camera_info="/rgb/camera_info", depth="/aligned/depth")["emotion_recognizer"].remappings
+    assert remappings[2:] == [("camera_info", "/rgb/camera_info"), ("depth", "/aligned/depth")]
+    assert len(started()["emotion_recognizer"].remappings) == 2
 
 
 def test_the_camera_is_remapped_with_its_compressed_topic(started):

@@ -1,5 +1,5 @@
 import pytest
-from femo_ros.timing import FrameClock, of_one_clock
+from femo_ros.timing import FrameClock, Pairs, of_one_clock
 
 RESTART_AFTER = 0.6
 
@@ -93,3 +93,44 @@ def test_a_latency_is_believed(latency):
 @pytest.mark.parametrize("latency", [-4.981, -0.2, 10.1, 34_560_000.018])
 def test_what_no_latency_can_be_comes_of_another_clock(latency):
     assert not of_one_clock(latency)
+
+
+def taken(*events, limit=0.05, now=100.0):
+    """What is taken after partners "p" and items "i", given as (kind, stamp, arrival)."""
+    pairs = Pairs()
+    for kind, stamp, arrival in events:
+        (pairs.offer if kind == "p" else pairs.put)(stamp, stamp, arrival)
+    return pairs.take(limit, now)
+
+
+def test_the_partner_with_the_nearest_stamp_is_taken_in_whatever_order_they_come():
+    images = [("i", 1.00, 100.0), ("i", 1.10, 100.0)]
+    depths = [("p", 0.97, 100.0), ("p", 1.01, 100.0), ("p", 1.13, 100.0)]
+    assert taken(*images, *depths) == taken(*depths, *images) == [(1.00, 1.01), (1.10, 1.13)]
+
+
+def test_an_offset_up_to_the_limit_is_taken():
+    events = [("p", 1.03, 100.0), ("i", 1.00, 100.0)]
+    assert taken(*events, limit=0.05) == [(1.00, 1.03)]
+    assert taken(*events, limit=0.02) == [(1.00, None)]
+
+
+def test_an_item_waits_for_a_partner_that_may_be_nearer_but_not_for_ever():
+    events = [("p", 0.97, 100.0), ("i", 1.00, 100.0)]
+    assert taken(*events, now=100.0 + Pairs.WAIT / 2) == []
+    assert taken(*events, now=100.0 + Pairs.WAIT) == [(1.00, 0.97)]
+
+
+def test_without_partners_nothing_waits():
+    assert taken(("i", 1.00, 100.0)) == [(1.00, None)]
+    ended = [("p", 0.5, 100.0 - Pairs.ALIVE), ("i", 1.00, 100.0)]
+    assert taken(*ended) == [(1.00, None)]
+
+
+def test_few_partners_are_kept():
+    pairs = Pairs()
+    for number in range(Pairs.KEPT + 1):
+        pairs.offer(number, float(number), 100.0)
+    pairs.put("first", 0.0, 100.0)
+    pairs.put("second", 1.0, 100.0)
+    assert pairs.take(0.1, 100.0) == [("first", None), ("second", 1)]

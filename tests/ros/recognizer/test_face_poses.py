@@ -1,0 +1,99 @@
+"""Positions of faces, from a calibrated camera and a depth image beside it."""
+
+import array
+
+import numpy as np
+import pytest
+
+FX, FACE_WIDTH = 580.0, 0.15
+
+
+def depth_image(metres, stamp):
+    """A depth image of one distance, half as large as the scene, of this stamp."""
+    from sensor_msgs.msg import Image
+
+    data = np.full((240, 320), round(1000 * metres), np.uint16).tobytes()
+    image = Image(encoding="16UC1", height=240, width=320, step=640, data=array.array("B", data))
+    image.header.stamp.sec, image.header.stamp.nanosec = stamp
+    return image
+
+
+def camera_info(k=FX, width=640):
+    """The calibration of the scene's camera."""
+    from sensor_msgs.msg import CameraInfo
+
+    matrix = [k, 0.0, 320.0, 0.0, k, 240.0, 0.0, 0.0, 1.0]
+    return CameraInfo(height=480, width=width, distortion_model="plumb_bob", d=[0.0] * 5, k=matrix)
+
+
+def test_a_face_has_its_place_from_its_width_and_from_depth_where_there_is_some(
+    start_recognizer, quick, new_camera, client, scene
+):
+    from geometry_msgs.msg import PoseArray
+    from sensor_msgs.msg import CameraInfo, Image
+
+    images = {"image": "/rgb/image_raw", "depth": "/aligned_depth"}
+    recognizer = start_recognizer({**quick, "track.box_cutoff_hz": 1000.0}, remappings=images)
+    camera = new_camera("/rgb/image_raw")
+    topic = f"{recognizer.node}/face_poses"
+    (face,) = client.spin_until(lambda: recognizer.faces_of(camera, scene.image), "a face")
+    assert client.node.count_subscribers("/rgb/camera_info") == 0, "nobody has asked for poses"
+
+    poses = client.collect(PoseArray, topic)
+    calibrate = client.publisher(CameraInfo, "/rgb/camera_info")
+    measure = client.publisher(Image, "/aligned_depth")
+    seconds = iter(range(300, 400))
+
+    def shown(depth=None, offset=0.0):
+        """The place of the face in an image, with a depth image so many seconds later."""
+        second = next(seconds)
+        camera.show(scene.image, (second, 0))
+        if depth is not None:
+            measure.publish(depth_image(depth, (second, round(offset * 1e9))))
+        message = client.spin_until(lambda: next((each for each in poses if each.header.stamp.sec == second), None))
+        assert message.header.frame_id == "camera_optical_frame"
+        (pose,) = message.poses
+        assert pose.orientation.w == 1
+        return pose.position
+
+    calibrate.publish(camera_info(k=0.0))
+    camera.show(scene.image)
+    recognizer.process.wait_for_log("no face poses: the camera is not calibrated")
+    calibrate.publish(camera_info(width=1280))
+
+    def logs_the_size():
+        camera.show(scene.image)
+        client.spin_for(0.03)
+        return "/rgb/camera_info is about images of 1280x480 pixels, but these have 640x480" in recognizer.process.log
+
+    client.spin_until(logs_the_size, "another size")
+    assert poses == []
+
+    calibrate.publish(camera_info())
+    x, y, w, h = face.roi.x_offset, face.roi.y_offset, face.roi.width, face.roi.height
+
+    def placed():
+        camera.show(scene.image)
+        client.spin_for(0.03)
+        return poses
+
+    client.spin_until(placed, "the first poses")
+    by_width = FX * FACE_WIDTH / w
+    across, down = (x + w / 2 - 320) / FX, (y + h / 2 - 240) / FX
+
+    found = shown()
+    assert found.z == pytest.approx(by_width, rel=0.02)
+    assert (found.x, found.y) == pytest.approx((across * found.z, down * found.z), abs=0.005)
+    found = shown(depth=1.25, offset=0.03)
+    assert found.z == pytest.approx(1.25)
+    assert (found.x, found.y) == pytest.approx((across * 1.25, down * 1.25), abs=0.01)
+    assert shown(depth=1.25, offset=0.2).z == pytest.approx(by_width, rel=0.02), "of another time"
+    assert shown(depth=0.0).z == pytest.approx(by_width, rel=0.02), "nothing but holes"
+    assert shown().z == pytest.approx(by_width, rel=0.02), "the depth image is missing"
+
+    assert recognizer.set(position__face_width=0.0) == []
+    assert np.isnan(shown(depth=0.0).z)
+    status = recognizer.status(lambda status: "1 unknown" in status.values["face poses"], "counts of the places")
+    assert status.values["face poses"].startswith("1 from depth, ")
+    assert recognizer.process.stop() == 0
+    assert "Traceback" not in recognizer.process.log
