@@ -1,11 +1,11 @@
-"""`femo data`: prepare, download and audit FER-2013."""
+"""`femo data`: prepare and audit data sets, list their forms, download FER-2013."""
 
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 import tyro
@@ -19,14 +19,20 @@ from femo_jax.data.audit import Audit
 from femo_jax.data.ferplus import PACKAGED
 from femo_jax.data.labelled_images import Columns, Splitting, parse_class_map
 from femo_jax.data.prepare import OFFICIAL_COUNTS, OFFICIAL_NAMES
-from femo_jax.data.reading import Limits
+from femo_jax.data.reading import Limits, existing
 from femo_jax.emotions import EMOTIONS
 from femo_jax.errors import ConfigError, DataError, FemoError
 from femo_jax.files import printable
 
+if TYPE_CHECKING:
+    from femo_jax.data.known_datasets import KnownDataset, Layout
+
 KAGGLE_DATASET = "msambare/fer2013"
 
 _MOST_LINES = 20  # about files that were left out
+
+
+Form = Literal["auto", "fer2013", "labelled", "rafdb", "affectnet", "ckplus", "jaffe", "kdef", "expw"]
 
 
 @dataclass(frozen=True)
@@ -45,7 +51,7 @@ class Labelled:
 def prepare(
     path: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="PATH")],
     data_dir: OptionalFolder = None,
-    form: Literal["auto", "fer2013", "labelled"] = "auto",
+    form: Form = "auto",
     ferplus: OptionalFile = None,
     labels: Literal["fer2013", "ferplus"] = "fer2013",
     overwrite: Flag = False,
@@ -54,7 +60,7 @@ def prepare(
     splitting: Annotated[Splitting, tyro.conf.arg(name="")] = Splitting(),  # noqa: B008
     columns: Columns = Columns(),  # noqa: B008
 ) -> None:
-    """Prepare FER-2013, or labelled images of your own, for training.
+    """Prepare FER-2013, a known data set, or labelled images of your own, for training.
 
     Example: femo data prepare fer2013.zip
 
@@ -64,9 +70,10 @@ def prepare(
 
     Args:
       path: fer2013.csv, icml_face_data.csv, fer2013.tar.gz, or Kaggle's msambare/fer2013 as zip or folder; or images in
-        CLASS/ or SPLIT/CLASS/, in a folder, zip or tar; or a csv with the columns path and label.
+        CLASS/ or SPLIT/CLASS/, in a folder, zip or tar; or a csv with the columns path and label; or a data set that
+        `femo data forms` lists.
       data_dir: Folder for the prepared data; by default in femo's cache ($FEMO_CACHE or ~/.cache/femo).
-      form: What PATH holds; auto looks.
+      form: What PATH holds; auto looks. `femo data forms` describes each.
       ferplus: FER+ votes to prepare with the images: fer2013new.csv or ferplus.csv; without FILE those that are part
         of femo.
       labels: Labels of FER-2013: its own seven classes, or the majority of FER+'s votes, with contempt as the eighth;
@@ -78,9 +85,12 @@ def prepare(
       columns: Columns of a csv of paths.
     """
     from femo_jax.data.forms import is_fer2013
+    from femo_jax.data.known_datasets import find_layout
 
+    path = existing(path)
     given = labelled != Labelled() or splitting != Splitting() or columns != Columns()
-    if form == "auto":
+    known = find_layout(path, form, limits) if form not in ("fer2013", "labelled") else None
+    if form == "auto" and known is None:
         form = "labelled" if given or not is_fer2013(path, limits) else "fer2013"
     by_votes = ferplus is not None or labels == "ferplus"
     if form == "fer2013":
@@ -90,8 +100,9 @@ def prepare(
     else:
         if by_votes:
             option = "--labels ferplus" if ferplus is None else "--ferplus"
-            raise ConfigError(f"{option} is for FER-2013, and these are images of your own")
-        _prepare_labelled(path, data_dir, labelled, splitting, columns, overwrite, limits)
+            what = known[0].title.partition(":")[0] if known else "images of your own"
+            raise ConfigError(f"{option} is for FER-2013, and this is {what}")
+        _prepare_labelled(path, data_dir, known, labelled, splitting, columns, overwrite, limits)
 
 
 def _prepare_fer2013(
@@ -112,6 +123,7 @@ def _prepare_fer2013(
 def _prepare_labelled(
     path: Path,
     data_dir: Path | None,
+    known: "tuple[KnownDataset, Layout] | None",
     labelled: Labelled,
     splitting: Splitting,
     columns: Columns,
@@ -123,17 +135,29 @@ def _prepare_labelled(
     from femo_jax.live.detection import create_detector
     from femo_jax.live.face_crops import face_reader
 
-    detector = create_detector(DetectorConfig()) if labelled.crop else None
+    crop = labelled.crop
+    if known is not None:
+        dataset, layout = known
+        title = dataset.title.partition(":")[0]
+        if columns != Columns():
+            raise ConfigError(f"--columns is for a csv of paths, and this is {title}. --form labelled reads it as one")
+        if crop and layout.shows == "marked faces":
+            raise ConfigError(f"--crop detects faces, and {title} marks them. Leave --crop out")
+        crop = crop or layout.shows == "whole images"
+        takes = "the largest face of each image is taken. " if crop else ""
+        note(f"{path}: {title}; {takes}{layout.remark}".rstrip("; "))
+    detector = create_detector(DetectorConfig()) if crop else None
     with _progress() as on_progress:
         prepared, left_out = prepare_labelled(
             path,
             face_reader(detector),
             data_dir,
+            known=known,
             class_map=parse_class_map(labelled.class_map),
             splitting=splitting,
             columns=columns,
             strict=labelled.strict,
-            options={"crop": labelled.crop},
+            options={"crop": crop},
             overwrite=overwrite,
             limits=limits,
             on_progress=on_progress,
@@ -162,6 +186,48 @@ def _print_prepared(prepared: Path, left_out: str) -> None:
     print_table(_counts_table(counts, class_names(prepared)))
     total = sum(int(split.sum()) for split in counts.values())
     print_result(f"Prepared: {prepared} ({total:,} {_plural(total, 'image')}{left_out})")
+
+
+def forms() -> None:
+    """List the forms of data that `femo data prepare` takes, each with its layout and an example.
+
+    Example: femo data forms
+    """
+    from femo_jax.data.known_datasets import KNOWN_DATASETS
+
+    print_result(_OWN_FORMS)
+    for dataset in KNOWN_DATASETS:
+        lines = ["", f"{dataset.form}: {dataset.title}"]
+        for number, layout in enumerate(dataset.layouts):
+            lines += ["  or"] * (number > 0) + [f"  {path}" for path in layout.paths]
+            shows = {
+                "face crops": "Images are face crops.",
+                "marked faces": "Faces are cut out of the images as the labels mark them.",
+                "whole images": "The largest face of each image is detected and cut out.",
+            }[layout.shows]
+            lines.append(f"    {shows} {layout.remark}".rstrip())
+        print_result("\n".join([*lines, f"  Example: femo data prepare {dataset.example}"]))
+
+
+_OWN_FORMS = """\
+fer2013: FER-2013: seven classes, splits train, validation and test
+  fer2013.csv, icml_face_data.csv
+  or
+  train/angry/Training_3908.jpg
+  test/angry/PublicTest_1.jpg
+    Images are face crops of 48x48 pixels. A csv or the folders may lie in a zip or tar.
+  Example: femo data prepare fer2013.zip
+  Example: femo data prepare fer2013.zip --labels ferplus    (FER+: eight classes with contempt)
+
+labelled: images of your own: any classes
+  CLASS/image.jpg
+  or
+  train/CLASS/image.jpg
+  validation/CLASS/image.jpg
+  or
+  faces.csv with the columns path and label, and split if you like
+    Images are face crops; with --crop, the largest face of each image is detected and cut out.
+  Example: femo data prepare photos --class-map happiness=happy --group 'p(\\d+)'"""
 
 
 def download(output: OptionalFolder = None) -> None:
@@ -210,11 +276,11 @@ def audit(path: Annotated[Data, tyro.conf.Positional], json: OutputFile = None) 
     wrote(json)
 
 
-SUBCOMMANDS = {"prepare": prepare, "download": download, "audit": audit}
+SUBCOMMANDS = {"prepare": prepare, "forms": forms, "download": download, "audit": audit}
 
 
 def main(argv: list[str]) -> int:
-    """Run `femo data prepare`, `download` or `audit`; return the exit code."""
+    """Run `femo data prepare`, `forms`, `download` or `audit`; return the exit code."""
     parse_subcommand(SUBCOMMANDS, "femo data", _with_packaged_votes(argv))
     return 0
 

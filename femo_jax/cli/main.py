@@ -35,7 +35,7 @@ COMMANDS = {
     "report": "report what happened in a clip or frame log: HTML page, tables, timeline",
     "export": "write a run as one portable model file",
     "models": "list the shipped models and the architectures",
-    "data": "download, prepare or audit FER-2013",
+    "data": "prepare and audit data sets; download FER-2013",
 }
 
 EXAMPLES = (

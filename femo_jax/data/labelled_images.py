@@ -26,11 +26,22 @@ class LabelledFile(NamedTuple):
       file: its name within the folder or archive.
       label: the class as the data set names it.
       split: `train`, `validation` or `test`; None where the data set does not say.
+      person: whom it shows; None where the data set does not say.
+      box: of the face, `x y width height` in pixels; None where it is the whole image, or is to be detected.
+      face: which one of several in the file.
     """
 
     file: str
     label: str
     split: str | None
+    person: str | None = None
+    box: tuple[float, float, float, float] | None = None
+    face: str = ""
+
+    @property
+    def name(self) -> str:
+        """The name of the image in the prepared data."""
+        return f"{self.file}#{self.face}" if self.face else self.file
 
 
 @dataclass(frozen=True)
@@ -55,7 +66,7 @@ class Splitting:
     """Seed of that choice."""
     group: str | None = None
     """Regular expression; files in which it finds the same text, such as a person, stay in one split. Of an expression
-    with a group in parentheses, the text of the first one counts."""
+    with a group in parentheses, the text of the first one counts. Persons that a known data set states need none."""
 
     def __post_init__(self) -> None:
         """Raises ConfigError for values that cannot be."""
@@ -246,7 +257,11 @@ def assign_splits(files: Sequence[LabelledFile], how: Splitting) -> list[Labelle
     indices = [index for index, each in enumerate(files) if each.split == "train"]
     groups: defaultdict[str, list[int]] = defaultdict(list)
     for index in indices:
-        groups[_group(files[index].file, how.group)].append(index)
+        groups[_group(files[index], how.group)].append(index)
+    if how.group is None and len(groups) < 2 <= len(indices):
+        raise DataError(
+            f"all training images show one person ({next(iter(groups))}): expected several. Divide them by --group"
+        )
     if how.group is not None and len(groups) < 2:
         raise DataError(
             f"group {how.group!r} puts all images into one group ({next(iter(groups), 'none')!r}): expected a part of"
@@ -270,12 +285,12 @@ def assign_splits(files: Sequence[LabelledFile], how: Splitting) -> list[Labelle
     return [each._replace(split="validation") if index in chosen else each for index, each in enumerate(files)]
 
 
-def _group(file: str, pattern: str | None) -> str:
+def _group(image: LabelledFile, pattern: str | None) -> str:
     if pattern is None:
-        return file
-    found = re.search(pattern, file)
+        return image.person or image.file
+    found = re.search(pattern, image.file)
     if found is None:
         raise DataError(
-            f"group {pattern!r} finds nothing in {file!r}: expected a part of every file name, such as a person"
+            f"group {pattern!r} finds nothing in {image.file!r}: expected a part of every file name, such as a person"
         )
     return found[1] if found.re.groups and found[1] is not None else found[0]

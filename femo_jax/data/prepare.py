@@ -17,6 +17,7 @@ from femo_jax.data.archive import files_of, member_path, open_archive, read_imag
 from femo_jax.data.ferplus import PACKAGED, ferplus_file
 from femo_jax.data.folder_form import has_image_suffix
 from femo_jax.data.identity import RECORD_FILE, Record, digest_of_file, fingerprint, read_record, write_record
+from femo_jax.data.known_datasets import KnownDataset, Layout
 from femo_jax.data.labelled_images import (
     Columns,
     Splitting,
@@ -110,9 +111,10 @@ def prepare(
 
 def prepare_labelled(
     source: str | os.PathLike[str],
-    to_face: Callable[[bytes, str], np.ndarray | None],
+    to_face: Callable[..., np.ndarray | None],
     data_dir: str | os.PathLike[str] | None = None,
     *,
+    known: tuple[KnownDataset, Layout] | None = None,
     class_map: Mapping[str, str] | None = None,
     splitting: Splitting | None = None,
     columns: Columns | None = None,
@@ -125,10 +127,12 @@ def prepare_labelled(
     """Writes labelled images of one's own as a TFDS data set, unless that was done before from the same content.
 
     Args:
-      source: Images in `<class>/` or `<split>/<class>/`, in a folder, zip or tar; or a csv of paths.
-      to_face: Makes a face crop `[48, 48] uint8` of the content and name of an image file; None where the image shows
-        no face. It raises FemoError for what is no image.
+      source: Images in `<class>/` or `<split>/<class>/`, in a folder, zip or tar; or a csv of paths; or a known data
+        set.
+      to_face: Makes a face crop `[48, 48] uint8` of the content and name of an image file, and of the box of the face
+        where the data set has one; None where the image shows no face. It raises FemoError for what is no image.
       data_dir: As `prepare`.
+      known: The data set and its layout, as `femo_jax.data.known_datasets.find_layout` gives them.
       class_map: Names of classes, see `femo_jax.data.labelled_images.map_classes`.
       splitting: How the validation split is chosen where the data have none.
       columns: Of a csv of paths.
@@ -150,14 +154,22 @@ def prepare_labelled(
     splitting, columns, limits = splitting or Splitting(), columns or Columns(), limits or Limits()
     path = existing(source)
     with open_archive(path, limits) as archive:
-        table = None if any("/" in name and has_image_suffix(name) for name in archive.names) else is_listed(archive)
-        files, others = ([], []) if table else list_class_folders(archive)
-        if table:
-            files = read_path_table(archive, table, columns)
+        in_folders = known is not None or any("/" in name and has_image_suffix(name) for name in archive.names)
+        table = None if in_folders else is_listed(archive)
+        if known is not None:
+            files, left_out = known[1].read(archive)
+        elif table:
+            files, left_out = read_path_table(archive, table, columns), []
+        else:
+            files, others = list_class_folders(archive)
+            left_out = [f"{name}: no image" for name in others]
     beside = [each.file for each in files] if table and path.is_file() else []
-    named, mapped, class_names = map_classes(files, class_map or {})
+    no_classes = set(known[0].dropped) & {each.label for each in files} if known else ()
+    named, mapped, class_names = map_classes(files, {**dict.fromkeys(no_classes, ""), **(class_map or {})})
     placed = assign_splits(named, splitting)
     chosen = {"class_map": dict(class_map or {}), **asdict(splitting), "columns": asdict(columns), **(options or {})}
+    if known is not None:
+        chosen["form"] = known[0].form
     if beside:
         files_of(path.parent, beside)  # names the file that is missing, before anything else is read
     origin = Record(
@@ -165,7 +177,6 @@ def prepare_labelled(
         options=json.loads(json.dumps(chosen)),
         classes=tuple((each.label, each.name, each.images) for each in mapped),
     )
-    left_out = [f"{name}: no image" for name in others]
 
     def read() -> list[Example]:
         examples = []
@@ -176,13 +187,14 @@ def prepare_labelled(
                 file = f"{folder}/{each.file}" if folder else each.file
                 where = member_path(archive, file)
                 try:
-                    face, problem = to_face(read_image_file(archive, file), where), f"{where}: no face was found."
+                    content, problem = read_image_file(archive, file), f"{where}: no face was found."
+                    face = to_face(content, where) if each.box is None else to_face(content, where, each.box)
                 except FemoError as error:
                     face, problem = None, str(error)
                 except KeyError:
                     face, problem = None, f"{where}: no such file in the archive."
                 if face is not None:
-                    examples.append(Example(face, each.label, each.split or "train", each.file))
+                    examples.append(Example(face, each.label, each.split or "train", each.name))
                 elif strict:
                     raise DataError(f"{problem} Without --strict it is left out.")
                 else:
