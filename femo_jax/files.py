@@ -245,7 +245,7 @@ def _identity(path: str | os.PathLike[str]) -> tuple | None:
 
 @contextmanager
 def library_path(path: str | os.PathLike[str]) -> Iterator[str]:
-    """Yields `path` in a form that C++ libraries (OpenCV, FFmpeg, TensorFlow) open without fail.
+    """Yields `path` in a form that C++ libraries (OpenCV, FFmpeg) open without fail.
 
     Their Python bindings crash, or raise UnicodeEncodeError, at a name that is not valid UTF-8. Such a path is reached
     by a symbolic link of an ASCII name in a private temporary folder, which is removed when the block ends; a file

@@ -61,7 +61,7 @@ def run(
         check_format(figure)
     check_outputs({"--json": json, "--figure": figure}, inputs=(*data, *whole_images, *models))
     load_plugins(plugin)
-    from femo_jax.evaluate.benchmark import benchmark  # needs OpenCV and TensorFlow
+    from femo_jax.evaluate.benchmark import benchmark  # needs OpenCV
 
     with status("benchmark") as shown:
         rows = benchmark(

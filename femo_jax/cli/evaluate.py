@@ -72,7 +72,7 @@ def run(
             outputs["--corruptions"] = corruptions_figure(figure)
     check_outputs(outputs, model=model, data=data)
     load_plugins(plugin)
-    from femo_jax.evaluate.run import evaluate  # needs OpenCV and TensorFlow
+    from femo_jax.evaluate.run import evaluate  # needs OpenCV
 
     with status("evaluating") as shown:
         evaluation = evaluate(

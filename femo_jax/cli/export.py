@@ -45,7 +45,7 @@ def run(
     load_plugins(plugin)
     model = load_for_inference(run)
     if calibrate_on is not None:
-        from femo_jax.evaluate.run import calibrate  # reading data needs TensorFlow
+        from femo_jax.evaluate.run import calibrate  # reading data needs OpenCV
 
         model = calibrate(rounded(model, dtype), calibrate_on)
         _note_calibration(model)

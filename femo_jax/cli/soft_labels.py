@@ -32,7 +32,7 @@ def run(
       output: File to write (.safetensors).
       tta: Test-time augmentation over which probabilities are averaged.
     """
-    from femo_jax.data.load import load_split  # needs OpenCV and TensorFlow
+    from femo_jax.data.load import load_split  # needs OpenCV
     from femo_jax.evaluate.predict import predict_probabilities
 
     if not models:

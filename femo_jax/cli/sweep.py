@@ -71,7 +71,7 @@ def main(argv: list[str]) -> int:
 
 def _sweep(options: Options, runs: Sequence[Run], stop: StopRequest) -> int:
     from femo_jax import runs as whole_runs
-    from femo_jax.data.load import load_split  # TensorFlow comes with the data
+    from femo_jax.data.load import load_split  # OpenCV comes with the data
     from femo_jax.evaluate.summary import read_rows
 
     failed: dict[str, dict[int, str]] = {}

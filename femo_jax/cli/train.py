@@ -197,7 +197,7 @@ def _run(config: TrainConfig, options: TrainOptions, workdir: Path) -> int:
     if group.coordinator:
         jax.distributed.initialize(group.coordinator, group.num_processes, group.process_id)
 
-    # After jax.distributed: these start the backend. TensorFlow comes with the data.
+    # After jax.distributed: these start the backend.
     from femo_jax.data.load import load_split
     from femo_jax.runs import train_run
     from femo_jax.train.loop import Interrupted

@@ -2,22 +2,17 @@
 
 import os
 import warnings
-from pathlib import Path
-from typing import Any
 
-import cv2
 import numpy as np
 
-from femo_jax.data.ferplus import VOTES
 from femo_jax.data.identity import Record, check_files, read_record
 from femo_jax.data.labelled_images import Mapped
 from femo_jax.data.prepare import OFFICIAL_NAMES, prepare, prepared_folders, prepared_labelled
 from femo_jax.data.reading import existing
 from femo_jax.data.splits import SPLITS, Split
-from femo_jax.emotions import EMOTIONS, check_class_names
-from femo_jax.errors import ConfigError, DataError, FemoError
-from femo_jax.files import library_path
-from femo_jax.preprocess import IMAGE_SIZE
+from femo_jax.data.tfds_folder import DESCRIPTIONS, TfdsFolder, open_folder
+from femo_jax.emotions import EMOTIONS
+from femo_jax.errors import DataError
 
 DRAWN = "drawn"
 """The word that stands for drawn faces wherever a path of data is expected."""
@@ -50,13 +45,15 @@ def load_split(data: str | os.PathLike[str], split: str) -> Split:
         from femo_jax.data.drawn import drawn_split
 
         return drawn_split(split)
-    builder, record = _open(data)
-    if split not in builder.info.splits:
+    folder, record = _open(data)
+    if split not in folder.splits:
         raise DataError(
-            f"{data}: has no split {split!r} ({OFFICIAL_NAMES[split]}), only {', '.join(builder.info.splits)}."
+            f"{data}: has no split {split!r} ({OFFICIAL_NAMES[split]}), only {', '.join(folder.splits)}."
             f" {_REMEDIES[split]}"
         )
-    loaded = _read(builder, split, record)
+    if record:
+        check_files(folder.path, record, folder.files(split))
+    loaded = folder.read(split)
     missing = [name for index, name in enumerate(loaded.class_names) if not (loaded.labels == index).any()]
     if split == "train" and missing:
         warnings.warn(
@@ -75,8 +72,8 @@ def available_splits(data: str | os.PathLike[str]) -> tuple[str, ...]:
     """
     if str(data) == DRAWN:
         return SPLITS
-    builder, _ = _open(data)
-    return tuple(split for split in SPLITS if split in builder.info.splits)
+    folder, _ = _open(data)
+    return tuple(split for split in SPLITS if split in folder.splits)
 
 
 def split_counts(data: str | os.PathLike[str]) -> dict[str, np.ndarray]:
@@ -97,7 +94,7 @@ def class_names(data: str | os.PathLike[str]) -> tuple[str, ...]:
     """
     if str(data) == DRAWN:
         return EMOTIONS
-    return _names_of(_open(data)[0])
+    return _open(data)[0].class_names
 
 
 def mapped_classes(data: str | os.PathLike[str]) -> list[Mapped]:
@@ -122,10 +119,8 @@ def left_out_files(data: str | os.PathLike[str]) -> tuple[str, ...]:
     return record.left_out if record else ()
 
 
-def _open(data: str | os.PathLike[str]) -> tuple[Any, Record | None]:
-    """A TFDS builder that reads the data, which are prepared first where that was not done, and their record."""
-    from femo_jax.data.tfds import tfds
-
+def _open(data: str | os.PathLike[str]) -> tuple[TfdsFolder, Record | None]:
+    """The folder that holds the data, which are prepared first where that was not done, and its record."""
     path = existing(data)
     folders = prepared_folders(path) or prepared_labelled(path) or prepared_folders(prepare(path))
     records = [read_record(folder) for folder in folders]
@@ -133,72 +128,6 @@ def _open(data: str | os.PathLike[str]) -> tuple[Any, Record | None]:
         sources = " and ".join(str(record.source["path"]) for record in records if record)
         raise DataError(f"{path}: was prepared from {sources}. Prepare it again from one of them with --overwrite.")
     folder, record = folders[0], records[0]
-    check_files(folder, record or Record({"path": "", "digest": ""}), ("dataset_info.json", "features.json"))
-    try:
-        return tfds.builder_from_directory(str(folder)), record
-    except Exception as error:  # TFDS and protobuf let through whatever their parsers raise
-        if isinstance(error, FemoError):
-            raise
-        raise DataError(
-            f"{folder}: dataset_info.json or features.json is missing or damaged ({type(error).__name__}). Prepare the"
-            " data again with --overwrite."
-        ) from error
-
-
-def _names_of(builder: Any) -> tuple[str, ...]:
-    """The class names that the features of a prepared data set state."""
-    try:
-        return check_class_names(builder.info.features["label"].names)
-    except (ConfigError, AttributeError, KeyError, TypeError) as error:
-        raise DataError(
-            f"{builder.data_dir}: features.json has no usable class names ({error}). Prepare the data again with"
-            " --overwrite."
-        ) from error
-
-
-def _read(builder: Any, split: str, record: Record | None) -> Split:
-    """Reads the records of a split in the order in which TFDS reads them, but all at once: ten times as fast."""
-    from femo_jax.data.tf import tf, tf_message
-
-    info, names = builder.info.splits[split], _names_of(builder)
-    fields = {
-        "image": tf.io.FixedLenFeature([], tf.string),
-        "label": tf.io.FixedLenFeature([], tf.int64),
-        "name": tf.io.FixedLenFeature([], tf.string),
-    }
-    if "votes" in builder.info.features:
-        fields["votes"] = tf.io.FixedLenFeature([len(VOTES)], tf.int64)
-    folder = Path(builder.data_dir)
-    paths = [Path(path) for path in info.filepaths]
     if record:
-        check_files(folder, record, [path.name for path in paths])
-    try:
-        with library_path(folder) as readable:
-            records = tf.data.TFRecordDataset([os.path.join(readable, path.name) for path in paths])  # noqa: PTH118
-            # One more than there should be, so that one too many is noticed.
-            columns = tf.io.parse_example(records.batch(info.num_examples + 1).get_single_element(), fields)
-    except tf.errors.OpError as error:
-        raise DataError(_damaged(folder, split, tf_message(error))) from error
-    labels = columns["label"].numpy()
-    count = len(labels)
-    if count != info.num_examples:
-        raise DataError(_damaged(folder, split, f"{count} images instead of {info.num_examples}"))
-    images = [_decode_png(encoded) for encoded in columns["image"].numpy()]
-    valid = all(image is not None and image.shape == (IMAGE_SIZE, IMAGE_SIZE) for image in images)
-    if not valid or labels.min() < 0 or labels.max() >= len(names):
-        raise DataError(_damaged(folder, split, "an image or a label is not valid"))
-    return Split(
-        images=np.stack(images)[..., None],  # pyright: ignore[reportCallIssue, reportArgumentType]
-        labels=labels.astype(np.int32),
-        names=np.array([name.decode(errors="replace") for name in columns["name"].numpy()]),
-        votes=columns["votes"].numpy().astype(np.uint8) if "votes" in columns else None,
-        class_names=names,
-    )
-
-
-def _damaged(folder: Path, split: str, problem: str) -> str:
-    return f"{folder}: split {split!r} is damaged ({problem}). Prepare the data again with --overwrite."
-
-
-def _decode_png(encoded: bytes) -> np.ndarray | None:
-    return cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_GRAYSCALE)
+        check_files(folder, record, DESCRIPTIONS)
+    return open_folder(folder), record

@@ -1,19 +1,20 @@
-"""From any form of FER-2013 to a data set that TensorFlow Datasets (TFDS) writes once and reads from then on."""
+"""From any form of FER-2013, or labelled images, to a data set in the format of TensorFlow Datasets (TFDS)."""
 
-import io
 import json
 import os
 import shutil
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext, redirect_stdout, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from femo_jax.data.archive import files_of, member_path, open_archive, read_image_file
+from femo_jax.data.fer2013_content import FER2013, MAJORITY_CONFIG, Content, fer2013_info, read_fer2013
 from femo_jax.data.ferplus import PACKAGED, ferplus_file
 from femo_jax.data.folder_form import has_image_suffix
 from femo_jax.data.identity import RECORD_FILE, Record, digest_of_file, fingerprint, read_record, write_record
@@ -28,12 +29,12 @@ from femo_jax.data.labelled_images import (
     read_path_table,
 )
 from femo_jax.data.reading import Limits, existing
+from femo_jax.data.records import Example, OnProgress
+from femo_jax.data.splits import SPLITS
+from femo_jax.data.tfds_folder import DESCRIPTIONS, VERSION, DatasetInfo, write_folder
 from femo_jax.errors import DataError, FemoError
 from femo_jax.files import cache_folder
 from femo_jax.scratch import remove_abandoned, scratch_folder
-
-if TYPE_CHECKING:
-    from femo_jax.data.records import OnProgress
 
 OFFICIAL_NAMES = {"train": "Training", "validation": "PublicTest", "test": "PrivateTest"}
 """FER-2013's own names of its splits."""
@@ -45,10 +46,8 @@ OFFICIAL_COUNTS: dict[str, tuple[int, ...]] = {
 }
 """Images of each class in the official splits, in the order of `femo_jax.EMOTIONS`."""
 
-_FER2013, _LABELLED = "fer2013", "labelled_faces"
-"""TFDS' names of the two data sets."""
-_VERSION = "1.0.0"
-_DESCRIPTIONS = ("dataset_info.json", "features.json", RECORD_FILE)
+_LABELLED = "labelled_faces"
+"""TFDS' name of the data sets that are not FER-2013."""
 _SCRATCH = ".preparing-"
 
 
@@ -60,9 +59,9 @@ def prepare(
     labels: str = "fer2013",
     overwrite: bool = False,
     limits: Limits | None = None,
-    on_progress: "OnProgress | None" = None,
+    on_progress: OnProgress | None = None,
 ) -> Path:
-    """Writes FER-2013 as a TFDS data set, unless that was done before from the same content.
+    """Writes FER-2013 in the format of TFDS, unless that was done before from the same content.
 
     Warns (UserWarning) when an official split is missing from the source, or has no votes where these are the labels.
 
@@ -92,18 +91,11 @@ def prepare(
         fingerprint(ferplus_file(ferplus)) if ferplus else None,
         options={"labels": labels} if by_majority else {},
     )
-    config = "ferplus_labels" if by_majority else "ferplus" if ferplus else "default"
-
-    def make_builder(scratch: Path) -> Any:
-        from femo_jax.data.fer2013.fer2013_dataset_builder import Fer2013
-
-        return Fer2013(
-            data_dir=scratch, config=config, source=source, ferplus=ferplus, limits=limits, on_progress=on_progress
-        )
-
-    root, builder = _write(_FER2013, config, make_builder, existing(source), origin, data_dir, overwrite)
+    config = MAJORITY_CONFIG if by_majority else "ferplus" if ferplus else "default"
+    read = partial(read_fer2013, source, config, ferplus, limits, on_progress)
+    root, written = _write(fer2013_info(config), read, existing(source), origin, data_dir, overwrite, on_progress)
     for split, official_name in OFFICIAL_NAMES.items():
-        if builder is not None and split not in builder.info.splits:
+        if written is not None and split not in written.splits:
             missing = f"{official_name} images" + (" with votes" if by_majority else "")
             warnings.warn(f"{source}: holds no {missing}; split {split!r} is left out.", stacklevel=2)
     return root
@@ -122,9 +114,9 @@ def prepare_labelled(
     options: Mapping[str, Any] | None = None,
     overwrite: bool = False,
     limits: Limits | None = None,
-    on_progress: "OnProgress | None" = None,
+    on_progress: OnProgress | None = None,
 ) -> tuple[Path, list[str]]:
-    """Writes labelled images of one's own as a TFDS data set, unless that was done before from the same content.
+    """Writes labelled images of one's own in the format of TFDS, unless that was done before from the same content.
 
     Args:
       source: Images in `<class>/` or `<split>/<class>/`, in a folder, zip or tar; or a csv of paths; or a known data
@@ -149,8 +141,6 @@ def prepare_labelled(
       DataError: The source is damaged or has no labelled images, its classes cannot be learned, or as `prepare`.
       ConfigError: The class map does not fit the data.
     """
-    from femo_jax.data.labelled_faces.labelled_faces_dataset_builder import Example, LabelledFaces
-
     splitting, columns, limits = splitting or Splitting(), columns or Columns(), limits or Limits()
     path = existing(source)
     with open_archive(path, limits) as archive:
@@ -178,8 +168,8 @@ def prepare_labelled(
         classes=tuple((each.label, each.name, each.images) for each in mapped),
     )
 
-    def read() -> list[Example]:
-        examples = []
+    def read() -> Content:
+        splits: dict[str, list[Example]] = {split: [] for split in SPLITS}
         opened = open_archive(path, limits) if not beside else nullcontext(files_of(path.parent, beside, limits))
         with opened as archive:
             folder = table.name.rpartition("/")[0] if table and not beside else ""
@@ -194,29 +184,28 @@ def prepare_labelled(
                 except KeyError:
                     face, problem = None, f"{where}: no such file in the archive."
                 if face is not None:
-                    examples.append(Example(face, each.label, each.split or "train", each.name))
+                    example = Example(face, class_names.index(each.label), each.name)
+                    splits[each.split or "train"].append(example)
                 elif strict:
                     raise DataError(f"{problem} Without --strict it is left out.")
                 else:
                     left_out.append(problem)
                 if on_progress:
                     on_progress("read", done, len(placed))
-        _check_read(path, examples, class_names, left_out)
-        return examples
+        _check_read(path, splits, class_names, left_out)
+        return Content({split: images for split, images in splits.items() if images}, left_out)
 
-    def make_builder(scratch: Path) -> Any:
-        return LabelledFaces(
-            data_dir=scratch, read=read, class_names=class_names, left_out=left_out, on_progress=on_progress
-        )
-
-    root, builder = _write(_LABELLED, "default", make_builder, path, origin, data_dir, overwrite)
-    return root, left_out if builder is not None else []
+    info = DatasetInfo(_LABELLED, class_names, __name__, "Face crops with class names of their own.")
+    root, written = _write(info, read, path, origin, data_dir, overwrite, on_progress)
+    return root, left_out if written is not None else []
 
 
-def _check_read(source: Path, examples: Sequence[Any], class_names: Sequence[str], left_out: Sequence[str]) -> None:
+def _check_read(
+    source: Path, splits: Mapping[str, Sequence[Example]], class_names: Sequence[str], left_out: Sequence[str]
+) -> None:
     """Refuses data of which so much could not be read that they are others than was asked for."""
     for split in ("train", "validation"):
-        present = {each.label for each in examples if each.split == split}
+        present = {class_names[each.label] for each in splits[split]}
         missing = [name for name in class_names if name not in present] if split == "train" else []
         if missing or not present:
             what = f"class {missing[0]!r} has no" if missing else "there is no"
@@ -225,18 +214,18 @@ def _check_read(source: Path, examples: Sequence[Any], class_names: Sequence[str
 
 
 def _write(
-    dataset: str,
-    config: str,
-    make_builder: Callable[[Path], Any],
+    info: DatasetInfo,
+    read: Callable[[], Content],
     source: Path,
     origin: Record,
     data_dir: str | os.PathLike[str] | None,
     overwrite: bool,
-) -> tuple[Path, Any | None]:
-    """Builds a data set into its place; returns the data_dir, and the builder where it was not there already."""
+    on_progress: OnProgress | None,
+) -> tuple[Path, Content | None]:
+    """Writes a data set into its place; returns the data_dir, and what was written where it was not there already."""
     root = Path(data_dir).expanduser() if data_dir else _place_in_cache(origin)
     _check_place(root, source)
-    target = root / dataset / config / _VERSION
+    target = root / info.name / info.config / VERSION
     places = root if data_dir else cache_folder()
     remove_abandoned((*places.glob(f"{_SCRATCH}*"), *places.glob(f"*/{_SCRATCH}*")))
     others = [folder for folder in prepared_folders(root) if folder != target]
@@ -246,13 +235,15 @@ def _write(
         if target.exists():
             _check_origin(target, origin)
             return root, None
-    foreign = [folder for folder in others if dataset == _LABELLED or not _has_source(folder, origin)]
-    with _scratch_folder(root) as scratch, _reporting_full_disk(root):
-        builder = make_builder(scratch)
-        _build(builder, origin)
-        replaced = [*foreign, target] if target.exists() else foreign
-        _put_in_place(Path(builder.data_dir), target, origin, replaced, scratch)
-    return root, builder
+    foreign = [folder for folder in others if info.name == _LABELLED or not _has_source(folder, origin)]
+    with _scratch_folder(root) as scratch:
+        content = read()
+        with _reporting_full_disk(root):
+            written = write_folder(scratch, info, content.splits, on_progress)
+            _write_record(written, origin, content)
+            replaced = [*foreign, target] if target.exists() else foreign
+            _put_in_place(written, target, origin, replaced, scratch)
+    return root, content
 
 
 def _place_in_cache(origin: Record) -> Path:
@@ -269,19 +260,18 @@ def prepared_labelled(source: Path) -> list[Path]:
 
 def prepared_folders(root: Path) -> list[Path]:
     """The folders of TFDS' records in a data_dir, the one with votes first."""
-    datasets = (_FER2013, _LABELLED)
-    files = [path for name in _DESCRIPTIONS for dataset in datasets for path in root.glob(f"{dataset}/*/*/{name}")]
+    datasets = (FER2013, _LABELLED)
+    files = [
+        path
+        for name in (*DESCRIPTIONS, RECORD_FILE)
+        for dataset in datasets
+        for path in root.glob(f"{dataset}/*/*/{name}")
+    ]
     return sorted({path.parent for path in files}, reverse=True)
 
 
 def _check_place(root: Path, source: Path) -> None:
     """Refuses data_dirs that cannot work before anything is read."""
-    try:
-        os.fspath(root).encode()
-    except UnicodeEncodeError as error:
-        raise DataError(
-            f"{root}: TensorFlow cannot write where the path is not UTF-8. Choose another --data-dir."
-        ) from error
     if source.is_dir() and source.resolve() in (root.resolve(), *root.resolve().parents):
         raise DataError(f"{root}: lies in the source itself, {source}. Choose a --data-dir outside of it.")
 
@@ -340,37 +330,23 @@ def _scratch_folder(root: Path) -> Iterator[Path]:
 
 @contextmanager
 def _reporting_full_disk(root: Path) -> Iterator[None]:
-    from femo_jax.data.tf import tf, tf_message
-
     try:
         yield
-    except (OSError, RuntimeError, tf.errors.OpError) as error:
-        # TFDS raises TensorFlow's errors again as RuntimeError; other ones are not about the disk.
-        if isinstance(error, RuntimeError) and not isinstance(error.__cause__, tf.errors.OpError):
-            raise
+    except OSError as error:
         raise DataError(
-            f"{root}: the data set could not be written ({tf_message(error)}). Make room, or choose another --data-dir."
+            f"{root}: the data set could not be written ({error.strerror or error}). Make room, or choose another"
+            " --data-dir."
         ) from error
 
 
-def _build(builder: Any, origin: Record) -> None:
-    """Writes the data set and its record into the builder's folder."""
-    from femo_jax.data.tfds import tfds
-
-    # TFDS prints what it would download, which is nothing.
-    with redirect_stdout(io.StringIO()):
-        builder.download_and_prepare(
-            download_dir=builder.data_dir_root / "downloads",
-            download_config=tfds.download.DownloadConfig(try_download_gcs=False),
-            file_format="tfrecord",
-        )
-    folder = Path(builder.data_dir)
+def _write_record(folder: Path, origin: Record, content: Content) -> None:
+    """Writes the record of a data set into its folder."""
     record = replace(
         origin,
         files={path.name: digest_of_file(path) for path in sorted(folder.iterdir())},
-        images={split: info.num_examples for split, info in builder.info.splits.items()},
-        left_out=tuple(builder.left_out),
-        classes=origin.classes or tuple(map(tuple, builder.classes)),
+        images={split: len(examples) for split, examples in content.splits.items()},
+        left_out=tuple(content.left_out),
+        classes=origin.classes or tuple(map(tuple, content.classes)),
     )
     write_record(folder, record)
 
@@ -378,7 +354,6 @@ def _build(builder: Any, origin: Record) -> None:
 def _put_in_place(built: Path, target: Path, origin: Record, replaced: Iterable[Path], scratch: Path) -> None:
     """Renames `built` to `target`, once what it replaces is moved into `scratch`; moves that back where this fails."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    # TFDS keeps the name of its default config there, for readers without the builder's code.
     shutil.copytree(built.parent.parent / ".config", target.parent.parent / ".config", dirs_exist_ok=True)
     aside: list[tuple[Path, Path]] = []
     try:
