@@ -33,7 +33,7 @@ COMMANDS = {
     "benchmark": "compare models on data sets, with intervals: one table, JSON and figure",
     "plot": "draw the learning curves of runs, or the timeline of a frame log",
     "report": "report what happened in a clip or frame log: HTML page, tables, timeline",
-    "export": "write a run as one portable model file",
+    "export": "write a run or model as one file: safetensors, ONNX, StableHLO, LiteRT",
     "models": "list the shipped models and the architectures",
     "data": "prepare and audit data sets; download FER-2013",
 }

@@ -32,7 +32,7 @@ class DepthwiseConv3(nn.Module):
         initializer = nn.initializers.variance_scaling(2.0, "fan_in", "normal", in_axis=(0, 1), out_axis=2)
         kernel = self.param("kernel", initializer, (3, 3, channels))
         x = x.astype(self.dtype)
-        if self.ops == "onednn":
+        if self.ops != "xla":
             return conv2d(x, kernel[:, :, None], groups=channels, implementation=self.ops)
         kernel = kernel.astype(self.dtype)
         padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))

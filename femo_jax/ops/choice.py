@@ -7,8 +7,9 @@ import jax
 from femo_jax.errors import ConfigError
 from femo_jax.ops.native.library import NativeError, load, trains_in_bfloat16
 
-Implementation = Literal["xla", "onednn"]
-"""Kernel backend: XLA, on every platform; or oneDNN, on a CPU where the extension can be built."""
+Implementation = Literal["xla", "onednn", "lax"]
+"""Kernel backend: XLA, on every platform; oneDNN, on a CPU where the extension can be built; or `lax`, XLA with one
+operation a layer, for graphs that are exported (`xla` writes out some layers as several, which train faster)."""
 
 Ops = Literal["auto", "xla", "onednn"]
 """A user's request; `auto` chooses."""

@@ -39,7 +39,7 @@ def conv2d(
       padding: SAME or VALID, see `femo_jax.ops.geometry.Padding`.
       groups: number of convolutions side by side, each with its share of the channels; c makes it depthwise.
       relu: cut the output at 0.
-      implementation: XLA or oneDNN; equal up to rounding.
+      implementation: XLA (also as `lax`) or oneDNN; equal up to rounding.
 
     Returns:
       `[n, output h, output w, o]` in the dtype of `x`.
@@ -53,7 +53,7 @@ def conv2d(
     if bias is not None and bias.shape != kernel.shape[3:]:
         raise ValueError(f"expected a bias {kernel.shape[3:]}, got {bias.shape}")
     window = slide(f"a kernel {kernel.shape}", kernel.shape[:2], x.shape, strides, padding)
-    convolve = {"xla": _xla, "onednn": _onednn}[implementation]
+    convolve = {"xla": _xla, "onednn": _onednn, "lax": _xla}[implementation]
     return convolve(window, groups, relu, x, kernel, bias)
 
 

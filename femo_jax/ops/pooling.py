@@ -33,7 +33,7 @@ def max_pool(
       window: its height and width.
       strides: steps along h and w; those of the window by default.
       padding: SAME or VALID, see `femo_jax.ops.geometry.Padding`; padded pixels are never the maximum.
-      implementation: XLA or oneDNN.
+      implementation: XLA, oneDNN, or `lax`: one `lax.reduce_window`.
 
     Returns:
       `[n, output h, output w, c]` in the dtype of `x`.
@@ -76,7 +76,16 @@ def _pool(
     if maximum and np.prod(extent) > 255:
         # The place in a window does not fit into a byte any more, and oneDNN 3.2 then loses gradients in bfloat16.
         return _xla(window, maximum, x)
-    return {"xla": _xla, "onednn": _onednn}[implementation](window, maximum, x)
+    return {"xla": _xla, "onednn": _onednn, "lax": _lax}[implementation](window, maximum, x)
+
+
+def _lax(window: Window, maximum: bool, x: jax.Array) -> jax.Array:
+    pads = ((0, 0), *window.pads, (0, 0))
+    extent, strides = (1, *window.extent, 1), (1, *window.strides, 1)
+    if maximum:
+        return lax.reduce_window(x, -jnp.inf, lax.max, extent, strides, pads)
+    inside = lax.reduce_window(jnp.ones((1, *x.shape[1:3], 1), jnp.float32), 0.0, lax.add, extent, strides, pads)
+    return (lax.reduce_window(x.astype(jnp.float32), 0.0, lax.add, extent, strides, pads) / inside).astype(x.dtype)
 
 
 def _xla(window: Window, maximum: bool, x: jax.Array) -> jax.Array:

@@ -1,21 +1,28 @@
 import os
+import re
 
 import jax
 import numpy as np
 import pytest
 
 from femo_jax.cli.main import main
+from femo_jax.emotions import EMOTIONS
 from femo_jax.evaluate import run as evaluation
+from femo_jax.export import quantize
 from femo_jax.model_file import LoadedModel, load_model_file
 from femo_jax.models import create_model
+from femo_jax.onnx_model import load_onnx_model
 from femo_jax.train import checkpoints
+from femo_jax.weights import model_path
 
 OPTIONS = {"widths": [4, 4, 4, 4], "dense": 8}
 
 
 @pytest.fixture
-def model(monkeypatch) -> LoadedModel:
-    """What the command finds in any workdir."""
+def model(monkeypatch, tmp_path) -> LoadedModel:
+    """What the command finds in the run folder `run`, or in any other."""
+    (tmp_path / "run").mkdir()
+    monkeypatch.chdir(tmp_path)
     network = create_model("simple_cnn", **OPTIONS)
     shapes = jax.eval_shape(lambda: network.init(jax.random.key(0), np.zeros((1, 48, 48, 1), np.float32), train=False))
     variables = jax.tree.map(lambda leaf: np.full(leaf.shape, 1 / 3, np.float32), shapes)
@@ -95,6 +102,59 @@ def test_data_that_cannot_be_read_leave_no_file(model, tmp_path, capsys):
     assert main(["export", "run", "-o", str(target), "--calibrate-on", str(tmp_path / "nowhere.zip")]) == 2
     assert "nowhere.zip" in capsys.readouterr().err.replace("\n", "")
     assert not target.exists()
+
+
+def test_a_shipped_model_or_model_file_is_exported_again(model, tmp_path):
+    first, second = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
+    assert main(["export", "run", "-o", str(first)]) == 0
+    assert main(["export", str(first), "-o", str(second)]) == 0
+    assert second.read_bytes() == first.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "written"),
+    [
+        (["-o", "mine.onnx"], ["mine.onnx"]),
+        (["--format", "onnx", "--input", "float32"], ["model.onnx"]),
+        (["-o", "mine.stablehlo"], ["mine.stablehlo", "mine.stablehlo.json"]),
+    ],
+)
+def test_format_and_file_follow_from_one_another(model, tmp_path, arguments, written, capsys):
+    assert main(["export", "run", *arguments]) == 0
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == written
+    printed = capsys.readouterr().err
+    assert f"femo: wrote {written[0]} (simple_cnn, {'float32' if '--input' in arguments else 'uint8'} input" in printed
+
+
+def test_the_card_of_a_shipped_model_is_taken_along(tmp_path):
+    assert main(["export", "small", "-o", str(tmp_path / "small.onnx")]) == 0
+    card = model_path("small").with_suffix(".md").read_text()
+    assert load_onnx_model(tmp_path / "small.onnx").card == card != ""
+
+
+def test_quantises_and_prints_the_accuracy_lost(model, tmp_path, monkeypatch, capsys, train_tiles, validation_tiles):
+    splits = {"train": train_tiles, "validation": validation_tiles}
+    monkeypatch.setattr(quantize, "class_names", lambda _: EMOTIONS)
+    monkeypatch.setattr(quantize, "load_split", lambda _, split: splits[split])
+    assert main(["export", "run", "-o", "small.onnx", "--int8", "faces.zip"]) == 0
+    assert load_onnx_model(tmp_path / "small.onnx").quantized
+    assert re.search(
+        r"accuracy \d+\.\d\d % -> \d+\.\d\d %\n.* points lost, on validation \(45", capsys.readouterr().err
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--int8", "drawn"], "the format is safetensors. Give --format onnx"),
+        (["-o", "model.tflite", "--format", "onnx"], "model.tflite: has the suffix of the format litert"),
+        (["-o", "-", "--format", "onnx"], "--format onnx cannot be written to standard output"),
+    ],
+)
+def test_what_does_not_fit_together_is_refused(model, tmp_path, arguments, message, capsys):
+    assert main(["export", "run", *arguments]) == 2
+    assert message in capsys.readouterr().err.replace("\n", " ").replace("  ", " ")
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
 def test_not_a_run(tmp_path, capsys):
