@@ -36,7 +36,7 @@ run femo evaluate "$out/model.safetensors" --data "$data" --split validation --t
 
 (
     . .venv/ros/env.sh
-    run python tools/ros_demo.py "$out/astronaut.mp4" "$out/ros.mp4" "$out/ros.jsonl"
+    run python tools/ros_demo.py "$out/astronaut.mp4" "$out/ros.mp4" "$out/ros.jsonl" "$out/ros_bag"
 )
 
 accuracy() {
@@ -74,6 +74,7 @@ On ROS 2, with a camera, the recogniser and a recorder as three processes:
 
   $out/ros.mp4                  the annotated images of topic /emotion_recognizer/image_annotated
   $out/ros.jsonl                the messages of topic /emotion_recognizer/faces
+  $out/ros_bag                  a bag of images, faces and diagnostics, for ros2 bag play and Foxglove
 
   docs/robot.md                 says how to launch it on a robot
 END
