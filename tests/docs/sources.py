@@ -195,6 +195,13 @@ CLAIMS: dict[str, list[Claim]] = {
         Claim("FemoNet (2.6 M parameters)", [parameters("labels_only") / 1e6]),
         Claim("1.8 times as fast", [winograd_gain()]),
     ],
+    "docs/datasets.md": [
+        Claim("35,887 grey face crops", [FER2013]),
+        Claim("15,339 aligned face crops", [fact("RAF-DB (Li, Deng and Du 2017)")]),
+        Claim("more than 280,000 faces", [fact("tables of AffectNet (Mollahosseini et al. 2017): 287,651 and 4,000")]),
+        Claim("4,900, of which", [fact("KDEF (Lundqvist, Flykt and Öhman 1998)")]),
+        Claim("91,793 faces", [fact("ExpW (Zhang et al. 2016)")]),
+    ],
     "docs/results.md": [
         Claim("28,709 training images, 3,589 validation images (PublicTest), 3,589 test images", [FER2013] * 3),
         Claim(
