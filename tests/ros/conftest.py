@@ -360,7 +360,7 @@ def built_interfaces() -> Path | None:
 
 @pytest.fixture
 def interfaces(built_interfaces, monkeypatch) -> None:
-    """hri_msgs and vision_msgs, for this process and those that it starts."""
+    """The interface packages of `interfaces/`, for this process and those that it starts."""
     if built_interfaces is None:
         return
     (packages,) = built_interfaces.glob("lib/python*/site-packages")

@@ -130,7 +130,7 @@ def _status_plate(text: str, style: _Style, layout: Layout) -> Plate | None:
 
 
 def _label_plate(face: FaceEmotion, box: Box, style: _Style, layout: Layout, config: DrawConfig) -> Plate | None:
-    text = _label(face, config)
+    text = label_text(face, config)
     capital = fitting(text, style.capital, layout.width, layout.height)
     if capital is None:
         return None
@@ -141,7 +141,8 @@ def _label_plate(face: FaceEmotion, box: Box, style: _Style, layout: Layout, con
     return Plate(place, text, capital, ink(color), color)
 
 
-def _label(face: FaceEmotion, config: DrawConfig) -> str:
+def label_text(face: FaceEmotion, config: DrawConfig) -> str:
+    """What stands beside a face, such as `2: happy 87%`; with a question mark where the face is uncertain."""
     number = f"{face.track_id}: " if config.ids and face.track_id is not None else ""
     percent = f" {100 * face.confidence:.0f}%" if config.confidence else ""
     return f"{number}{face.label}{'?' if face.uncertain else ''}{percent}"

@@ -1,19 +1,36 @@
-"""Detections with the generated messages of vision_msgs, and what is latched beside them."""
+"""Detections and annotations with the generated messages of vision_msgs and foxglove_msgs, and what is latched."""
+
+import re
+
+import pytest
 
 
-def test_detections_and_what_their_classes_mean(interfaces, recognizer, camera, scene):
+def test_detections_annotations_and_what_classes_mean(interfaces, recognizer, camera, scene):
+    from foxglove_msgs.msg import ImageAnnotations, PointsAnnotation
     from rclpy.qos import DurabilityPolicy, QoSProfile
     from vision_msgs.msg import Detection2DArray, LabelInfo, VisionInfo
 
     client = recognizer.client
     found = client.collect(Detection2DArray, f"{recognizer.node}/detections")
-    client.spin_until(lambda: found or not recognizer.faces_of(camera, scene.image), "detections")
+    drawn = client.collect(ImageAnnotations, f"{recognizer.node}/annotations")
+    client.spin_until(
+        lambda: (found and drawn) or not recognizer.faces_of(camera, scene.image), "detections and annotations"
+    )
     (detection,) = found[-1].detections
     assert detection.results[0].hypothesis.class_id == scene.label
     assert abs(sum(each.hypothesis.score for each in detection.results) - 1) < 1e-3
     x, y, w, h = scene.box
     center = detection.bbox.center.position
     assert abs(center.x - (x + w / 2)) < 20 and abs(center.y - (y + h / 2)) < 20
+
+    (outline,), (label,) = drawn[-1].points, drawn[-1].texts
+    assert outline.type == PointsAnnotation.LINE_LOOP
+    left, top = outline.points[0].x, outline.points[0].y
+    right, bottom = outline.points[2].x, outline.points[2].y
+    assert (left, top, right, bottom) == pytest.approx((x, y, x + w, y + h), abs=20)
+    assert outline.timestamp.sec > 0 and outline.thickness == 2
+    assert re.fullmatch(rf"\d+: {scene.label} \d+%", label.text)
+    assert (label.position.x, label.position.y) == (left, top)
 
     latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
     infos = client.collect(VisionInfo, f"{recognizer.node}/vision_info", latched)

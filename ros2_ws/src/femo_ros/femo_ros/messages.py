@@ -1,4 +1,4 @@
-"""Messages made of what recognition gives: femo's own, images, and `vision_msgs` where it is installed."""
+"""Messages made of what recognition gives: femo's own, images, `vision_msgs` and `foxglove_msgs` where installed."""
 
 import array
 import hashlib
@@ -14,8 +14,11 @@ from femo_msgs.msg import FaceEmotion, FaceEmotionArray, ModelInfo
 from sensor_msgs.msg import CompressedImage, Image, RegionOfInterest
 from std_msgs.msg import Header
 
+from femo_jax.emotions import class_colors
 from femo_jax.errors import ConfigError
 from femo_jax.live import results
+from femo_jax.live.config import DrawConfig
+from femo_jax.live.drawing.draw import label_text
 from femo_jax.live.image import Box
 
 
@@ -164,3 +167,40 @@ def label_info_message(vision_msgs: Any, header: Header, classes: Sequence[str])
     """Make a `LabelInfo`: the classes by number; detections have their names as `class_id`."""
     class_map = [vision_msgs.VisionClass(class_id=number, class_name=name) for number, name in enumerate(classes)]
     return vision_msgs.LabelInfo(header=header, class_map=class_map)
+
+
+def annotations_message(foxglove_msgs: Any, header: Header, result: results.FrameResult, config: DrawConfig) -> Any:
+    """Make an `ImageAnnotations`, which Foxglove draws on the camera's images: a box and a label for each face.
+
+    Args:
+      foxglove_msgs: the module `foxglove_msgs.msg`.
+      header: of the image, whose stamp Foxglove pairs with.
+      result: of the frame.
+      config: what a label has.
+    """
+    message = foxglove_msgs.ImageAnnotations()
+    if hasattr(message, "timestamp"):  # in newer versions it takes the place of those of the single annotations
+        message.timestamp = header.stamp
+    for face in result.faces:
+        red, green, blue = (value / 255 for value in class_colors(face.class_names)[face.label])
+        color = foxglove_msgs.Color(r=red, g=green, b=blue, a=0.5 if face.uncertain else 1.0)
+        x, y, w, h = map(float, face.box)
+        corners = [(x, y), (x + w, y), (x + w, y + h), (x, y + h)]
+        box = foxglove_msgs.PointsAnnotation(
+            timestamp=header.stamp,
+            type=foxglove_msgs.PointsAnnotation.LINE_LOOP,
+            points=[foxglove_msgs.Point2(x=across, y=down) for across, down in corners],
+            outline_color=color,
+            thickness=max(1.0, result.height / 240),
+        )
+        label = foxglove_msgs.TextAnnotation(
+            timestamp=header.stamp,
+            position=foxglove_msgs.Point2(x=x, y=y),
+            text=label_text(face, config),
+            font_size=result.height / 24,
+            text_color=foxglove_msgs.Color(r=1.0, g=1.0, b=1.0, a=1.0),
+            background_color=foxglove_msgs.Color(a=0.6),
+        )
+        message.points.append(box)
+        message.texts.append(label)
+    return message

@@ -65,6 +65,9 @@ class Outputs:
           ConfigError: messages are wanted whose package is not installed.
         """
         self._vision_msgs = messages.messages_of("vision_msgs", "publish_vision_msgs", config.publish_vision_msgs)
+        self._foxglove_msgs = messages.messages_of(
+            "foxglove_msgs", "publish_foxglove_msgs", config.publish_foxglove_msgs
+        )
         hri_msgs = messages.messages_of("hri_msgs", "publish_hri", config.publish_hri)
 
         self._node = node
@@ -79,6 +82,9 @@ class Outputs:
             self._detections = self._publisher(self._vision_msgs.Detection2DArray, "~/detections", FACES_DEPTH)
             self._vision_info = node.create_publisher(self._vision_msgs.VisionInfo, "~/vision_info", LATCHED)
             self._label_info = node.create_publisher(self._vision_msgs.LabelInfo, "~/label_info", LATCHED)
+        self._annotations = None
+        if self._foxglove_msgs:
+            self._annotations = self._publisher(self._foxglove_msgs.ImageAnnotations, "~/annotations", FACES_DEPTH)
         self._humans = (
             HumansFaces(node, hri_msgs, (config.hri_face_width, config.hri_face_height)) if hri_msgs else None
         )
@@ -100,6 +106,11 @@ class Outputs:
         self._faces.publish(messages.faces_message(answer.header, answer.result))
         if self._detections:
             self._detections.publish(messages.detections_message(self._vision_msgs, answer.header, answer.result))
+        if self._annotations and self._annotations.get_subscription_count():
+            drawn = answer.settings.draw
+            self._annotations.publish(
+                messages.annotations_message(self._foxglove_msgs, answer.header, answer.result, drawn)
+            )
         if self._humans or self._poses.watched:
             self._to_executor.put(answer)
 

@@ -45,6 +45,8 @@ class NodeConfig:
     bond is installed; 0: no heartbeat. A manager without bond support needs its own bond_timeout 0.0."""
     publish_vision_msgs: Offered = "auto"
     """Publish `~/detections` (vision_msgs/Detection2DArray); auto: where vision_msgs is installed."""
+    publish_foxglove_msgs: Offered = "auto"
+    """Publish `~/annotations` (foxglove_msgs/ImageAnnotations); auto: where foxglove_msgs is installed."""
     publish_hri: Offered = "auto"
     """Publish `/humans/faces` (REP-155), which only one node of a robot may do: false in all others, and beside another
     face detector for REP-155; auto: where hri_msgs is installed."""
@@ -127,6 +129,7 @@ CHANGES: Mapping[str, Change] = {
     "model": "unconfigured",
     "image_transport": "unconfigured",
     "publish_vision_msgs": "unconfigured",
+    "publish_foxglove_msgs": "unconfigured",
     "publish_hri": "unconfigured",
     "bond_timeout": "unconfigured",
     "faces_from": "unconfigured",

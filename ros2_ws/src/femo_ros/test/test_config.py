@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -60,37 +61,54 @@ def test_the_perspective_shows_the_annotated_images():
     assert ast.literal_eval(topic["repr"]) == "/emotion_recognizer/image_annotated"
 
 
-def test_rviz_shows_the_annotated_images():
-    """In a display of its own plugin."""
+def published():
+    """Topics of the recogniser, as its sources name them, below the default name of the node."""
+    sources = "".join(path.read_text() for path in (FOLDER.parent / "femo_ros").glob("*.py"))
+    return {f"/emotion_recognizer/{name}" for name in re.findall(r'"~/([a-z_/]+)"', sources)}
+
+
+def test_rviz_shows_the_annotated_images_and_where_the_faces_are():
+    """In displays of its own plugins."""
     manager = yaml.safe_load((FOLDER / "femo.rviz").read_text())["Visualization Manager"]
-    (display,) = manager["Displays"]
-    assert display["Class"] == "rviz_default_plugins/Image"
-    assert display["Topic"]["Value"] == "/emotion_recognizer/image_annotated"
+    topics = {display["Class"]: display["Topic"]["Value"] for display in manager["Displays"] if "Topic" in display}
+    assert topics == {
+        "rviz_default_plugins/Image": "/emotion_recognizer/image_annotated",
+        "rviz_default_plugins/PoseArray": "/emotion_recognizer/face_poses",
+    }
+    assert set(topics.values()) <= published()
 
 
 def test_foxglove_shows_what_the_node_publishes():
     """Every panel of the layout is configured, and the names are those of topics, fields and hardware id."""
     layout = json.loads((FOLDER / "femo.foxglove.json").read_text())
+    configured = layout["configById"]
     panels = set()
 
     def walk(part):
-        if isinstance(part, str):
-            panels.add(part)
-        else:
+        if isinstance(part, dict):
             walk(part["first"])
             walk(part["second"])
+            return
+        panels.add(part)
+        for tab in configured[part].get("tabs", []):
+            walk(tab["layout"])
 
     walk(layout["layout"])
-    assert panels == layout["configById"].keys()
-    image = layout["configById"]["Image!femo"]["imageMode"]["imageTopic"]
-    assert image == "/emotion_recognizer/image_annotated/compressed"
+    assert panels == configured.keys()
+    camera = configured["Image!camera"]["imageMode"]
+    shown = [
+        configured["Image!femo"]["imageMode"]["imageTopic"],
+        *camera["annotations"],
+        *configured["3D!femo"]["topics"],
+    ]
+    assert set(shown) <= published()
     definition = (FOLDER.parent.parent / "femo_msgs" / "msg" / "FaceEmotion.msg").read_text()
-    for path in layout["configById"]["Plot!femo"]["paths"]:
+    for path in configured["Plot!femo"]["paths"]:
         assert path["value"].startswith("/emotion_recognizer/faces.faces[0].")
         field = path["value"].rpartition(".")[2].removesuffix("[:]")
         assert f" {field}\n" in definition
     diagnostics = (FOLDER.parent / "femo_ros" / "diagnostics.py").read_text()
-    hardware_id = layout["configById"]["DiagnosticSummary!femo"]["hardwareIdFilter"]
+    hardware_id = configured["DiagnosticSummary!femo"]["hardwareIdFilter"]
     assert f'HARDWARE_ID = "{hardware_id}"' in diagnostics
 
 

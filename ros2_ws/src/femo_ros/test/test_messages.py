@@ -10,6 +10,7 @@ pytest.importorskip("femo_msgs", reason="needs ROS 2 and the workspace")
 from builtin_interfaces.msg import Time
 from femo_ros import messages
 from femo_ros.messages import (
+    annotations_message,
     detections_message,
     faces_message,
     image_message,
@@ -20,7 +21,9 @@ from femo_ros.messages import (
 from std_msgs.msg import Header
 
 from femo_jax import EMOTIONS
+from femo_jax.emotions import Emotion
 from femo_jax.errors import ConfigError
+from femo_jax.live.config import DrawConfig
 from femo_jax.live.image import Box
 from femo_jax.live.results import FaceEmotion, FrameResult
 
@@ -126,6 +129,34 @@ def test_each_face_has_its_box_and_all_emotions_the_most_probable_first():
     found = [(each.hypothesis.class_id, each.hypothesis.score) for each in detection.results]
     assert [label for label, _ in found] == ["happy", "neutral", "fear", "sad", "angry", "surprise", "disgust"]
     assert dict(found) == pytest.approx(dict(zip(EMOTIONS, map(float, probabilities), strict=True)))
+
+
+class PointsAnnotation(SimpleNamespace):
+    LINE_LOOP = 2
+
+
+FOXGLOVE_MSGS = SimpleNamespace(
+    ImageAnnotations=lambda: SimpleNamespace(timestamp=None, points=[], texts=[]),  # as newer versions have it
+    PointsAnnotation=PointsAnnotation,
+    TextAnnotation=SimpleNamespace,
+    Point2=SimpleNamespace,
+    Color=SimpleNamespace,
+)
+
+
+def test_annotations_have_the_colour_of_the_emotion_and_fade_where_it_is_uncertain():
+    probabilities = np.full(7, 1 / 7, np.float32)
+    face = FaceEmotion(Box(10, 20, 40, 60), "sad", 0.3, probabilities, track_id=7, uncertain=True)
+    header = Header(stamp=Time(sec=5))
+    result = FrameResult([face], 1.0, 640, 480, 1.0, 1.0, True)
+    message = annotations_message(FOXGLOVE_MSGS, header, result, DrawConfig(ids=False))
+    (box,), (label,) = message.points, message.texts
+    assert message.timestamp is box.timestamp is label.timestamp is header.stamp
+    assert [(point.x, point.y) for point in box.points] == [(10, 20), (50, 20), (50, 80), (10, 80)]
+    color = box.outline_color
+    assert (color.r, color.g, color.b) == pytest.approx(np.array(Emotion.SAD.rgb) / 255)
+    assert color.a < 1
+    assert label.text == "sad? 30%"
 
 
 def test_an_image_without_faces_has_an_empty_list():

@@ -15,7 +15,7 @@ from std_msgs.msg import Header
 from femo_jax.live.image import InputImage
 from femo_jax.live.results import FrameResult
 
-NOTHING_BESIDES = NodeConfig(publish_vision_msgs="false", publish_hri="false")
+NOTHING_BESIDES = NodeConfig(publish_vision_msgs="false", publish_foxglove_msgs="false", publish_hri="false")
 IMAGE = InputImage(np.zeros((48, 64, 3), np.uint8))
 IMAGES = ("~/image_annotated", "~/image_annotated/compressed")
 LONG = 10  # seconds; only a failing test waits for them

@@ -13,7 +13,7 @@ FOLDER = Path(__file__).parent.parent
 PACKAGES = FOLDER.parent
 ROSDEP = {"cv2": "python3-opencv", "numpy": "python3-numpy", "yaml": "python3-yaml"}
 FROM_PIP = {"femo_jax"}
-OPTIONAL = {"bond", "hri_msgs", "vision_msgs"}
+OPTIONAL = {"bond", "foxglove_msgs", "hri_msgs", "vision_msgs"}
 
 
 def manifest(name):
