@@ -11,13 +11,14 @@ from pathlib import Path
 
 import benchmark_tables
 import results_tables
-from results_figures import Point, draw_cost, draw_times
+from results_figures import Point, draw_cost, draw_risk_coverage, draw_times
 from results_tables import read_json, rows_of, runs_of, times_of
 from rich.console import Console
 
 from femo_jax import weights
 from femo_jax.evaluate.summary import deviation, mean
 from femo_jax.files import write_text
+from femo_jax.live.config import TrackConfig
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = (ROOT / "README.md", ROOT / "benchmarks" / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -57,6 +58,7 @@ def main() -> None:
     draw_cost(cost_panels(), IMAGES / "cost.png")
     times = times_of(runs_of("networks"))
     draw_times({name: of for name, of in times.items() if of.minutes_to(0.5)}, IMAGES / "time.png")
+    draw_risk_coverage(read_json("wild_prior.json"), TrackConfig().uncertain_below, IMAGES / "risk-coverage.png")
     for page in PAGES:
         text = page.read_text("utf-8")
         if (now := filled(text)) != text:

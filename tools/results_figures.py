@@ -104,6 +104,25 @@ def draw_times(times: Mapping[str, Times], path: Path) -> None:
     _finish(figure, path)
 
 
+def draw_risk_coverage(rows: Sequence[Mapping[str, Any]], threshold: float, path: Path) -> None:
+    """Share of errors over the share of faces that are not uncertain, a panel for each model; marks a threshold."""
+    figure = Figure(figsize=(9, 4), layout="constrained")
+    models = list(dict.fromkeys(row["model"] for row in rows))
+    for axes, model in zip(figure.subplots(1, len(models), sharey=True), models, strict=True):
+        for row, color in zip((row for row in rows if row["model"] == model), (BLUE, ORANGE), strict=True):
+            for prior, line in (("training", ":"), ("everyday", "-")):
+                curve = row["risk_coverage"][prior]
+                axes.plot(curve["coverage"], curve["risk"], line, color=color, label=f"{row['detector']}, {prior}")
+                (marked,) = (each for each in curve["thresholds"] if each["threshold"] == threshold)
+                axes.plot(marked["coverage"], marked["risk"], "o", color=color)
+        axes.set_title(model)
+        axes.set_xlabel("coverage: share of the faces that are kept")
+        axes.xaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
+        axes.legend(loc="lower right", fontsize=8)
+    figure.axes[0].set_ylabel("risk: share of wrong labels among them")
+    _finish(figure, path)
+
+
 def _finish(figure: Figure, path: Path) -> None:
     for axes in figure.axes:
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))

@@ -146,6 +146,24 @@ def wild_table() -> str:
     return markdown_table(headings, rows, text_columns=2)
 
 
+def wild_prior_table() -> str:
+    """Metrics on images from outside FER-2013 without and with the prior of live use."""
+    rows = []
+    for of in read_json("wild_prior.json"):
+        priors = {
+            "training": of["factors"]["1"],
+            "everyday": of["everyday"],
+            "chosen on other persons": of["cross_validated"]["factor"],
+        }
+        for prior, metrics in priors.items():
+            names = ("accuracy", "accuracy_of_all", "balanced_accuracy", "neutral_recall", "ece")
+            shares = [f"{100 * metrics[name]:.1f} %" for name in names]
+            found = f"{100 * metrics['found'] / metrics['images']:.1f} %"
+            rows.append([of["detector"], of["model"], prior, found, *shares])
+    headings = ["detector", "model", "prior", "found", "accuracy of found", "accuracy of all", "balanced accuracy"]
+    return markdown_table([*headings, "recall of neutral", "ECE"], rows, text_columns=3)
+
+
 def _spread(values: Sequence[float]) -> str:
     """`71.2 ± 0.4 %`; of one value without a deviation."""
     around = deviation(values)
@@ -226,6 +244,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "robustness": robustness_table,
     "tta": tta_table,
     "wild": wild_table,
+    "wild_prior": wild_prior_table,
     "clips": clip_table,
     "private": private_table,
 }

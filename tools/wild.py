@@ -42,9 +42,9 @@ FOLDS, SEEDS = 5, (0, 1, 2)
 MODELS = ("default", "small")
 
 
-def read_faces(path: Path) -> dict[str, np.ndarray]:
+def read_faces(path: Path, config: DetectorConfig | None = None) -> dict[str, np.ndarray]:
     """The largest face of each image: `images [n, 48, 48, 1]`, `labels`, `persons` of those found, `n` of all."""
-    detector = create_detector(DetectorConfig())
+    detector = create_detector(config or DetectorConfig())
     crops, labels, persons, count = [], [], [], 0
     with zipfile.ZipFile(path) as archive:
         for name in sorted(archive.namelist()):

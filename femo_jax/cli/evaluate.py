@@ -14,6 +14,7 @@ from femo_jax.cli.arguments import (
     Model,
     OutputFile,
     Plugins,
+    PriorOption,
     check_outputs,
     load_plugins,
     replace_deprecated,
@@ -21,6 +22,7 @@ from femo_jax.cli.arguments import (
 from femo_jax.cli.console import STANDARD_OUTPUT, escape_control, give_json, note, print_table, status, wrote
 from femo_jax.cli.parsing import parse
 from femo_jax.evaluate.tta import TTA
+from femo_jax.prior import TRAINING, parse_prior
 
 DEPRECATED_OPTIONS = {
     "--views": "--tta",
@@ -39,6 +41,7 @@ def run(
     json: OutputFile = None,
     figure: OutputFile = None,
     corruptions: Flag = False,
+    prior: PriorOption = TRAINING,
     top_errors: OutputFile = None,
     top_errors_count: Count = 40,
     plugin: Plugins = (),
@@ -58,6 +61,7 @@ def run(
       json: Write the report as JSON; - prints it in place of the tables.
       figure: Draw confusion matrix and reliability diagram (.png, .pdf, .svg); --corruptions adds NAME-corruptions.
       corruptions: Also measure accuracy on 24 kinds of corrupted images, such as dark, blurred or badly cropped ones.
+      prior: See `femo_jax.cli.arguments.PriorOption`.
       top_errors: Draw the most confident errors (.png, .pdf, .svg).
       top_errors_count: Number of errors to draw.
       plugin: See `femo_jax.cli.arguments.Plugins`.
@@ -82,6 +86,7 @@ def run(
             tta,
             batch_size=batch_size,
             corruptions=corruptions,
+            prior=parse_prior(prior),
             on_progress=lambda step: shown.update(escape(escape_control(f"evaluating: {step}"))),
         )
     if STANDARD_OUTPUT not in outputs.values():

@@ -16,6 +16,7 @@ from femo_jax.cli.arguments import (
     OptionalModel,
     OutputFile,
     Plugins,
+    PriorOption,
     check_outputs,
     load_plugins,
     replace_deprecated,
@@ -33,6 +34,7 @@ from femo_jax.live.sources import open_source
 from femo_jax.live.sources.addresses import is_address, redacted
 from femo_jax.live.sources.frame import FrameSource
 from femo_jax.live.sources.images import find_images
+from femo_jax.prior import DEFAULT_PRIOR, parse_prior
 from femo_jax.signals import stop_request
 
 DEPRECATED_OPTIONS = {
@@ -77,6 +79,7 @@ class Options:
     give_up_after: Annotated[float, tyro.conf.arg(metavar="SECONDS")] = 30.0
     """Stop when a camera or stream gives no frame for this long; inf waits forever."""
     model: OptionalModel = None
+    prior: PriorOption = DEFAULT_PRIOR
     plugin: Plugins = ()
     faces: Literal["detect", "cropped"] = "detect"
     """detect: search for faces; cropped: each frame is one face crop, and nothing is detected."""
@@ -107,7 +110,7 @@ def run(options: Options) -> int:
         if options.output is not None:
             video = VideoWriter(options.output, _clip_rate(source), _LONGEST_PAUSE if source.live else _LONGEST_STILL)
         load_plugins(options.plugin)
-        recognizer = EmotionRecognizer.load(options.model, options.detector)
+        recognizer = EmotionRecognizer.load(options.model, options.detector, prior=parse_prior(options.prior))
         # Around the clip, so that the second SIGHUP of a closed terminal does not break off its end.
         stop = stack.enter_context(stop_request())
         if video is not None:

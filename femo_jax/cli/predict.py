@@ -17,6 +17,7 @@ from femo_jax.cli.arguments import (
     OptionalModel,
     OutputFile,
     Plugins,
+    PriorOption,
     check_outputs,
     load_plugins,
     replace_deprecated,
@@ -31,7 +32,9 @@ from femo_jax.live.image import InputImage
 from femo_jax.live.output.records import AnnotatedFolder, Prediction, csv_text
 from femo_jax.live.recognizer import EmotionRecognizer, recognize_stills
 from femo_jax.live.sources.addresses import is_address
+from femo_jax.prior import DEFAULT_PRIOR, TRAINING, Prior, parse_prior
 
+_OF_IMAGES = f"{DEFAULT_PRIOR}, {TRAINING} with --faces cropped"
 DEPRECATED_VALUES = {"--faces": {"whole": "cropped"}}
 
 _IMAGES_HELP = "Files, folders, patterns such as 'holiday/**/*.jpg', or http(s) addresses."
@@ -63,6 +66,7 @@ class Options:
     output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="FOLDER")] = None
     """Write annotated copies of the images to this folder."""
     model: OptionalModel = None
+    prior: PriorOption = _OF_IMAGES
     plugin: Plugins = ()
     faces: Literal["detect", "cropped"] = "detect"
     """detect: search for faces; cropped: each image is one face crop, and nothing is detected."""
@@ -88,7 +92,7 @@ def run(options: Options) -> int:
             raise _nothing(options)
         copies = AnnotatedFolder(options.output, paths, options.draw) if options.output is not None else None
         load_plugins(options.plugin)
-        recognizer = EmotionRecognizer.load(options.model, options.detector)
+        recognizer = EmotionRecognizer.load(options.model, options.detector, prior=_prior(options))
         animations = 0
         failures: list[str] = []
         predictions = []
@@ -121,6 +125,13 @@ def run(options: Options) -> int:
     ]
     note(", ".join(f"{name}: {count:,}" for name, count in counts[:3] + [pair for pair in counts[3:] if pair[1]]))
     return 1 if unreadable or failures else 0
+
+
+def _prior(options: Options) -> Prior:
+    """The prior that was asked for; face crops are usually of a data set, and whole images are not."""
+    if options.prior != _OF_IMAGES:
+        return parse_prior(options.prior)
+    return TRAINING if options.faces == "cropped" else DEFAULT_PRIOR
 
 
 def _nothing(options: Options) -> SourceError:

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 from rich.markup import escape
 
-from femo_jax.cli.arguments import Flag, OptionalModel, check_outputs
+from femo_jax.cli.arguments import Flag, OptionalModel, PriorOption, check_outputs
 from femo_jax.cli.console import error_console, warn, wrote
 from femo_jax.cli.parsing import default_hint, parse
 from femo_jax.errors import ConfigError, FemoError
 from femo_jax.files import check_writable, printable
 from femo_jax.live.config import DetectorConfig, SearchConfig, StreamConfig, TrackConfig
+from femo_jax.prior import DEFAULT_PRIOR, parse_prior
 
 if TYPE_CHECKING:
     from femo_jax.live.results import FrameResult
@@ -50,6 +51,7 @@ class Options:
     thumbnails: Flag = False
     """Show images of the faces on the page; of a clip only, since logs have no images."""
     model: OptionalModel = None
+    prior: PriorOption = DEFAULT_PRIOR
     detector: DetectorConfig = field(default_factory=DetectorConfig)
     search: SearchConfig = field(default_factory=SearchConfig)
     track: TrackConfig = field(default_factory=TrackConfig)
@@ -151,7 +153,7 @@ def _recognized(options: Options, thumbnails: "list[Thumbnail]") -> "tuple[FaceL
 
     with ExitStack() as stack:
         source = stack.enter_context(open_source(options.source))
-        recognizer = EmotionRecognizer.load(options.model, options.detector)
+        recognizer = EmotionRecognizer.load(options.model, options.detector, prior=parse_prior(options.prior))
         recognize = recognition(recognizer, recognizer.stream(StreamConfig(search=options.search, track=options.track)))
         if options.thumbnails:
             recognize = _with_thumbnails(recognize, thumbnails)

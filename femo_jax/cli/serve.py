@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from femo_jax.cli.arguments import Flag, OptionalFile, OptionalModel
+from femo_jax.cli.arguments import Flag, OptionalFile, OptionalModel, PriorOption
 from femo_jax.cli.console import note
 from femo_jax.cli.parsing import default_hint, parse
 from femo_jax.errors import ConfigError
 from femo_jax.files import printable
 from femo_jax.live.config import DetectorConfig, SearchConfig, TrackConfig
+from femo_jax.prior import DEFAULT_PRIOR, parse_prior
 
 if TYPE_CHECKING:
     from femo_jax.live.sources.frame import FrameSource
@@ -56,6 +57,7 @@ class Options:
     rate: Annotated[float | None, tyro.conf.arg(metavar="FPS")] = None
     """Frames per second to request from a camera, or at which images are played as a clip."""
     model: OptionalModel = None
+    prior: PriorOption = DEFAULT_PRIOR
     detector: DetectorConfig = field(default_factory=DetectorConfig)
     search: SearchConfig = field(default_factory=SearchConfig)
     track: TrackConfig = field(default_factory=TrackConfig)
@@ -88,7 +90,7 @@ def run(options: Options) -> int:
         if options.source is not None:
             source = _open(options)
             stack.callback(source.close)
-        recognizer = EmotionRecognizer.load(options.model, options.detector)
+        recognizer = EmotionRecognizer.load(options.model, options.detector, prior=parse_prior(options.prior))
         metrics, settings = Metrics(), Settings(options.detector, options.search, options.track)
         view = LiveView(_title(options.source), recognizer.class_names)
         engine = Engine(recognizer, view, metrics, settings, mirror=options.mirror, loop=not options.once)

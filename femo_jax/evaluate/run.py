@@ -18,6 +18,7 @@ from femo_jax.evaluate.predict import predict_probabilities
 from femo_jax.evaluate.robustness import robustness
 from femo_jax.evaluate.tta import tta_function
 from femo_jax.model_file import LoadedModel, logits_function
+from femo_jax.prior import Prior, corrected, prior_weights, training_prior
 from femo_jax.weights import load_model
 
 TTA_TITLES = {"none": "no TTA", "flip": "flip TTA", "ten_crop": "ten-crop TTA"}
@@ -61,6 +62,7 @@ def evaluate(
     *,
     batch_size: int = 256,
     corruptions: bool = False,
+    prior: Prior = None,
     on_progress: Callable[[str], object] = lambda _: None,
 ) -> Evaluation:
     """Evaluates a model on a split; each image counts exactly once.
@@ -73,6 +75,7 @@ def evaluate(
       batch_size: images computed at a time.
       corruptions: also evaluate the split's images as a camera may show them, which takes as long as two dozen
         evaluations.
+      prior: how frequent the classes are where the images come from, see `femo_jax.prior`; None: as in training.
       on_progress: called with a few words when a step begins.
 
     Returns:
@@ -83,7 +86,7 @@ def evaluate(
       Where model and data have different classes, the report is of the images whose class the model has, and the
       argmax is over all classes of the model; `common_classes` is a report over those that the data have as well, with
       probabilities that sum to 1 over them; `left_out` names the other classes (`model_classes`, `data_classes`) and
-      counts the `images` of classes that the model lacks.
+      counts the `images` of classes that the model lacks. `prior` is there where one was given.
 
     Raises:
       FemoError: model and data have fewer than two classes in common; the model, the data, the split or the
@@ -94,10 +97,12 @@ def evaluate(
     if split not in SPLITS:
         raise ConfigError(f"unknown split {split!r}; expected one of {', '.join(SPLITS)}")
     loaded = load_model(model)
+    weights = prior_weights(prior, loaded.classes, training_prior(loaded.training, loaded.classes))
     network = logits_function(loaded)
 
     def predict(images: np.ndarray) -> np.ndarray:
-        return predict_probabilities(network, images, batch_size, tta)
+        probabilities = predict_probabilities(network, images, batch_size, tta)
+        return probabilities if (weights == 1).all() else corrected(probabilities, weights)
 
     on_progress(f"reading {split}")
     faces = load_split(data, split)
@@ -114,6 +119,8 @@ def evaluate(
         "split": split,
         "tta": tta,
     }
+    if (weights != 1).any():
+        result["prior"] = prior
     if matched.only_model or matched.only_data:
         result["left_out"] = {
             "model_classes": list(matched.only_model),

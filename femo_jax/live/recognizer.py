@@ -27,6 +27,7 @@ from femo_jax.model_file import LoadedModel, class_probabilities
 from femo_jax.models import create_model
 from femo_jax.models.fold import fold_batch_norm
 from femo_jax.preprocess import normalize
+from femo_jax.prior import Prior, corrected, prior_weights, training_prior
 from femo_jax.weights import load_model
 
 ImageLike = np.ndarray | str | os.PathLike[str] | Any
@@ -58,17 +59,27 @@ class EmotionRecognizer:
       >>> [(face.box, face.label, face.confidence) for face in recognizer("people.jpg")]  # doctest: +SKIP
     """
 
-    def __init__(self, model: LoadedModel, detector: Detector, *, batch_sizes: Sequence[int] = BATCH_SIZES) -> None:
+    def __init__(
+        self,
+        model: LoadedModel,
+        detector: Detector,
+        *,
+        prior: Prior = None,
+        batch_sizes: Sequence[int] = BATCH_SIZES,
+    ) -> None:
         """Compiles a model; `load` does so for a file.
 
         Args:
           model: the network.
           detector: finds the faces.
+          prior: how frequent the classes are where the model is used, see `femo_jax.prior`: None for as frequent as in
+            training, a name (`everyday`, `uniform`), or probabilities by class name.
           batch_sizes: numbers of faces for which the network is compiled, which takes a third of a second each the
             first time. See `classify` for how faces are divided among them.
 
         Raises:
           ValueError: the batch sizes are not positive integers.
+          ConfigError: the prior does not fit the model.
           ModelFileError: the network gives NaN or infinity.
           FemoError: this process was forked from one in which a recogniser was loaded.
         """
@@ -78,6 +89,7 @@ class EmotionRecognizer:
         self.detector = detector
         self.uncertain_below = TrackConfig().uncertain_below
         self.min_contrast = TrackConfig().min_contrast
+        self.prior = prior
         self._calls = _compile(model, batch_sizes)
 
     @classmethod
@@ -86,6 +98,7 @@ class EmotionRecognizer:
         path: str | os.PathLike[str] | None = None,
         detector: DetectorConfig | Detector | None = None,
         *,
+        prior: Prior = None,
         batch_sizes: Sequence[int] = BATCH_SIZES,
     ) -> "EmotionRecognizer":
         """Loads a model, compiles it and warms it up.
@@ -96,12 +109,14 @@ class EmotionRecognizer:
           path: the name of a shipped model (`default`, `small`), a model file, or a run folder, see
             `femo_jax.weights.load_model`; None for the default model.
           detector: one, or the settings of one; None for the default settings.
+          prior: see `EmotionRecognizer`. Live recognition on the command line and in ROS takes `everyday`.
           batch_sizes: see `EmotionRecognizer`.
 
         Raises:
           ModelFileError: the file is missing, damaged or of another femo.
           CheckpointError: the run folder holds no usable checkpoint.
-          ConfigError: there is no model of that name, or the detector's file is missing or not what it should be.
+          ConfigError: there is no model of that name, the prior does not fit it, or the detector's file is missing or
+            not what it should be.
           ValueError: the batch sizes are not positive integers.
         """
         if detector is None or isinstance(detector, DetectorConfig):
@@ -111,7 +126,18 @@ class EmotionRecognizer:
                 f"detector is {detector!r}; expected a DetectorConfig, such as"
                 " DetectorConfig(kind='yunet', model=FILE), or an object with a method `detect`."
             )
-        return cls(load_model(path), detector, batch_sizes=batch_sizes)
+        return cls(load_model(path), detector, prior=prior, batch_sizes=batch_sizes)
+
+    @property
+    def prior(self) -> Prior:
+        """How frequent the classes are where the model is used; may be replaced at any time (ConfigError)."""
+        return self._prior
+
+    @prior.setter
+    def prior(self, prior: Prior) -> None:
+        training = training_prior(self.model.training, self.model.classes)
+        self._weights = prior_weights(prior, self.model.classes, training)
+        self._prior = prior
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -165,7 +191,7 @@ class EmotionRecognizer:
         return self.cropped(image)
 
     def classify(self, faces: np.ndarray) -> np.ndarray:
-        """Calibrated probabilities of the emotions of cropped faces.
+        """Calibrated probabilities of the emotions of cropped faces, by the prior of the place of use.
 
         All of them go through the network in one call, filled up with blank ones to the next batch size. Of more
         faces than the largest size, so many at a time do; all calls are started before the first is waited for.
@@ -195,7 +221,7 @@ class EmotionRecognizer:
         probabilities = probabilities[: len(faces)]
         if not np.isfinite(probabilities).all():
             raise _not_finite(self.model)
-        return probabilities
+        return probabilities if (self._weights == 1).all() else corrected(probabilities, self._weights)
 
     def with_detector(self, detector: Detector) -> "EmotionRecognizer":
         """The same compiled network with another detector, as for a second stream that must not wait for the first."""

@@ -145,6 +145,7 @@ def load_for_inference(workdir: Path) -> LoadedModel:
             "config": _without_folders(record["config"]),
             "data": record["data"],
             **_starting_weights(record),
+            **({"class_frequencies": record["class_frequencies"]} if "class_frequencies" in record else {}),
             "step": step,
             "validation": _without_times(validation[-1]) if validation else {},
         },

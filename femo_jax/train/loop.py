@@ -22,6 +22,7 @@ from femo_jax.model_file import LoadedModel
 from femo_jax.models import create_model, with_classes
 from femo_jax.ops import Ops, choose
 from femo_jax.preprocess import IMAGE_SIZE
+from femo_jax.prior import class_frequencies
 from femo_jax.signals import StopRequest, stop_request
 from femo_jax.train.checkpoints import reconcile_best, restore_newest, save_best, save_newest
 from femo_jax.train.config import TrainConfig
@@ -140,7 +141,11 @@ def train(
     with locked(workdir) if first else contextlib.nullcontext():
         if restart and first:
             remove_run(workdir)
-        for message in claim_workdir(workdir, config, data, choice, write=first, fine_tuning=fine_tuning):
+        frequencies = class_frequencies(train_split.labels, class_names)
+        notes = claim_workdir(
+            workdir, config, data, choice, write=first, fine_tuning=fine_tuning, class_frequencies=frequencies
+        )
+        for message in notes:
             reporter.report(message)
         state, seconds, best = _resume(workdir, state, first)
         run = _Run(

@@ -160,11 +160,13 @@ def claim_workdir(
     *,
     write: bool,
     fine_tuning: dict[str, Any] | None = None,
+    class_frequencies: dict[str, float] | None = None,
 ) -> list[str]:
     """Writes `config.json` in a new run folder, if `write`; in an old one, checks that it is of the same run.
 
     A run may be resumed with more epochs: its schedule is then that of the longer run. `fine_tuning`, about starting
-    weights and frozen parameters, is stored in a new run folder.
+    weights and frozen parameters, and `class_frequencies`, of the training split by class name, are stored in a new run
+    folder.
 
     Returns:
       Notes on what differs from the run so far without being an error.
@@ -177,6 +179,8 @@ def claim_workdir(
     record = _asked(config, data) | {"environment": _environment() | computed}
     if fine_tuning:
         record["fine_tuning"] = fine_tuning
+    if class_frequencies:
+        record["class_frequencies"] = class_frequencies
     there = [name for name in (METRICS_FILE, f"{BEST}/", f"{NEWEST}/") if _has_contents(workdir / name)]
     if not (workdir / CONFIG_FILE).exists():
         if there:

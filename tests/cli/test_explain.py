@@ -33,7 +33,7 @@ def recognizer(random_model):
 @pytest.fixture(autouse=True)
 def quick(recognizer, monkeypatch):
     """No model is loaded."""
-    monkeypatch.setattr(EmotionRecognizer, "load", lambda *_: recognizer)
+    monkeypatch.setattr(EmotionRecognizer, "load", lambda *_, **__: recognizer)
 
 
 @pytest.fixture

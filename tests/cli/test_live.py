@@ -40,7 +40,7 @@ def recognizer(random_model):
 @pytest.fixture(autouse=True)
 def quick(recognizer, monkeypatch):
     """No model is loaded, and there is no display."""
-    monkeypatch.setattr(command.EmotionRecognizer, "load", lambda *_: recognizer)
+    monkeypatch.setattr(command.EmotionRecognizer, "load", lambda *_, **__: recognizer)
     monkeypatch.setattr(command, "why_no_window", lambda: "no display")
 
 
@@ -122,7 +122,7 @@ def test_without_a_display_and_nothing_to_write_the_message_names_the_options(cl
 )
 def test_the_model_is_passed_on_as_it_was_named(clip, recognizer, monkeypatch, option, asked):
     models = []
-    monkeypatch.setattr(command.EmotionRecognizer, "load", lambda model, _: models.append(model) or recognizer)
+    monkeypatch.setattr(command.EmotionRecognizer, "load", lambda model, *_, **__: models.append(model) or recognizer)
     assert main(["live", str(clip), "--no-window", *option]) == 0
     assert models == [asked]
 

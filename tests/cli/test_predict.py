@@ -33,7 +33,7 @@ def recognizer(random_model):
 @pytest.fixture(autouse=True)
 def quick(recognizer, monkeypatch):
     """No model is loaded."""
-    monkeypatch.setattr(command.EmotionRecognizer, "load", lambda *_: recognizer)
+    monkeypatch.setattr(command.EmotionRecognizer, "load", lambda *_, **__: recognizer)
 
 
 @pytest.fixture
@@ -156,7 +156,7 @@ def test_copies_never_replace_the_images(folder, capsys):
     ],
 )
 def test_nothing_is_written_over_the_images_or_twice(folder, capsys, monkeypatch, arguments, said):
-    monkeypatch.setattr(command.EmotionRecognizer, "load", lambda *_: pytest.fail("began to work"))
+    monkeypatch.setattr(command.EmotionRecognizer, "load", lambda *_, **__: pytest.fail("began to work"))
     Path("link").symlink_to("bright.png")
     before = {path: path.read_bytes() for path in folder.glob("*.png")}
     assert main(["predict", ".", *arguments]) == 2
@@ -211,9 +211,30 @@ def test_a_name_that_is_no_utf8(folder, capsys):
 )
 def test_the_model_is_passed_on_as_it_was_named(folder, recognizer, monkeypatch, option, asked):
     models = []
-    monkeypatch.setattr(command.EmotionRecognizer, "load", lambda model, _: models.append(model) or recognizer)
+    monkeypatch.setattr(command.EmotionRecognizer, "load", lambda model, *_, **__: models.append(model) or recognizer)
     assert main(["predict", "bright.png", *option]) == 0
     assert models == [asked]
+
+
+@pytest.mark.parametrize(
+    ("options", "asked"),
+    [
+        ([], "everyday"),
+        (["--faces", "cropped"], "training"),
+        (["--faces", "cropped", "--prior", "everyday"], "everyday"),
+        (["--prior", "neutral=0.4"], {"neutral": 0.4}),
+    ],
+)
+def test_the_prior_of_whole_images_and_of_face_crops(folder, recognizer, monkeypatch, options, asked):
+    priors = []
+    monkeypatch.setattr(command.EmotionRecognizer, "load", lambda *_, prior: priors.append(prior) or recognizer)
+    assert main(["predict", "bright.png", *options]) == 0
+    assert priors == [asked]
+
+
+def test_a_prior_that_is_none(folder, capsys):
+    assert main(["predict", "bright.png", "--prior", "usual"]) == 2
+    assert "prior is 'usual'; expected training, uniform, everyday" in capsys.readouterr().err
 
 
 def test_no_image_at_all(capsys):

@@ -34,7 +34,7 @@ def clip(tmp_path, random_model, monkeypatch):
     fixed = np.full((1, len(EMOTIONS)), 0.05, np.float32)
     fixed[0, EMOTIONS.index("happy")] = 0.7
     monkeypatch.setattr(recognizer, "classify", lambda faces: np.repeat(fixed, len(faces), axis=0))
-    monkeypatch.setattr(EmotionRecognizer, "load", lambda *_: recognizer)
+    monkeypatch.setattr(EmotionRecognizer, "load", lambda *_, **__: recognizer)
     rng = np.random.default_rng(0)
     with VideoWriter(tmp_path / "clip.mp4", 10.0) as writer:
         for _ in range(30):

@@ -17,6 +17,7 @@ from femo_jax.live.image import Box, CropGeometry, InputImage, crop_faces, overl
 from femo_jax.live.recognizer import EmotionRecognizer, _batches
 from femo_jax.live.stream import EmotionStream
 from femo_jax.model_file import load_model_file, logits_function
+from femo_jax.prior import EVERYDAY_NEUTRAL
 from femo_jax.weights import model_path
 
 
@@ -90,6 +91,23 @@ def test_temperature_of_the_model_file_is_applied(random_model, faces):
     cold, hot = (np.log(recognizer.classify(faces[:2])) for recognizer in (cold, hot))
     spread = (row.max(axis=1) - row.min(axis=1) for row in (cold, hot))
     np.testing.assert_allclose(np.divide(*spread), 3.0, rtol=1e-3)
+
+
+def test_the_prior_of_the_place_of_use(random_model, faces):
+    model = dataclasses.replace(random_model, variables=jax.tree.map(lambda leaf: leaf * 0.02, random_model.variables))
+    recognizer = EmotionRecognizer(model, GivenBoxes(), batch_sizes=[2])
+    plain = recognizer.classify(faces[:2])
+    neutral = recognizer.class_names.index("neutral")
+    recognizer.prior = "everyday"
+    odds = [each[:, neutral] / (1 - each[:, neutral]) for each in (recognizer.classify(faces[:2]), plain)]
+    np.testing.assert_allclose(np.divide(*odds), EVERYDAY_NEUTRAL, rtol=1e-4)
+    other = recognizer.with_detector(GivenBoxes())
+    assert other.prior == "everyday"
+    with pytest.raises(ConfigError, match="class 'calm'"):
+        recognizer.prior = {"calm": 0.5}
+    assert recognizer.prior == "everyday"
+    recognizer.prior = None
+    np.testing.assert_array_equal(recognizer.classify(faces[:2]), plain)
 
 
 def test_faces_need_not_be_contiguous(recognizer, faces, expected):

@@ -151,13 +151,15 @@ def test_checkpoints_of_another_run_are_refused(tmp_path, state, tiny_config, ne
 
 
 def test_the_best_weights_become_a_model(tmp_path, state, tiny_config):
-    write_json(tmp_path / CONFIG_FILE, {"config": as_dict(tiny_config), "data": {}})
+    frequencies = {"class_frequencies": {"happy": 0.6, "sad": 0.4}}
+    write_json(tmp_path / CONFIG_FILE, {"config": as_dict(tiny_config), "data": {}, **frequencies})
     (tmp_path / "metrics.jsonl").write_text('{"epoch": 1, "step": 6, "split": "validation", "accuracy": 0.5}\n')
     checkpoints.save_best(tmp_path, state.replace(step=np.int32(3)))
     checkpoints.save_best(tmp_path, state)
     loaded = checkpoints.load_for_inference(tmp_path)
     assert loaded.architecture == "femonet"
     assert loaded.training["validation"]["accuracy"] == 0.5
+    assert loaded.training["class_frequencies"] == frequencies["class_frequencies"]
     assert_equal(loaded.variables, dict(state.ema))
 
 

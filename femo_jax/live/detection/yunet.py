@@ -60,6 +60,9 @@ class YuNetDetector:
     def detect(self, image: InputImage, *, still: bool = True) -> list[Box]:
         """All faces of an image; see `Detector.detect`."""
         smallest, largest = self._config.sizes(image.width, image.height, still=still)
+        if self._config.max_size == 1:
+            # Boxes are higher than wide: a face that fills a portrait is larger than its shorter side.
+            largest = math.inf
         found = self._scan(image, Box(0, 0, image.width, image.height), smallest)
         return sorted(box for box in found if smallest <= box.size <= largest)
 

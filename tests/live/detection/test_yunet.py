@@ -147,6 +147,12 @@ def test_a_known_face_outside_the_frame_is_not_found(make):
         assert make().detect_near(draw(SMALL), [outside], 1.6, 1.2) == [None]
 
 
+def test_a_face_that_fills_a_portrait_is_found(make):
+    box = Box(1, 1, 98, 138)
+    assert len(make().detect(draw(box, width=100, height=140))) == 1
+    assert make(max_size=0.9).detect(draw(box, width=100, height=140)) == []
+
+
 @pytest.mark.parametrize("shape", [(1, 640), (480, 1), (1, 1), (5, 640)])
 def test_the_network_never_gets_a_tiny_image(make, network, shape):
     detector = make()

@@ -22,6 +22,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from femo_jax.docstrings import field_docs
 from femo_jax.errors import ConfigError
 from femo_jax.live.config import DetectorConfig, DrawConfig, SearchConfig, StreamConfig, TrackConfig
+from femo_jax.prior import DEFAULT_PRIOR, parse_prior
 from femo_ros.parameter_table import Change, Parameter, markdown, yaml_section
 
 Offered = Literal["auto", "true", "false"]
@@ -34,6 +35,9 @@ class NodeConfig:
     model: Path | None = None
     """A model that ships with femo, by its name (default, small), or a model file of `femo export`; empty: the default
     one."""
+    prior: str = DEFAULT_PRIOR
+    """How frequent the classes are where the robot is: everyday, uniform, training (probabilities as the model gives
+    them), or probabilities such as neutral=0.4,happy=0.2, where the other classes share the rest."""
     image_transport: Literal["raw", "compressed"] = "raw"
     """raw: subscribe to topic `image` (sensor_msgs/Image); compressed: to `image/compressed`, JPEG or PNG."""
     image_qos: Literal["auto", "sensor_data", "reliable"] = "auto"
@@ -71,6 +75,7 @@ class NodeConfig:
 
     def __post_init__(self) -> None:
         """Refuse what contradicts each other, with ConfigError."""
+        parse_prior(self.prior)
         if self.web and self.faces_from == "hri":
             raise ConfigError("web is true with faces_from hri, which has no images; expected faces_from detector.")
 
@@ -127,6 +132,7 @@ class Settings:
 CHANGES: Mapping[str, Change] = {
     "autostart": "start",
     "model": "unconfigured",
+    "prior": "unconfigured",
     "image_transport": "unconfigured",
     "publish_vision_msgs": "unconfigured",
     "publish_foxglove_msgs": "unconfigured",

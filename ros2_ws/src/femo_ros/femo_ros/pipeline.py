@@ -15,6 +15,7 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from femo_jax.live.image import InputImage
 from femo_jax.live.results import FrameResult
+from femo_jax.prior import parse_prior
 from femo_jax.weights import resolve_model
 from femo_ros.images import ImageError, decode_compressed, decode_image
 from femo_ros.outputs import Answer, Outputs
@@ -73,7 +74,8 @@ class Pipeline:
             from femo_jax.live.recognizer import EmotionRecognizer
 
             self.model_name = resolve_model(settings.node.model).stem
-            self._recognizer = EmotionRecognizer.load(settings.node.model, settings.detector)
+            prior = parse_prior(settings.node.prior)
+            self._recognizer = EmotionRecognizer.load(settings.node.model, settings.detector, prior=prior)
             self._page = open_page(settings.node, node.get_fully_qualified_name(), self._recognizer.class_names)
         except BaseException:
             self._outputs.close()

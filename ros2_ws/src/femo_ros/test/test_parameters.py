@@ -101,6 +101,8 @@ def test_a_refused_value_names_its_parameter():
         parameters.settings(DEFAULTS | {"track.hysteresis": 2.0})
     with pytest.raises(ConfigError, match=r"image_qos is 'best'; expected one of auto, sensor_data, reliable"):
         parameters.settings(DEFAULTS | {"image_qos": "best"})
+    with pytest.raises(ConfigError, match=r"prior is 'usual'; expected training, uniform, everyday"):
+        parameters.settings(DEFAULTS | {"prior": "usual"})
     with pytest.raises(ConfigError, match=r"detector\.kind is 'hog'"):
         parameters.settings(DEFAULTS | {"detector.kind": "hog"})
     with pytest.raises(ConfigError, match=r"^detector yunet needs the path of a YuNet model file.* `detector\.model`"):
