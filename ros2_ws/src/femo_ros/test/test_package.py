@@ -46,6 +46,16 @@ def test_manifests(name, build_type):
     assert len(root.findtext("description")) > 20
 
 
+@pytest.mark.parametrize("name", ["femo_msgs", "femo_ros"])
+def test_manifests_are_valid(name):
+    """As colcon and bloom read them."""
+    package = pytest.importorskip("catkin_pkg.package", reason="comes with colcon")
+    warnings = []
+    found = package.parse_package(PACKAGES / name, warnings=warnings)
+    found.validate(warnings=warnings)
+    assert warnings == []
+
+
 def test_all_that_is_imported_is_declared():
     """As a rosdep key, or known to come from pip or to be optional."""
     declared = {element.text for element in manifest("femo_ros") if element.tag.endswith("depend")}
