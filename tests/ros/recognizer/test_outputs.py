@@ -1,8 +1,12 @@
 """What is published besides the faces: drawn images for those who look, the model for those who come late."""
 
 import cv2
+import jax
 import numpy as np
 import pytest
+
+from femo_jax.model_file import LoadedModel, save_model_file
+from femo_jax.models import create_model
 
 
 def test_images_are_drawn_for_those_who_look_under_the_header_of_their_image(recognizer, camera, scene):
@@ -70,6 +74,31 @@ def test_who_comes_late_is_told_the_model(recognizer, scene):
     assert model.input_size == 48
     assert 0.5 < model.accuracy < 1
     assert model.header.stamp.sec > 0
+
+
+@pytest.fixture
+def three_class_model(tmp_path):
+    """A model file with random weights and three classes of its own."""
+    options = {"widths": [4, 4, 4, 4], "dense": 8, "num_classes": 3}
+    network = create_model("simple_cnn", **options)
+    variables = network.init(jax.random.key(0), np.zeros((1, 48, 48, 1), np.float32), train=False)
+    path = tmp_path / "three.safetensors"
+    save_model_file(path, LoadedModel("simple_cnn", options, variables, classes=("frown", "gasp", "smile")))
+    return path
+
+
+def test_a_model_has_classes_of_its_own(start_recognizer, quick, camera, scene, three_class_model):
+    from femo_msgs.msg import ModelInfo
+    from rclpy.qos import DurabilityPolicy, QoSProfile
+
+    recognizer = start_recognizer({**quick, "model": three_class_model})
+    (face,) = recognizer.faces_of(camera, scene.image)
+    assert face.label == ("frown", "gasp", "smile")[face.emotion]
+    assert len(face.probabilities) == 3 and sum(face.probabilities) == pytest.approx(1.0, abs=1e-5)
+    latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    reported = recognizer.client.collect(ModelInfo, f"{recognizer.node}/model_info", latched)
+    recognizer.client.spin_until(lambda: reported, "the model")
+    assert list(reported[0].class_names) == ["frown", "gasp", "smile"]
 
 
 def test_faces_keep_their_numbers(recognizer, camera, scene):
