@@ -39,6 +39,7 @@ class OnnxModel:
     """A trained network as an ONNX file.
 
     Attributes:
+      path: of the file.
       contents: the bytes of the file.
       architecture: name of the network.
       options: its options, as JSON values.
@@ -54,6 +55,7 @@ class OnnxModel:
       card: the model's card, Markdown; may be empty.
     """
 
+    path: Path
     contents: bytes = dataclasses.field(repr=False)
     architecture: str
     options: Mapping[str, Any]
@@ -77,7 +79,7 @@ def is_onnx(path: Path) -> bool:
 def metadata_of(model: OnnxModel, graph: bytes) -> dict[str, str]:
     """The entries of the metadata of a file whose graph has these bytes."""
     header = {field.name: getattr(model, field.name) for field in dataclasses.fields(model)}
-    header = {name: value for name, value in header.items() if name not in ("contents", "card")}
+    header = {name: value for name, value in header.items() if name not in ("path", "contents", "card")}
     header |= {
         "format": FORMAT,
         "options": dict(model.options),
@@ -119,7 +121,11 @@ def load_onnx_model(path: Path) -> OnnxModel:
         raise _damaged(path, "the checksum does not match")
     del header["format"]
     try:
-        model = OnnxModel(contents, **{**header, "classes": tuple(header["classes"])}, card=metadata.get(CARD, ""))
+        if not isinstance(header["classes"], list):
+            raise TypeError(f"classes is {repr(header['classes'])[:200]}; expected a list of names")
+        model = OnnxModel(
+            path, contents, **{**header, "classes": tuple(header["classes"])}, card=metadata.get(CARD, "")
+        )
     except (KeyError, TypeError) as error:
         raise ModelFileError(
             f"{path}: the metadata entry {KEY!r} is not that of a femo model ({error}). Export the model again."

@@ -15,8 +15,8 @@ FER2013_MEAN = 0.5077
 FER2013_STD = 0.2550
 
 
-def normalize(images: "jax.Array | np.ndarray", mean: float = FER2013_MEAN, std: float = FER2013_STD) -> "jax.Array":
+def normalize(images: "jax.Array", mean: float = FER2013_MEAN, std: float = FER2013_STD) -> "jax.Array":
     """Standardise images: `[..., 48, 48, 1]` uint8 in 0..255, or float in 0..1, -> float32 of the same shape."""
     if images.dtype == np.uint8:
         images = images.astype(np.float32) / 255.0
-    return (images - mean) / std  # pyright: ignore[reportReturnType]
+    return (images - mean) / std

@@ -41,7 +41,12 @@ Models = Annotated[
 """One or several models; use it for a positional argument."""
 
 OptionalModel = Annotated[
-    str | None, tyro.conf.arg(metavar="MODEL", help=_MODEL_HELP, help_behavior_hint="(default: default)")
+    str | None,
+    tyro.conf.arg(
+        metavar="MODEL",
+        help="Shipped model (default, small), model file (.onnx runs without JAX), or run folder of `femo train`.",
+        help_behavior_hint="(default: default)",
+    ),
 ]
 """A model, or None for the default one."""
 

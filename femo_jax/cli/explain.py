@@ -77,6 +77,7 @@ def run(options: Options) -> int:
     from femo_jax.live.image import WHOLE_IMAGE, crop_faces
     from femo_jax.live.output.records import Prediction
     from femo_jax.live.recognizer import EmotionRecognizer, recognize_stills
+    from femo_jax.onnx_model import OnnxModel
 
     check_format(options.output)
     unreadable: list[str] = []
@@ -85,6 +86,11 @@ def run(options: Options) -> int:
     check_outputs(outputs, inputs=paths, model=options.model or "default")
     load_plugins(options.plugin)
     recognizer = EmotionRecognizer.load(options.model, options.detector)
+    if isinstance(recognizer.model, OnnxModel):
+        raise ConfigError(
+            f"{options.model}: an ONNX model cannot be explained, which needs gradients. Give the run folder, or the"
+            " .safetensors file, that it was exported from."
+        )
     _check_classes(options, recognizer.model.classes)
     explainer = Explainer(recognizer.model, layer=options.layer, baseline=options.baseline, steps=options.steps)
     cropped = options.faces == "cropped"

@@ -55,6 +55,7 @@ def save_onnx_model(
     """
     metadata = metadata_of(
         OnnxModel(
+            path=path,
             contents=b"",
             architecture=loaded.architecture,
             options=loaded.options,

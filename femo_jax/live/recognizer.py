@@ -5,30 +5,24 @@ import os
 import time as clock
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jax.tree_util import Partial
 
 from femo_jax.errors import ConfigError, FemoError, ModelFileError
-from femo_jax.live.compile_cache import persistent_cache
 from femo_jax.live.config import DetectorConfig, StreamConfig, TrackConfig
 from femo_jax.live.detection import Detector, create_detector
 from femo_jax.live.image import WHOLE_IMAGE, Box, CropGeometry, InputImage, crop_contrast, crop_faces
 from femo_jax.live.results import FaceEmotion, FrameResult
 from femo_jax.live.sources.images import read_image
 from femo_jax.live.stream import EmotionStream
-from femo_jax.model_file import LoadedModel, class_probabilities
-from femo_jax.models import create_model
-from femo_jax.models.fold import fold_batch_norm
-from femo_jax.preprocess import normalize
+from femo_jax.onnx_model import OnnxModel
 from femo_jax.prior import Prior, corrected, prior_weights, training_prior
-from femo_jax.weights import load_model
+from femo_jax.weights import load_for_recognition
+
+if TYPE_CHECKING:
+    from femo_jax.model_file import LoadedModel
 
 ImageLike = np.ndarray | str | os.PathLike[str] | Any
 """An array, the path of an image file, or an image of Pillow."""
@@ -43,10 +37,10 @@ _loaded_in: set[int] = set()
 class EmotionRecognizer:
     """Finds the faces in an image and classifies the emotion of each.
 
-    The network is compiled for a few batch sizes when it is loaded, and never afterwards. Several threads may use one
-    recogniser at once; femo's detectors let them wait for each other, the network does not. A process that is forked
-    from one with a recogniser cannot recognise, since the threads of JAX are not there: start processes with `spawn`,
-    or load the recogniser in each of them and nowhere before.
+    JAX compiles the network for a few batch sizes when it is loaded, and never afterwards; ONNX models run without JAX.
+    Several threads may use one recogniser at once; femo's detectors let them wait for each other, the network does not.
+    A process that is forked from one with a recogniser cannot recognise, since the threads of the network are not
+    there: start processes with `spawn`, or load the recogniser in each of them and nowhere before.
 
     Attributes:
       model: the network and what is known of it; replacing it has no effect.
@@ -61,7 +55,7 @@ class EmotionRecognizer:
 
     def __init__(
         self,
-        model: LoadedModel,
+        model: "LoadedModel | OnnxModel",
         detector: Detector,
         *,
         prior: Prior = None,
@@ -90,7 +84,8 @@ class EmotionRecognizer:
         self.uncertain_below = TrackConfig().uncertain_below
         self.min_contrast = TrackConfig().min_contrast
         self.prior = prior
-        self._calls = _compile(model, batch_sizes)
+        self._network = _network(model, batch_sizes)
+        self.classify(np.zeros((1, model.image_size, model.image_size), np.uint8))
 
     @classmethod
     def load(
@@ -106,8 +101,9 @@ class EmotionRecognizer:
         The compiled network is kept in JAX's persistent cache, by default in femo's cache folder.
 
         Args:
-          path: the name of a shipped model (`default`, `small`), a model file, or a run folder, see
-            `femo_jax.weights.load_model`; None for the default model.
+          path: the name of a shipped model (`default`, `small`), a model file, a run folder, or an ONNX model of
+            `femo export`, which runs without JAX; see `femo_jax.weights.load_for_recognition`. None for the default
+            model.
           detector: one, or the settings of one; None for the default settings.
           prior: see `EmotionRecognizer`. Live recognition on the command line and in ROS takes `everyday`.
           batch_sizes: see `EmotionRecognizer`.
@@ -126,7 +122,7 @@ class EmotionRecognizer:
                 f"detector is {detector!r}; expected a DetectorConfig, such as"
                 " DetectorConfig(kind='yunet', model=FILE), or an object with a method `detect`."
             )
-        return cls(load_model(path), detector, prior=prior, batch_sizes=batch_sizes)
+        return cls(load_for_recognition(path), detector, prior=prior, batch_sizes=batch_sizes)
 
     @property
     def prior(self) -> Prior:
@@ -212,13 +208,7 @@ class EmotionRecognizer:
         if not isinstance(faces, np.ndarray) or faces.shape[1:] != (size, size) or faces.dtype != np.uint8:
             got = f"{list(faces.shape)} {faces.dtype}" if isinstance(faces, np.ndarray) else type(faces).__name__
             raise ValueError(f"expected faces [n, {size}, {size}] uint8, got {got}; `crop_faces` makes them")
-        results, start = [], 0
-        for batch in _batches(len(faces), sorted(self._calls)):
-            results.append(self._calls[batch](_padded(faces[start : start + batch], batch)))
-            start += batch
-        # Cut in numpy: cutting an array of JAX would compile.
-        probabilities = np.concatenate([np.zeros((0, len(self.class_names)), np.float32), *map(np.asarray, results)])
-        probabilities = probabilities[: len(faces)]
+        probabilities = self._network(faces)
         if not np.isfinite(probabilities).all():
             raise _not_finite(self.model)
         return probabilities if (self._weights == 1).all() else corrected(probabilities, self._weights)
@@ -259,10 +249,10 @@ class EmotionRecognizer:
 
 
 def _refuse_after_fork() -> None:
-    """The threads of JAX do not survive a fork: what they should compute is waited for without end."""
+    """The threads of a network do not survive a fork: what they should compute is waited for without end."""
     if _loaded_in and os.getpid() not in _loaded_in:
         raise FemoError(
-            "this process was forked after a recogniser was loaded, where JAX would wait without end. Load the"
+            "this process was forked after a recogniser was loaded, where its network would wait without end. Load the"
             " recogniser in each child process and nowhere before, or start the processes with"
             " multiprocessing.get_context('spawn')."
         )
@@ -327,44 +317,20 @@ def recognize_stills(
     ]
 
 
-def _compile(model: LoadedModel, batch_sizes: Sequence[int]) -> dict[int, Callable[[np.ndarray], jax.Array]]:
-    """By batch size, a function of faces `[batch, 48, 48] uint8` that gives `[batch, 7] float32` without compiling."""
+def _network(model: "LoadedModel | OnnxModel", batch_sizes: Sequence[int]) -> Callable[[np.ndarray], np.ndarray]:
+    """A function of faces `[n, h, w] uint8` that gives `[n, classes] float32`; JAX is imported for its own models."""
     if not batch_sizes or not all(isinstance(size, int) and size > 0 for size in batch_sizes):
         raise ValueError(f"batch sizes are {batch_sizes!r}; expected integers above 0, at least one")
-    side = model.image_size
-    example = jax.ShapeDtypeStruct((1, side, side, 1), jnp.float32)
-    folded = fold_batch_norm(create_model(model.architecture, **model.options), model.variables, example)
-    folded = jax.device_put(folded)
-    probabilities = jax.jit(partial(_probabilities, model.mean, model.std, model.temperature))
+    if isinstance(model, OnnxModel):
+        from femo_jax.live.onnx_network import OnnxNetwork
 
-    def compiled(batch: int) -> Callable[[np.ndarray], jax.Array]:
-        faces = jax.ShapeDtypeStruct((batch, side, side), jnp.uint8)
-        call = partial(probabilities.lower(folded, faces).compile(), folded)
-        if not np.isfinite(call(np.zeros(faces.shape, np.uint8))).all():  # which warms up as well
-            raise _not_finite(model)
-        return call
+        return OnnxNetwork(model)
+    from femo_jax.live.jax_network import JaxNetwork
 
-    # XLA compiles one network on one core.
-    with persistent_cache(), ThreadPoolExecutor() as threads:
-        return dict(zip(batch_sizes, threads.map(compiled, batch_sizes), strict=True))
+    return JaxNetwork(model, batch_sizes)
 
 
-def _not_finite(model: LoadedModel) -> ModelFileError:
+def _not_finite(model: "LoadedModel | OnnxModel") -> ModelFileError:
     return ModelFileError(
         f"the network {model.architecture!r} gives NaN or infinity. Export a checkpoint from before the run diverged."
     )
-
-
-def _probabilities(mean: float, std: float, temperature: float, logits: Partial, faces: jax.Array) -> jax.Array:
-    return class_probabilities(logits(normalize(faces[..., None], mean, std)) / temperature)
-
-
-def _batches(count: int, sizes: Sequence[int]) -> list[int]:
-    """Batch sizes, of those that there are in rising order, that hold `count` faces together."""
-    full, rest = divmod(count, sizes[-1])
-    return [sizes[-1]] * full + [next(size for size in sizes if size >= rest)] * (rest > 0)
-
-
-def _padded(faces: np.ndarray, batch: int) -> np.ndarray:
-    """`[n, h, w]` -> `[batch, h, w]`, filled up with black."""
-    return np.pad(faces, ((0, batch - len(faces)), (0, 0), (0, 0))) if len(faces) < batch else faces

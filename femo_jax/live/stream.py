@@ -3,7 +3,7 @@
 import math
 import time as clock
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -12,7 +12,10 @@ from femo_jax.live.detection import Detector
 from femo_jax.live.image import SAME_OVERLAP, Box, InputImage, crop_contrast, crop_faces, overlaps, without_duplicates
 from femo_jax.live.results import FrameResult
 from femo_jax.live.tracking import Tracker
-from femo_jax.model_file import LoadedModel
+
+if TYPE_CHECKING:
+    from femo_jax.model_file import LoadedModel
+    from femo_jax.onnx_model import OnnxModel
 
 
 class FaceSearch:
@@ -66,7 +69,7 @@ class FaceSearch:
 class Classifier(Protocol):
     """What a stream needs of a recogniser."""
 
-    model: LoadedModel
+    model: "LoadedModel | OnnxModel"
     """The network, whose `image_size` is that of a face crop."""
     detector: Detector
     """Finds the faces; may be replaced at any time."""

@@ -20,12 +20,16 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from femo_jax.emotions import EMOTIONS
 from femo_jax.live.config import TrackConfig
 from femo_jax.live.image import Box, DetectedFace, overlaps
 from femo_jax.live.results import FaceEmotion, SmoothedEmotion, first_emotion, is_uncertain, next_emotion
+
+try:
+    from scipy.optimize import linear_sum_assignment
+except ModuleNotFoundError:  # in an installation without JAX
+    from femo_jax.live.assignment import linear_sum_assignment
 
 LONGEST_GAP_SECONDS = 60.0
 """A longer time between two frames starts new tracks."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from femo_jax.errors import ConfigError, ModelFileError
+from femo_jax.onnx_model import OnnxModel, is_onnx, load_onnx_model
 
 if TYPE_CHECKING:
     from femo_jax.model_file import LoadedModel
@@ -117,16 +118,45 @@ def load_model(model: "str | os.PathLike[str] | None" = None) -> "LoadedModel":
     from femo_jax.model_file import load_model_file  # names are resolved without JAX
 
     path = resolve_model(model)
+    if is_onnx(path):
+        raise ModelFileError(
+            f"{path}: is an ONNX model, which recognises only (`femo live`, `predict`, `serve`, `report`). Give the run"
+            " folder, or the .safetensors file, that it was exported from."
+        )
     if not path.is_dir():
         return load_model_file(path)
     try:
         from femo_jax.train.checkpoints import load_for_inference
     except ModuleNotFoundError as error:
         raise ModelFileError(
-            f"{path}: reading a run folder needs the package {error.name}: pip install 'femo-jax[train]'. A model file,"
-            " made with `femo export`, needs no extra."
+            f"{path}: a model file, made with `femo export`, needs no extra; reading a run folder needs the package"
+            f" {error.name}: pip install 'femo-jax[train]'"
         ) from error
     return load_for_inference(path)
+
+
+def load_for_recognition(model: "str | os.PathLike[str] | None" = None) -> "LoadedModel | OnnxModel":
+    """Load a model as `load_model` does, or an ONNX model of `femo export`, for which JAX is not imported.
+
+    Args:
+      model: as `load_model` takes it; a path with the suffix `.onnx` is an ONNX model.
+
+    Raises:
+      ConfigError, ModelFileError, CheckpointError: as `load_model`; or the ONNX model is damaged or not of femo; or
+        JAX, which the model needs, is not installed.
+    """
+    path = resolve_model(model)
+    if is_onnx(path):
+        return load_onnx_model(path)
+    try:
+        return load_model(model)
+    except ModuleNotFoundError as error:
+        if error.name not in ("jax", "jaxlib", "flax", "safetensors"):
+            raise
+        raise ModelFileError(
+            f"{path}: needs {error.name}, which is not installed: pip install femo-jax. Without JAX femo runs ONNX"
+            " models: `femo export MODEL -o model.onnx`, on a machine with JAX, makes one."
+        ) from error
 
 
 def _shipped() -> dict[str, Path]:

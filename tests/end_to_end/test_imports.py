@@ -1,10 +1,13 @@
 """What an import may load: recognising faces needs neither TensorFlow nor matplotlib."""
 
+import json
 import subprocess
 import sys
 
+import cv2
 import numpy as np
 import pytest
+from skimage import data
 
 HEAVY = ("tensorflow", "tensorflow_datasets", "matplotlib", "optax", "orbax", "sklearn")
 
@@ -63,3 +66,66 @@ def test_data_are_prepared_and_learned_without_tensorflow(tmp_path):
     )
     assert modules.isdisjoint(("tensorflow", "tensorflow_datasets"))
     assert (run / "metrics.jsonl").read_text().strip()
+
+
+WITHOUT = """
+import sys
+class Forbidden:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {packages!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+sys.meta_path.insert(0, Forbidden())
+"""
+NO_JAX = ("jax", "jaxlib", "flax", "tensorflow", "scipy", "safetensors", "av")
+
+
+@pytest.fixture(scope="module")
+def small_onnx(tmp_path_factory):
+    from femo_jax.cli.main import main
+
+    path = tmp_path_factory.mktemp("onnx") / "small.onnx"
+    assert main(["--quiet", "export", "small", "-o", str(path)]) == 0
+    return path
+
+
+@pytest.fixture(scope="module")
+def portrait(tmp_path_factory):
+    path = tmp_path_factory.mktemp("images") / "portrait.png"
+    cv2.imwrite(str(path), data.astronaut()[..., ::-1])
+    return path
+
+
+def expected_of(portrait):
+    from femo_jax import EmotionRecognizer
+
+    (face,) = EmotionRecognizer.load("small", prior="everyday", batch_sizes=(1,))(portrait)
+    return face
+
+
+@pytest.mark.parametrize("missing", [NO_JAX, (*NO_JAX, "onnxruntime")], ids=["onnxruntime", "opencv"])
+def test_an_onnx_model_recognises_without_jax(small_onnx, portrait, tmp_path, missing):
+    faces, log = tmp_path / "faces.json", tmp_path / "faces.jsonl"
+    modules = loaded(
+        WITHOUT.format(packages=missing) + "from femo_jax.cli.main import main\n"
+        f"model = ['--model', {str(small_onnx)!r}]\n"
+        f"assert main(['--quiet', 'predict', {str(portrait)!r}, '--json', {str(faces)!r}, *model]) == 0\n"
+        f"arguments = [{str(portrait)!r}, '--no-window', '--log', {str(log)!r}]\n"
+        "assert main(['--quiet', 'live', *arguments, *model]) == 0"
+    )
+    assert modules.isdisjoint(missing)
+    expected = expected_of(portrait)
+    ((face,),) = (image["faces"] for image in json.loads(faces.read_text()))
+    assert face["label"] == expected.label
+    np.testing.assert_allclose(face["confidence"], expected.confidence, atol=1e-3)
+    assert json.loads(log.read_text().splitlines()[0])["faces"][0]["label"] == expected.label
+
+
+def test_without_jax_a_model_of_femo_is_refused_with_a_remedy():
+    code = WITHOUT.format(packages=NO_JAX) + (
+        "from femo_jax.weights import load_for_recognition\n"
+        "from femo_jax.errors import ModelFileError\n"
+        "try:\n    load_for_recognition('small')\n"
+        "except ModelFileError as error:\n    assert 'femo export MODEL -o model.onnx' in str(error), error\n"
+        "else:\n    raise SystemExit('was loaded')"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

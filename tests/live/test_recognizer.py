@@ -14,7 +14,8 @@ from femo_jax.errors import ConfigError, ModelFileError
 from femo_jax.live import recognizer as recognizer_module
 from femo_jax.live.config import DetectorConfig, StreamConfig, TrackConfig
 from femo_jax.live.image import Box, CropGeometry, InputImage, crop_faces, overlaps
-from femo_jax.live.recognizer import EmotionRecognizer, _batches
+from femo_jax.live.jax_network import _batches
+from femo_jax.live.recognizer import EmotionRecognizer
 from femo_jax.live.stream import EmotionStream
 from femo_jax.model_file import load_model_file, logits_function
 from femo_jax.prior import EVERYDAY_NEUTRAL
@@ -265,7 +266,7 @@ def test_the_detector_may_be_given_by_its_settings(loaded, tmp_path):
 
 def test_a_model_may_be_given_by_name_file_or_run_folder(random_model, monkeypatch):
     asked = []
-    monkeypatch.setattr(recognizer_module, "load_model", lambda model: asked.append(model) or random_model)
+    monkeypatch.setattr(recognizer_module, "load_for_recognition", lambda model: asked.append(model) or random_model)
     for name in (None, "small", "runs/mine"):
         assert EmotionRecognizer.load(name, GivenBoxes(), batch_sizes=(1,)).model is random_model
     assert asked == [None, "small", "runs/mine"]

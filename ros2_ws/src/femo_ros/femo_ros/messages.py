@@ -77,7 +77,7 @@ def model_message(stamp: Time, name: str, model: Any) -> ModelInfo:
     Args:
       stamp: when it was loaded.
       name: of the shipped model, or of its file or run folder.
-      model: the `femo_jax.model_file.LoadedModel`.
+      model: a `femo_jax.model_file.LoadedModel` or `femo_jax.onnx_model.OnnxModel`.
     """
     training: Mapping[str, Any] = model.training
     measured = training.get("evaluation") or training.get("validation") or {}

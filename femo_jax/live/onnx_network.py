@@ -1,0 +1,109 @@
+"""An exported ONNX model without JAX: on ONNX Runtime, or on OpenCV where that is not installed."""
+
+import importlib
+import os
+import threading
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+
+from femo_jax.errors import ConfigError, ModelFileError
+from femo_jax.onnx_model import OnnxModel
+
+RUNTIME = "FEMO_ONNX_RUNTIME"
+"""Environment variable that names the runtime: `onnxruntime` or `opencv`."""
+
+_LARGEST_BATCH = 16  # faces at once, which bounds the memory
+
+
+class OnnxNetwork:
+    """Calibrated probabilities of faces.
+
+    Attributes:
+      runtime: `onnxruntime` or `opencv`.
+    """
+
+    def __init__(self, model: OnnxModel) -> None:
+        """Loads a model into the runtime and runs it once.
+
+        Args:
+          model: the model.
+
+        Raises:
+          ModelFileError: the runtime cannot run it, or it does not give a probability for each of its classes.
+          ConfigError: the environment variable `FEMO_ONNX_RUNTIME` names no runtime that is installed.
+        """
+        self.runtime = _runtime()
+        self._model = model
+        try:
+            self._run = {"onnxruntime": _on_onnxruntime, "opencv": _on_opencv}[self.runtime](model)
+            given = self._run(self._pixels(np.zeros((1, model.image_size, model.image_size), np.uint8)))
+        except Exception as error:  # of a C++ library, each with classes of its own
+            text = " ".join(str(error).split())[:300]
+            raise ModelFileError(
+                f"{model.path}: {self.runtime} cannot run this model on images of {model.image_size} pixels ({text})."
+                f"{_remedy(model, self.runtime)}"
+            ) from error
+        if given.shape != (1, len(model.classes)):
+            raise ModelFileError(
+                f"{model.path}: the network gives an output {list(given.shape)} for one image; expected"
+                f" [1, {len(model.classes)}], a probability for each of the classes {', '.join(model.classes)}. Export"
+                " the model again."
+            )
+
+    def __call__(self, faces: np.ndarray) -> np.ndarray:
+        """`[n, h, w] uint8` -> `[n, classes] float32`; n may be 0."""
+        pixels = self._pixels(faces)
+        results = [self._run(pixels[start : start + _LARGEST_BATCH]) for start in range(0, len(pixels), _LARGEST_BATCH)]
+        return np.concatenate([np.zeros((0, len(self._model.classes)), np.float32), *results])
+
+    def _pixels(self, faces: np.ndarray) -> np.ndarray:
+        """The faces as the graph takes them."""
+        if self._model.input == "uint8":
+            return faces
+        return ((faces / np.float32(255) - self._model.mean) / self._model.std).astype(np.float32)
+
+
+def _runtime() -> str:
+    """The runtime that was asked for, else ONNX Runtime where it can be imported, else OpenCV."""
+    asked = os.environ.get(RUNTIME)
+    if asked not in (None, "", "onnxruntime", "opencv"):
+        raise ConfigError(f"{RUNTIME}={asked}: expected onnxruntime or opencv. Set it to one of them, or unset it.")
+    if asked == "opencv":
+        return asked
+    try:
+        importlib.import_module("onnxruntime")
+    except ImportError as error:
+        if asked == "onnxruntime":
+            raise ConfigError(
+                f"{RUNTIME}=onnxruntime: it cannot be imported ({error}). pip install onnxruntime, or unset it."
+            ) from error
+        return "opencv"
+    return "onnxruntime"
+
+
+def _remedy(model: OnnxModel, runtime: str) -> str:
+    if runtime == "opencv" and model.quantized:
+        return " OpenCV runs no quantised models: pip install onnxruntime."
+    return " Export the model again, or install a newer version of the runtime."
+
+
+def _on_onnxruntime(model: OnnxModel) -> Callable[[np.ndarray], np.ndarray]:
+    import onnxruntime  # slow to import
+
+    onnxruntime.set_default_logger_severity(3)  # its warnings are about devices that are not there
+    session = onnxruntime.InferenceSession(model.contents, providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    return lambda pixels: np.asarray(session.run(None, {name: pixels})[0])
+
+
+def _on_opencv(model: OnnxModel) -> Callable[[np.ndarray], np.ndarray]:
+    network, lock = cv2.dnn.readNetFromONNX(np.frombuffer(model.contents, np.uint8)), threading.Lock()
+
+    def run(pixels: np.ndarray) -> np.ndarray:
+        with lock:  # a network holds its input
+            network.setInput(pixels.astype(np.float32))
+            return network.forward().copy()
+
+    return run
