@@ -105,8 +105,12 @@ def test_a_node_that_cannot_start_by_itself_lives_and_says_why(start_recognizer,
 
 
 def test_messages_that_are_wanted_but_not_installed_are_an_error(start_recognizer, quick):
-    packages = {"publish_hri": "hri_msgs", "publish_vision_msgs": "vision_msgs"}
-    missing = "import sys; sys.modules.update({'hri_msgs': None, 'vision_msgs': None})"
+    packages = {
+        "publish_hri": "hri_msgs",
+        "publish_vision_msgs": "vision_msgs",
+        "publish_foxglove_msgs": "foxglove_msgs",
+    }
+    missing = f"import sys; sys.modules.update(dict.fromkeys({list(packages.values())}))"
     waiting = start_recognizer({**quick, "autostart": False}, setup=missing)
     for parameter, package in packages.items():
         assert waiting.state() == "unconfigured"

@@ -26,6 +26,7 @@ from femo_jax.errors import ConfigError
 from femo_jax.live.config import DrawConfig
 from femo_jax.live.image import Box
 from femo_jax.live.results import FaceEmotion, FrameResult
+from femo_jax.weights import resolve_model
 
 
 def test_a_face_has_all_that_recognition_knows_of_it():
@@ -87,6 +88,13 @@ def test_an_exported_model_without_a_card_states_what_its_run_found():
 def test_models_that_were_made_otherwise_have_other_versions():
     versions = [model_message(Time(), "mine", model(step=step)).version for step in (1, 2, 1)]
     assert versions[0] == versions[2] != versions[1]
+
+
+def test_the_shipped_models_have_names_of_their_own():
+    """As ModelInfo has them."""
+    default, named, small = (resolve_model(model).stem for model in (None, "default", "small"))
+    assert default == named
+    assert default != small
 
 
 def test_a_model_of_which_nothing_is_known_states_nothing():
