@@ -19,9 +19,10 @@ class DetectorConfig:
     """How faces are found in an image."""
 
     kind: Literal["haar", "yunet"] = "haar"
-    """OpenCV's Haar cascade, or YuNet with a model file of yours."""
+    """OpenCV's Haar cascade, or YuNet, a small network that finds turned faces as well."""
     model: Path | None = None
-    """Cascade file for haar (default: OpenCV's frontal face alt2); ONNX file for yunet, which must be named."""
+    """Cascade file for haar (default: OpenCV's frontal face alt2), ONNX file for yunet (default: the published model,
+    which is fetched once into femo's cache)."""
     min_size: float = 0.09
     """Side of the smallest face: pixels where above 1, else a fraction of the shorter side; in stills, a fraction
     stands for at most 50 pixels."""
@@ -44,8 +45,6 @@ class DetectorConfig:
         _between(self, "scale_factor", 1.01, 2.0)
         _between(self, "min_neighbors", 0, 100)
         _between(self, "score_threshold", 0.0, 1.0)
-        if self.kind == "yunet" and self.model is None:
-            raise ConfigError("detector yunet needs the path of a YuNet model file (.onnx) in `model`; none is given.")
         same_unit = (self.min_size > 1) == (self.max_size > 1)
         if same_unit and self.min_size > self.max_size:
             raise ConfigError(

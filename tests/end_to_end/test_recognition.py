@@ -125,7 +125,7 @@ def test_a_signal_leaves_a_clip_that_plays_and_a_whole_log(femo, astronaut, tmp_
         (["live", "nowhere.mp4", "--no-window"], "nowhere.mp4"),
         (["live", "4242", "--no-window"], "camera 4242"),
         (["live", "{clip}", "--no-window", "--model", "nowhere.safetensors"], "nowhere.safetensors"),
-        (["live", "{clip}", "--no-window", "--detector.kind", "yunet"], "yunet"),
+        (["live", "{clip}", "--no-window", "--detector.kind", "yunet", "--detector.model", "no.onnx"], "no.onnx"),
         (["predict", "{image}", "--detector.model", "nowhere.xml"], "nowhere.xml"),
     ],
 )

@@ -40,8 +40,3 @@ def test_a_value_of_no_use_is_refused_by_name(config, name, value):
 def test_a_smallest_face_that_is_larger_than_the_largest_is_refused(smallest, largest):
     with pytest.raises(ConfigError, match=rf"min_size is {smallest}.*max_size is {largest}"):
         DetectorConfig(min_size=smallest, max_size=largest)
-
-
-def test_yunet_needs_a_model_file():
-    with pytest.raises(ConfigError, match="model file"):
-        DetectorConfig(kind="yunet")

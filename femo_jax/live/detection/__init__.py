@@ -48,5 +48,6 @@ def create_detector(config: DetectorConfig) -> Detector:
 
     Raises:
       ConfigError: the cascade or model file is missing, or is not one.
+      FemoError: the published model of YuNet cannot be fetched.
     """
     return YuNetDetector(config) if config.kind == "yunet" else HaarDetector(config)

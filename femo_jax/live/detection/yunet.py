@@ -1,4 +1,4 @@
-"""Faces by YuNet, a small network behind OpenCV's `FaceDetectorYN`, with a model file that the user names."""
+"""Faces by YuNet, a small network behind OpenCV's `FaceDetectorYN`, with its published model or a file of the user."""
 
 import math
 import threading
@@ -11,6 +11,7 @@ import numpy as np
 from femo_jax.errors import ConfigError
 from femo_jax.files import library_path
 from femo_jax.live.config import DetectorConfig
+from femo_jax.live.detection.fetch import yunet_file
 from femo_jax.live.image import Box, CropGeometry, DetectedFace, InputImage, overlaps
 
 _SCAN_SIZE = 16.0
@@ -43,10 +44,11 @@ class YuNetDetector:
 
         Raises:
           ConfigError: its file is missing or is not a YuNet that this OpenCV can run.
+          FemoError: no file is named, and the published model cannot be fetched.
         """
         self._config = config
         self._lock = threading.Lock()
-        path = Path(config.model or "")
+        path = yunet_file() if config.model is None else Path(config.model)
         if not path.is_file():
             raise ConfigError(f"{path}: no such model file. Name a file of YuNet (.onnx) in `model`.")
         try:

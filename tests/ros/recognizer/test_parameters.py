@@ -36,7 +36,6 @@ def test_refusals_say_why_and_change_nothing_also_not_what_was_set_together(reco
             "expected .*error_after_ms to be no less",
         ),
         ({"detector__kind": "hog"}, "'hog'; expected one of haar, yunet"),
-        ({"detector__kind": "yunet"}, "needs the path of a YuNet model file"),
         ({"detector__model": str(tmp_path / "missing.xml")}, r"missing\.xml"),
         ({"detector__model": str(not_a_cascade)}, r"cascade\.xml"),
         ({"image_qos": "best"}, "expected one of auto, sensor_data, reliable"),

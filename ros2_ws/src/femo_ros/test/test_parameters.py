@@ -105,8 +105,6 @@ def test_a_refused_value_names_its_parameter():
         parameters.settings(DEFAULTS | {"prior": "usual"})
     with pytest.raises(ConfigError, match=r"detector\.kind is 'hog'"):
         parameters.settings(DEFAULTS | {"detector.kind": "hog"})
-    with pytest.raises(ConfigError, match=r"^detector yunet needs the path of a YuNet model file.* `detector\.model`"):
-        parameters.settings(DEFAULTS | {"detector.kind": "yunet"})
 
 
 @pytest.mark.parametrize(("given", "taken"), [(True, "true"), (False, "false"), ("auto", "auto"), ("true", "true")])
