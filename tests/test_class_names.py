@@ -2,13 +2,16 @@
 
 import dataclasses
 import json
+import shutil
 
+import jax
 import numpy as np
 import pytest
 from rich.console import Console
 
+from femo_jax.data.drawn import draw_face
 from femo_jax.data.splits import Split
-from femo_jax.emotions import EMOTIONS
+from femo_jax.emotions import EMOTIONS, Emotion
 from femo_jax.errors import ConfigError, DataError, ModelFileError
 from femo_jax.explain.faces import Explainer
 from femo_jax.figures.explanation import ExplainedFace, draw_faces
@@ -17,10 +20,11 @@ from femo_jax.live.drawing.draw import draw
 from femo_jax.live.image import Box, CropGeometry, InputImage
 from femo_jax.live.output.records import Prediction, csv_text
 from femo_jax.live.recognizer import EmotionRecognizer, recognize_stills
-from femo_jax.model_file import load_model_file, save_model_file
+from femo_jax.model_file import load_model_file, logits_function, save_model_file
 from femo_jax.runs import train_run
 from femo_jax.train.config import TrainConfig
 from femo_jax.train.targets import load_soft_labels, save_soft_labels
+from femo_jax.train.workdir import check_workdir, describe_data
 from femo_jax.weights import load_model
 
 THREE = ("smile", "neutral", "frown")
@@ -155,3 +159,46 @@ def test_the_class_names_of_a_file_come_back(recognizer, trained, tmp_path):
     path = tmp_path / "again.safetensors"
     save_model_file(path, recognizer.model)
     assert load_model_file(path).classes == trained[0]
+
+
+BEFORE = np.array(
+    [
+        [0.0635602, 0.0068985, 0.0288716, 0.0526702, 0.6978284, 0.1323498, 0.0178214],
+        [0.5268189, 0.022324, 0.117124, 0.0057624, 0.0506544, 0.2625645, 0.0147517],
+    ]
+)
+"""Probabilities of `femonet-small` for two drawn faces, by femo at commit 38e260e, before class names were data."""
+
+
+def test_a_model_file_from_before_has_its_probabilities():
+    rng = np.random.default_rng(0)
+    faces = np.stack([draw_face(emotion, rng) for emotion in (Emotion.ANGRY, Emotion.DISGUST)])[..., None]
+    model = load_model("femonet-small")
+    assert model.classes == EMOTIONS
+    np.testing.assert_allclose(jax.nn.softmax(logits_function(model)(faces)), BEFORE, atol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def seven(tmp_path_factory):
+    """A run of one epoch on the classes of FER-2013."""
+    workdir = tmp_path_factory.mktemp("seven") / "run"
+    train_run(CONFIG, workdir, split_of(EMOTIONS, 0), split_of(EMOTIONS, 1), console=Console(quiet=True))
+    return workdir
+
+
+def test_a_workdir_from_before_has_its_probabilities_and_may_be_resumed(seven, tmp_path):
+    old = tmp_path / "old"
+    shutil.copytree(seven, old)
+    record = json.loads((old / "config.json").read_text())
+    for name in ("init", "freeze", "head_lr_multiplier", "layer_lr_decay"):
+        del record["config"][name]
+    assert record.pop("fine_tuning", None) is None and "classes" not in record["data"]
+    (old / "config.json").write_text(json.dumps(record))
+    images = split_of(EMOTIONS, 1).images
+    expected = jax.nn.softmax(logits_function(load_model(seven))(images))
+    assert load_model(old).classes == EMOTIONS
+    np.testing.assert_allclose(jax.nn.softmax(logits_function(load_model(old))(images)), expected, atol=1e-6)
+    data = describe_data(split_of(EMOTIONS, 0), split_of(EMOTIONS, 1), CONFIG)
+    check_workdir(old, dataclasses.replace(CONFIG, epochs=2), data, may_lengthen=True)
+    with pytest.raises(ConfigError, match="seed"):
+        check_workdir(old, dataclasses.replace(CONFIG, seed=1), data)

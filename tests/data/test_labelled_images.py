@@ -224,6 +224,26 @@ def test_unreadable_images_are_counted_or_refused(folder, tmp_path, capsys):
     assert "Happiness" in said.out and "happy" in said.out
 
 
+@pytest.mark.parametrize(
+    ("classes", "options", "message"),
+    [
+        ({"smile": 4}, (), "only one class: smile"),
+        ({"smile": 4, "frown": 1}, (), "class 'frown' has one image to train on"),
+        ({"happy": 4, "Joy": 4}, (), "are both 'happy'"),
+        ({"smile": 4, "frown": 4}, ("--group", "person"), "group 'person' finds nothing"),
+        ({"smile": 4, "frown": 4}, ("--class-map", "grin=smile"), "the data have no class 'grin'"),
+    ],
+)
+def test_data_that_cannot_be_learned_leave_nothing_behind(classes, options, message, tmp_path, capsys):
+    for label, count in classes.items():
+        for number in range(count):
+            (tmp_path / "photos" / label).mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(tmp_path / "photos" / label / f"{number}.png"), image_of("frown", number))
+    assert main(["data", "prepare", str(tmp_path / "photos"), "--data-dir", str(tmp_path / "data"), *options]) == 2
+    assert message in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["photos"]
+
+
 def test_images_without_a_face_are_counted(folder, tmp_path, capsys):
     assert main(["data", "prepare", str(folder), "--data-dir", str(tmp_path / "data"), "--crop"]) == 2
     assert "no usable image in split train. First of 30 files left out" in capsys.readouterr().err
