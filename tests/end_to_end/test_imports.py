@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from skimage import data
 
+from femo_jax.emotions import EMOTIONS
+
 HEAVY = ("tensorflow", "tensorflow_datasets", "matplotlib", "optax", "orbax", "sklearn")
 
 
@@ -66,6 +68,8 @@ def test_data_are_prepared_and_learned_without_tensorflow(tmp_path):
     )
     assert modules.isdisjoint(("tensorflow", "tensorflow_datasets"))
     assert (run / "metrics.jsonl").read_text().strip()
+    frequencies = json.loads((run / "config.json").read_text())["class_frequencies"]
+    assert frequencies == dict.fromkeys(EMOTIONS, 1 / 7)
 
 
 WITHOUT = """
