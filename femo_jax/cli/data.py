@@ -117,7 +117,7 @@ def _prepare_fer2013(
         )
     if labels == "ferplus":
         _print_classes(prepared, "votes of FER+", "majority")
-    _print_prepared(prepared, _left_out(left_out_files(prepared)))
+    _print_prepared(prepared, _left_out(left_out_files(prepared)), official=labels == "fer2013")
 
 
 def _prepare_labelled(
@@ -179,11 +179,12 @@ def _print_classes(prepared: Path, title: str, source: str) -> None:
     print_table(table)
 
 
-def _print_prepared(prepared: Path, left_out: str) -> None:
+def _print_prepared(prepared: Path, left_out: str, official: bool = False) -> None:
+    """Prints the numbers of images, beside the official ones where these are FER-2013's own labels."""
     from femo_jax.data.load import class_names, split_counts
 
     counts = split_counts(prepared)
-    print_table(_counts_table(counts, class_names(prepared)))
+    print_table(_official_table(counts) if official else _counts_table(counts, class_names(prepared)))
     total = sum(int(split.sum()) for split in counts.values())
     print_result(f"Prepared: {prepared} ({total:,} {_plural(total, 'image')}{left_out})")
 
@@ -319,15 +320,17 @@ def _plural(count: int, noun: str) -> str:
 
 
 def _counts_table(counts: Mapping[str, np.ndarray], class_names: Sequence[str]) -> Table:
-    if tuple(class_names) != EMOTIONS:
-        table = Table("class", title="images by split and class")
-        for split in counts:
-            table.add_column(split, justify="right")
-        for index, name in enumerate(class_names):
-            table.add_row(name, *(f"{column[index]:,}" for column in counts.values()))
-        table.add_section()
-        table.add_row("all", *(f"{sum(column):,}" for column in counts.values()))
-        return table
+    table = Table("class", title="images by split and class")
+    for split in counts:
+        table.add_column(split, justify="right")
+    for index, name in enumerate(class_names):
+        table.add_row(name, *(f"{column[index]:,}" for column in counts.values()))
+    table.add_section()
+    table.add_row("all", *(f"{sum(column):,}" for column in counts.values()))
+    return table
+
+
+def _official_table(counts: Mapping[str, np.ndarray]) -> Table:
     table = Table("class", title="images by split and class, beside the official numbers")
     for split in OFFICIAL_COUNTS:
         table.add_column(split, justify="right")

@@ -233,6 +233,7 @@ def test_images_that_a_label_file_misses_are_reported(tmp_path, capsys):
     (tmp_path / "basic" / "Image" / "aligned" / "train_00001_aligned.jpg").unlink()
     assert prepare(tmp_path / "basic", tmp_path / "data") == 0
     said = capsys.readouterr()
+    assert "28,709" not in said.out, "the official numbers are those of FER-2013"
     assert "line 2: no image train_00001_aligned.jpg" in said.err and "1 file left out" in said.out
 
 
