@@ -64,6 +64,8 @@ class Splitting:
     """Share of the training images of each class that becomes the validation split, where the data have none."""
     seed: int = 0
     """Seed of that choice."""
+    test_only: bool = False
+    """All images become the test split, whatever split they have: for data to evaluate on, never to train on."""
     group: str | None = None
     """Regular expression; files in which it finds the same text, such as a person, stay in one split. Of an expression
     with a group in parentheses, the text of the first one counts. Persons that a known data set states need none."""
@@ -251,6 +253,8 @@ def assign_splits(files: Sequence[LabelledFile], how: Splitting) -> list[Labelle
     Raises:
       DataError: a class has too few images to divide, or the expression for groups finds nothing or one group alone.
     """
+    if how.test_only:
+        return [each._replace(split="test") for each in files]
     files = [each if each.split else each._replace(split="train") for each in files]
     if any(each.split == "validation" for each in files):
         return files

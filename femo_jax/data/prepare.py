@@ -160,6 +160,8 @@ def prepare_labelled(
     chosen = {"class_map": dict(class_map or {}), **asdict(splitting), "columns": asdict(columns), **(options or {})}
     if known is not None:
         chosen["form"] = known[0].form
+    if not splitting.test_only:
+        del chosen["test_only"]  # data that were prepared before the option was there stay what they are
     if beside:
         files_of(path.parent, beside)  # names the file that is missing, before anything else is read
     origin = Record(
@@ -192,7 +194,7 @@ def prepare_labelled(
                     left_out.append(problem)
                 if on_progress:
                     on_progress("read", done, len(placed))
-        _check_read(path, splits, class_names, left_out)
+        _check_read(path, splits, class_names, left_out, ("test",) if splitting.test_only else ("train", "validation"))
         return Content({split: images for split, images in splits.items() if images}, left_out)
 
     info = DatasetInfo(_LABELLED, class_names, __name__, "Face crops with class names of their own.")
@@ -201,10 +203,14 @@ def prepare_labelled(
 
 
 def _check_read(
-    source: Path, splits: Mapping[str, Sequence[Example]], class_names: Sequence[str], left_out: Sequence[str]
+    source: Path,
+    splits: Mapping[str, Sequence[Example]],
+    class_names: Sequence[str],
+    left_out: Sequence[str],
+    needed: Sequence[str],
 ) -> None:
     """Refuses data of which so much could not be read that they are others than was asked for."""
-    for split in ("train", "validation"):
+    for split in needed:
         present = {class_names[each.label] for each in splits[split]}
         missing = [name for name in class_names if name not in present] if split == "train" else []
         if missing or not present:

@@ -19,7 +19,7 @@ from femo_jax.data.labelled_images import (
     map_classes,
     parse_class_map,
 )
-from femo_jax.data.load import class_names, load_split, mapped_classes
+from femo_jax.data.load import available_splits, class_names, load_split, mapped_classes
 from femo_jax.data.prepare import prepare_labelled
 from femo_jax.errors import ConfigError, DataError
 from femo_jax.live.face_crops import face_reader
@@ -183,6 +183,14 @@ def test_prepared_images_come_back(folder, tmp_path):
         prepare_labelled(folder, face_reader(), tmp_path / "data", class_map={"smirk": ""})
     prepare_labelled(folder, face_reader(), tmp_path / "data", class_map={"smirk": ""}, overwrite=True)
     assert class_names(root) == ("frown", "happy")
+
+
+def test_data_to_evaluate_on_are_one_test_split(folder, tmp_path, capsys):
+    data = tmp_path / "data"
+    assert main(["data", "prepare", str(folder), "--data-dir", str(data), "--test-only"]) == 0
+    assert available_splits(data) == ("test",) and len(load_split(data, "test").labels) == 30
+    assert main(["data", "prepare", str(folder), "--data-dir", str(data)]) == 2
+    assert "with other options" in capsys.readouterr().err
 
 
 def test_a_zip_gives_the_same(folder, tmp_path):
