@@ -28,6 +28,8 @@ _REMEDY = "Check that another player shows it, and copy, download or convert it 
 _LARGEST_ASPECT = 8.0  # of a pixel; what is above is a broken header
 _MOST_ERRORS = 100  # errors in a row, after which nothing more can be expected
 _TEXT_FORMATS = ("tty",)  # FFmpeg would draw a text file as a video
+# Titles need not be UTF-8; from version 19 on, PyAV takes them as they are without being told so.
+_METADATA: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
 _PLAYLISTS = ("hls", "dash")  # their size is that of the list
 _TURNS = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CLOCKWISE}
 
@@ -68,9 +70,7 @@ class Decoder:
         """
         limit: Any = None if timeout is None else (timeout, timeout)
         try:
-            self._container: Any = av.open(
-                place, format=file_format, timeout=limit, options=options or {}, metadata_errors="replace"
-            )
+            self._container: Any = av.open(place, format=file_format, timeout=limit, options=options or {}, **_METADATA)
         except FFmpegError as error:
             raise SourceError(_reason(error)) from error
         streams = self._container.streams.video

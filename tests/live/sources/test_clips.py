@@ -253,3 +253,18 @@ def test_an_old_opencv_is_named_where_it_decodes_no_animation(tmp_path, monkeypa
     monkeypatch.delattr(clips.cv2, "imdecodeanimation")
     with pytest.raises(SourceError, match=r"a\.webp: an animated WebP needs OpenCV 4\.11"):
         open_source(path)
+
+
+def test_a_title_that_is_not_utf_8_is_no_obstacle(tmp_path):
+    path = tmp_path / "titled.avi"
+    with av.open(str(path), "w") as clip:
+        clip.metadata["title"] = "femo title"
+        stream = clip.add_stream("mjpeg", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuvj420p"
+        clip.mux(stream.encode(av.VideoFrame(64, 48, "yuvj420p")))
+        clip.mux(stream.encode())
+    contents = path.read_bytes()
+    assert b"femo title" in contents
+    path.write_bytes(contents.replace(b"femo title", b"femo t\xeftle"))
+    with open_source(path) as source:
+        assert len(list(source)) == 1
