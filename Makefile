@@ -1,7 +1,10 @@
 # femo's commands. `make demo` and `make test` set up what they need in .venv first.
 
 PYTHON ?= python3
-VENV := .venv
+# Distribution of ROS 2 whose wheels are taken where none is sourced: jazzy, or kilted in an environment of its own.
+DISTRO := jazzy
+VENV := .venv$(if $(filter jazzy,$(DISTRO)),,-$(DISTRO))
+ROS_REQUIREMENTS := requirements/ros$(if $(filter jazzy,$(DISTRO)),,-$(DISTRO)).txt
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
@@ -19,7 +22,8 @@ help:
 	@echo "make check        run the fast unit tests only"
 	@echo "make perf         run the tests that measure time and memory, one after the other"
 	@echo "make browser      run the tests of the web page in Chromium, which is installed where it is missing (Debian)"
-	@echo "make ros          build the ROS 2 workspace, with ROS 2 from wheels where none is sourced; needs no make setup"
+	@echo "make ros          build the ROS 2 workspace, with ROS 2 from wheels where none is sourced; needs no make setup;"
+	@echo "                  DISTRO=kilted: with Kilted, into .venv-kilted; also for make test"
 	@echo "make docs         build the documentation site into site/, warnings are errors; run the blocks of README"
 	@echo "make lint         ruff and pyright"
 	@echo "make format       ruff format and the fixes that ruff can make"
@@ -44,8 +48,8 @@ $(INSTALLED): pyproject.toml requirements/dev.txt
 ros: $(ROS)
 
 # Without `make setup`, recognition and ROS alone are installed: a third of the size.
-$(ROS): $(ROS_SOURCES) requirements/ros.txt | $(BIN)/python
-	ros2_ws/wheels/build.sh $(VENV)
+$(ROS): $(ROS_SOURCES) $(ROS_REQUIREMENTS) | $(BIN)/python
+	ros2_ws/wheels/build.sh $(VENV) $(DISTRO)
 	@touch $@
 
 $(BIN)/python:
@@ -102,6 +106,9 @@ lock: setup
 	$(LOCK) --constraint constraints.txt --generate-hashes --no-strip-extras --output-file requirements/dev.txt \
 	    --extra train --extra onednn --extra tensorboard --extra dev
 	$(LOCK) --constraint constraints.txt --generate-hashes --no-strip-extras --output-file requirements/ros.txt --extra ros
+	grep -v '^ros-' constraints.txt > $(VENV)/constraints-without-ros.txt
+	$(LOCK) --constraint $(VENV)/constraints-without-ros.txt --generate-hashes --no-strip-extras \
+	    --output-file requirements/ros-kilted.txt --extra ros-kilted
 
 # Its packages clash with femo's: an environment of its own. It imports pkg_resources, which newer setuptools lack, and
 # uses Haar cascades, which OpenCV 5 lacks.
@@ -111,4 +118,4 @@ fer:
 	.fer/bin/python -m pip install --quiet "setuptools<80" "opencv-contrib-python<5" "fer==25.10.3"
 
 clean:
-	rm -rf $(VENV) .fer demo .pytest_cache .ruff_cache site
+	rm -rf .venv .venv-kilted .fer demo .pytest_cache .ruff_cache site

@@ -5,8 +5,9 @@
 #   . .venv/ros/env.sh
 #   python -m femo_ros.emotion_recognizer
 #
-# Where a ROS 2 is sourced, that one is used. Elsewhere ROS 2 Jazzy is installed into VENV from wheels; this takes
-# x86-64 Linux, Python 3.10 to 3.13 and a C++ compiler. It may be run again at any time.
+# Where a ROS 2 is sourced, that one is used. Elsewhere ROS 2 Jazzy, or Kilted with `kilted` as second argument, is
+# installed into VENV from wheels; this takes x86-64 Linux, Python 3.10 to 3.13 and a C++ compiler. It may be run again
+# at any time.
 set -eu
 
 fail() {
@@ -19,6 +20,11 @@ venv=$(cd "$1" && pwd)
 python=$venv/bin/python
 ros=$venv/ros
 repository=$(cd "$(dirname "$0")/../.." && pwd)
+case ${2:-jazzy} in
+    jazzy) requirements=$repository/requirements/ros.txt ;;
+    kilted) requirements=$repository/requirements/ros-kilted.txt ;;
+    *) fail "no wheels of ROS 2 $2; expected jazzy or kilted" ;;
+esac
 
 has_module() {
     "$python" -c "import $1" 2>/dev/null
@@ -76,8 +82,8 @@ END
         fail "no Python.h for $("$python" --version). On Debian and Ubuntu: sudo apt install python3-dev"
 
     installed=$ros/.installed
-    if ! [ "$installed" -nt "$repository/requirements/ros.txt" ]; then
-        "$python" -m pip install --quiet --require-hashes --requirement "$repository/requirements/ros.txt"
+    if ! [ "$installed" -nt "$requirements" ]; then
+        "$python" -m pip install --quiet --require-hashes --requirement "$requirements"
         touch "$installed"
     fi
     has_femo || "$python" -m pip install --quiet --no-deps --no-build-isolation --editable "$repository"

@@ -254,6 +254,10 @@ CLAIMS: dict[str, list[Claim]] = {
         ),
     ],
     "docs/robot.md": [
+        *(
+            Claim(f"{row} |", [fact("REP-2000, the platforms of a distribution")] * 2)
+            for row in ("Humble | 22.04, 3.10", "Jazzy | 24.04, 3.12", "Kilted | 24.04, 3.12", "Lyrical | 26.04, 3.14")
+        ),
         Claim("Python 3.10 to 3.13 and a C++ compiler (1.2 GB", [PYTHON, PYTHON, RECORDED]),
         Claim("that of version 0.1:", [fact("CHANGELOG.rst of femo_ros")]),
         Claim("(version 0.1, which drew images", [fact("CHANGELOG.rst of femo_ros")]),

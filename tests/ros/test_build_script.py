@@ -56,15 +56,26 @@ def test_a_sourced_ros_of_another_python_is_reported(tmp_path):
     assert f"Python 3.99 in {venv} cannot import rclpy of ROS 2 jazzy" in result.stderr
 
 
-def test_the_light_path_leaves_out_what_training_needs(tmp_path):
-    """`make ros` alone installs recognition and ROS."""
+def test_a_distribution_without_wheels_is_refused():
+    """With those that have them."""
+    result = run(SCRIPT, str(VENV), "lunar", PATH=os.environ["PATH"])
+    assert result.returncode == 1
+    assert "no wheels of ROS 2 lunar; expected jazzy or kilted" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "venv", "distro", "lock"),
+    [([], ".venv", "jazzy", "ros.txt"), (["DISTRO=kilted"], ".venv-kilted", "kilted", "ros-kilted.txt")],
+)
+def test_the_light_path_leaves_out_what_training_needs(given, venv, distro, lock):
+    """`make ros` alone installs recognition and ROS, each distribution into an environment of its own."""
     root = SCRIPT.parents[2]
-    make = ["make", "-C", str(root), "--dry-run", "ros", f"VENV={tmp_path / 'venv'}"]
+    make = ["make", "-C", str(root), "--dry-run", "--always-make", "ros", *given]
     commands = subprocess.run(make, capture_output=True, text=True, check=True).stdout
-    assert "ros2_ws/wheels/build.sh" in commands
+    assert f"ros2_ws/wheels/build.sh {venv} {distro}\n" in commands
     assert "requirements/dev.txt" not in commands
-    requirements = (root / "requirements" / "ros.txt").read_text()
-    assert "ros-jazzy-rclpy" in requirements
+    requirements = (root / "requirements" / lock).read_text()
+    assert f"ros-{distro}-rclpy" in requirements
     assert "tensorflow" not in requirements
 
 
