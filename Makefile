@@ -97,7 +97,8 @@ pythons:
 
 # One set of versions for every Python from 3.10 on and for every file. The first pass resolves all extras together, so
 # that the files agree. Extras stay in their names: pip looks for `coverage[toml]`, and would take another version of it.
-LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-header --no-annotate pyproject.toml
+RESOLVE := $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-header --no-annotate
+LOCK := $(RESOLVE) pyproject.toml
 EVERY_EXTRA := --extra train --extra onednn --extra tensorboard --extra dev --extra ros
 
 lock: setup
@@ -109,6 +110,7 @@ lock: setup
 	grep -v '^ros-' constraints.txt > $(VENV)/constraints-without-ros.txt
 	$(LOCK) --constraint $(VENV)/constraints-without-ros.txt --generate-hashes --no-strip-extras \
 	    --output-file requirements/ros-kilted.txt --extra ros-kilted
+	$(RESOLVE) requirements/lite.in --constraint constraints.txt --generate-hashes --output-file requirements/lite.txt
 
 # Its packages clash with femo's: an environment of its own. It imports pkg_resources, which newer setuptools lack, and
 # uses Haar cascades, which OpenCV 5 lacks.

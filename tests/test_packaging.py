@@ -167,3 +167,21 @@ def test_the_installed_wheel_works_outside_the_clone(distributions, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [str(installed / "femo_jax" / "__init__.py"), "[]"]
+
+
+def test_the_installation_without_jax_is_the_base_less_what_it_does_without():
+    base = {canonicalize_name(each.name): each.specifier for each in wanted(())}
+    base["opencv-python-headless"] = base.pop("opencv-python")
+    lines = (ROOT / "requirements" / "lite.in").read_text().splitlines()
+    lite = [Requirement(line) for line in lines if line and not line.startswith("#")]
+    assert {each.name for each in lite} == base.keys() - {"jax", "flax", "scipy", "av", "safetensors"}
+    for each in lite:
+        assert each.specifier == base[each.name], each
+    entries = locked("lite")
+    assert {each.name for each in lite} <= entries.keys()
+    assert entries.keys().isdisjoint({"jax", "jaxlib", "flax", "scipy", "tensorflow"})
+    constraints = set(map(Requirement, (ROOT / "constraints.txt").read_text().splitlines()))
+    for name, pins in entries.items():
+        for requirement, hashes in pins:
+            assert hashes
+            assert name == "opencv-python-headless" or requirement in constraints, requirement

@@ -100,7 +100,31 @@ def backend_table() -> str:
 BACKENDS = {"xla_float32": "XLA, float32", "onednn_bfloat16": "oneDNN, bfloat16"}
 """Names of the backends in the table."""
 
+
+def deploy_table() -> str:
+    """Ways to recognise, by runtime."""
+    measured = measurement("deploy")
+    names = {"jax": "JAX", "onnxruntime": "ONNX Runtime", "opencv": "OpenCV alone"}
+    files = {"jax": f"`{measured['model']}.safetensors`"}
+    rows = [
+        [
+            names[side],
+            files.get(side, f"`{measured['model']}` as `.onnx`"),
+            f"{of['installed_mib']:.0f} MiB",
+            f"{of['peak_mib']:.0f} MiB",
+            f"{of['cold_start_s']:.1f} s",
+            f"{of['face_ms']:.1f} ms",
+        ]
+        for side, of in measured["sides"].items()
+    ]
+    table = markdown_table(["Runtime", "File", "Installed", "Memory", "Cold start", "A face"], rows, 2)
+    machine = measured["machine"]
+    note = f" Note: {measured['note']}." if measured["note"] else ""
+    return f"{table.rstrip()}\n\n{machine['processor']}, {machine['cores']} cores.{note}"
+
+
 TABLES: Mapping[str, Callable[[], str]] = {
+    "deploy": deploy_table,
     "live": live_table,
     "train_step": lambda: train_step_table({"femonet": ""}),
     "train_step_both": lambda: train_step_table({"femonet": "FemoNet, ", "vgg": "VGG, "}),

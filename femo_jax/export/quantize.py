@@ -59,7 +59,9 @@ def quantize(model: onnx.ModelProto, faces: np.ndarray) -> onnx.ModelProto:
         """The faces, in batches."""
 
         def __init__(self) -> None:
-            self._batches = iter(np.split(faces, range(_BATCH, len(faces), _BATCH)))
+            batch = min(_BATCH, len(faces))
+            whole = len(faces) // batch * batch  # percentiles are taken over batches of one size
+            self._batches = iter(np.split(faces[:whole], whole // batch))
 
         def get_next(self) -> dict[str, Any] | None:  # pyright: ignore[reportIncompatibleMethodOverride]
             """The next batch by the input's name; None at the end."""

@@ -59,7 +59,7 @@ def test_quantised_graph_is_close_and_small():
     loaded, split = load_model("small"), drawn_split("validation")
     faces = split.images[:210, ..., 0]
     graph = onnx_model(loaded)
-    quantized = quantize(graph, faces[:64])
+    quantized = quantize(graph, faces[:70])
     assert quantized.ByteSize() < 0.3 * graph.ByteSize()
     loss = accuracy_lost(graph, quantized, split._replace(labels=split.labels[:210]), faces)
     assert loss.n == 210
