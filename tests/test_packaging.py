@@ -174,7 +174,7 @@ def test_the_installation_without_jax_is_the_base_less_what_it_does_without():
     base["opencv-python-headless"] = base.pop("opencv-python")
     lines = (ROOT / "requirements" / "lite.in").read_text().splitlines()
     lite = [Requirement(line) for line in lines if line and not line.startswith("#")]
-    assert {each.name for each in lite} == base.keys() - {"jax", "flax", "scipy", "av", "safetensors"}
+    assert {each.name for each in lite} == base.keys() - {"jax", "flax", "scipy", "av", "pooch", "safetensors"}
     for each in lite:
         assert each.specifier == base[each.name], each
     entries = locked("lite")

@@ -80,7 +80,7 @@ class Forbidden:
             raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
 sys.meta_path.insert(0, Forbidden())
 """
-NO_JAX = ("jax", "jaxlib", "flax", "tensorflow", "scipy", "safetensors", "av")
+NO_JAX = ("jax", "jaxlib", "flax", "tensorflow", "scipy", "safetensors", "av", "pooch")
 
 
 @pytest.fixture(scope="module")
