@@ -48,6 +48,20 @@ def temporary_cache(tmp_path_factory, monkeypatch):
     monkeypatch.setenv("FEMO_CACHE", os.environ["FEMO_TEST_CACHE"])
 
 
+@pytest.fixture(scope="module")
+def unoptimised():
+    """XLA compiles without optimising, here and in processes that the tests start.
+
+    For networks so small that compiling them takes longer than running them. Networks of full size would be slow.
+    """
+    before = jax.config.read("jax_disable_most_optimizations")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+        jax.config.update("jax_disable_most_optimizations", True)
+        yield
+    jax.config.update("jax_disable_most_optimizations", before)
+
+
 @pytest.fixture(scope="session")
 def fer2013():
     """The path of the real FER-2013, or a skip."""

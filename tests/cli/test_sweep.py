@@ -23,6 +23,11 @@ config = TrainConfig(
 """
 
 
+@pytest.fixture(scope="module", autouse=True)
+def compiles_fast(unoptimised):
+    """The networks of these tests are small."""
+
+
 @pytest.fixture
 def small(tmp_path, monkeypatch, train_tiles, validation_tiles):
     """A configuration of one epoch; data that are loaded at once, and counted."""
@@ -166,7 +171,8 @@ def test_a_signal_while_a_destructor_runs_stops_the_sweep_before_the_next_run(sm
 def test_a_killed_sweep_resumes_in_a_process_of_its_own(tmp_path):
     config, workdir = tmp_path / "small.py", tmp_path / "W"
     config.write_text(CONFIG)
-    command = [sys.executable, "-m", "femo_jax.cli.main", *arguments(config, workdir, "--seeds", "0", "1")]
+    more = ["--seeds", "0", "1", "--loader", "numpy"]  # importing TensorFlow takes longer than the two runs
+    command = [sys.executable, "-m", "femo_jax.cli.main", *arguments(config, workdir, *more)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     end = time.monotonic() + 300
     while not (workdir / "small" / "seed1" / "config.json").exists():

@@ -29,13 +29,14 @@ class Femo:
         self.config = folder / "small.py"
         self.config.write_text(CONFIG)
         self.environment = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
+        self.training_environment = self.environment | {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
 
     def start(self, *arguments) -> subprocess.Popen:
         """A running process; output is read with `communicate`."""
         command = [sys.executable, "-m", "femo_jax.cli.main", *map(str, arguments)]
-        return subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.environment
-        )
+        # The networks that are trained here are so small that compiling them well takes longer than running them.
+        environment = self.training_environment if arguments[0] == "train" else self.environment
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
 
     def run(self, *arguments, expect=0) -> tuple[str, str]:
         """Output and errors of a finished process that ended with the expected code."""
@@ -44,9 +45,9 @@ class Femo:
         assert process.returncode == expect, f"{arguments}\n{output}\n{errors}"
         return output, errors
 
-    def train_arguments(self, workdir, *more) -> list:
-        """Of a training that takes seconds."""
-        return ["train", self.config, "--data", "drawn", "--workdir", workdir, *more]
+    def train_arguments(self, workdir, *more, loader="numpy") -> list:
+        """Of a training that takes seconds; importing TensorFlow, which `loader="tfdata"` does, would double them."""
+        return ["train", self.config, "--data", "drawn", "--workdir", workdir, "--loader", loader, *more]
 
 
 @pytest.fixture(scope="session")
@@ -57,7 +58,7 @@ def femo(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def trained(femo, tmp_path_factory):
-    """The workdir of a small run on drawn faces, trained from start to end on one device."""
+    """The workdir of a small run on drawn faces, trained from start to end on one device, with tf.data."""
     workdir = tmp_path_factory.mktemp("runs") / "small"
-    femo.run(*femo.train_arguments(workdir))
+    femo.run(*femo.train_arguments(workdir, loader="tfdata"))
     return workdir

@@ -5,6 +5,8 @@ import json
 import cv2
 import pytest
 
+from femo_jax.cli.main import main
+
 
 def test_a_run_leaves_what_the_readme_lists(trained):
     names = {path.name for path in trained.iterdir()}
@@ -65,8 +67,9 @@ def test_models_are_listed(femo):
         (["fly"], "fly"),
     ],
 )
-def test_bad_input_ends_with_code_2_and_one_clear_line(femo, arguments, said):
-    _, errors = femo.run(*arguments, expect=2)
+def test_bad_input_ends_with_code_2_and_one_clear_line(capsys, arguments, said):
+    assert main(arguments) == 2
+    errors = capsys.readouterr().err
     assert said in errors
     assert "Traceback" not in errors
 
@@ -81,10 +84,10 @@ def test_bad_input_ends_with_code_2_and_one_clear_line(femo, arguments, said):
         (["--data", "nowhere.zip"], "nowhere.zip"),
     ],
 )
-def test_a_bad_override_is_named_and_leaves_no_run_folder(femo, tmp_path, overrides, said):
+def test_a_bad_override_is_named_and_leaves_no_run_folder(femo, tmp_path, capsys, overrides, said):
     workdir = tmp_path / "run"
-    _, errors = femo.run(*femo.train_arguments(workdir, *overrides), expect=2)
-    assert said in errors
+    assert main([str(word) for word in femo.train_arguments(workdir, *overrides)]) == 2
+    assert said in capsys.readouterr().err
     assert not workdir.exists()
 
 

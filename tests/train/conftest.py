@@ -10,6 +10,11 @@ from femo_jax.train.optimizer import create_optimizer, create_schedule
 from femo_jax.train.state import create_train_state
 
 
+@pytest.fixture(scope="module", autouse=True)
+def compiles_fast(unoptimised):
+    """The networks of these tests are small."""
+
+
 @pytest.fixture(scope="session")
 def tiny_config():
     """Three epochs of six steps of a network with a few hundred parameters."""
