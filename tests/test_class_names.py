@@ -62,6 +62,11 @@ class WholeFrame:
         return self.detect(image)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def compiles_fast(unoptimised):
+    """The networks of these tests are small."""
+
+
 @pytest.fixture(scope="module", params=[THREE, EIGHT], ids=["three classes", "eight classes"])
 def trained(request, tmp_path_factory):
     """Class names and the run folder of one epoch."""

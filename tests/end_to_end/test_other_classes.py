@@ -31,6 +31,11 @@ config = TrainConfig(
 DRAWN = {"frown": Emotion.SAD, "gasp": Emotion.SURPRISE, "smile": Emotion.HAPPY, "contempt": Emotion.DISGUST}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def compiles_fast(unoptimised):
+    """The networks of these tests are small."""
+
+
 def class_folders(folder: Path) -> list[str]:
     """Writes 12 drawn faces of 96x96 pixels of each of three classes; gives the words after `femo data prepare`."""
     rng = np.random.default_rng(0)

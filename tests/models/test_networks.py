@@ -14,6 +14,11 @@ from femo_jax.models import create_model, model_class, model_cost, model_names
 NARROW = {"widths": (8, 8, 8, 8)}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def compiles_fast(unoptimised):
+    """The networks of these tests are small."""
+
+
 def initialise(model):
     return jax.jit(partial(model.init, train=False))(jax.random.key(1), jnp.zeros((1, 48, 48, 1)))
 
