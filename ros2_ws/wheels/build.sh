@@ -7,15 +7,15 @@
 #
 # Where a ROS 2 is sourced, that one is used. Elsewhere ROS 2 Jazzy, or Kilted with `kilted` as second argument, is
 # installed into VENV from wheels; this takes x86-64 Linux, Python 3.10 to 3.13 and a C++ compiler. It may be run again
-# at any time.
+# at any time. It ends with 2 where it cannot start, and with 1 where a build fails.
 set -eu
 
-fail() {
+refuse() {
     echo "ros2_ws/wheels/build.sh: $*" >&2
-    exit 1
+    exit 2
 }
 
-[ -x "${1:-}/bin/python" ] || fail "expected the folder of a virtual environment, as \`make ros\` makes it"
+[ -x "${1:-}/bin/python" ] || refuse "expected the folder of a virtual environment, as \`make ros\` makes it"
 venv=$(cd "$1" && pwd)
 python=$venv/bin/python
 ros=$venv/ros
@@ -23,16 +23,16 @@ repository=$(cd "$(dirname "$0")/../.." && pwd)
 case ${2:-jazzy} in
     jazzy) requirements=$repository/requirements/ros.txt ;;
     kilted) requirements=$repository/requirements/ros-kilted.txt ;;
-    *) fail "no wheels of ROS 2 $2; expected jazzy or kilted" ;;
+    *) refuse "no wheels of ROS 2 $2; expected jazzy or kilted" ;;
 esac
 
 has_module() {
     "$python" -c "import $1" 2>/dev/null
 }
 
-# Not from the current folder, which may be the clone.
+# With JAX or without it, see docs/deploy.md. Not from the current folder, which may be the clone.
 has_femo() {
-    (cd / && env -u PYTHONPATH "$python" -c "import femo_jax, jax") 2>/dev/null
+    (cd / && env -u PYTHONPATH "$python" -c "import femo_jax, cv2") 2>/dev/null
 }
 
 # More options for `colcon build` may follow; the caller defines run_colcon.
@@ -44,12 +44,14 @@ build() {
         --build-base "$ros/build" --install-base "$ros/install" --event-handlers console_cohesion+ "$@" \
         > "$ros/build.txt" 2>&1 || {
         cat "$ros/build.txt" >&2
-        fail "the build failed; what it said is above. After changes to ROS itself, remove $ros and try again."
+        echo "ros2_ws/wheels/build.sh: the build failed; what it said is above. After changes to ROS itself, remove" \
+            "$ros and try again." >&2
+        exit 1
     }
 }
 
 build_with_sourced_ros() {
-    has_module rclpy || fail "$("$python" --version) in $venv cannot import rclpy of ROS 2 $ROS_DISTRO. The virtual" \
+    has_module rclpy || refuse "$("$python" --version) in $venv cannot import rclpy of ROS 2 $ROS_DISTRO. The virtual" \
         "environment must be made by the Python that ROS uses: make clean, then make ros PYTHON=/usr/bin/python3."
     has_femo || "$python" -m pip install --quiet --constraint "$repository/constraints.txt" --editable "$repository"
     # ROS's own Python builds: a virtual environment lacks the modules that generate messages.
@@ -69,17 +71,20 @@ without_venv() {
 }
 
 build_with_wheels() {
-    "$python" - <<'END' || fail "there are wheels of ROS 2 for Python 3.10 to 3.13 on x86-64 Linux alone; elsewhere" \
-        "install and source ROS 2, see https://docs.ros.org."
+    here=$("$python" - <<'END'
 import platform, sys
-sys.exit(not (sys.platform == "linux" and platform.machine() == "x86_64" and (3, 10) <= sys.version_info[:2] <= (3, 13)))
+if not (sys.platform == "linux" and platform.machine() == "x86_64" and (3, 10) <= sys.version_info[:2] <= (3, 13)):
+    print(f"Python {sys.version_info[0]}.{sys.version_info[1]} on {platform.system()} {platform.machine()}")
 END
+    )
+    [ -z "$here" ] || refuse "there are wheels of ROS 2 for Python 3.10 to 3.13 on x86-64 Linux alone, and this is" \
+        "$here: install and source ROS 2, see https://docs.ros.org."
     for program in c++ make; do
-        command -v "$program" > /dev/null || fail "no $program, which building messages takes. On Debian and Ubuntu:" \
+        command -v "$program" > /dev/null || refuse "no $program, which building messages takes. On Debian and Ubuntu:" \
             "sudo apt install build-essential python3-dev"
     done
     "$python" -c "import pathlib, sys, sysconfig; sys.exit(not pathlib.Path(sysconfig.get_path('include'), 'Python.h').exists())" ||
-        fail "no Python.h for $("$python" --version). On Debian and Ubuntu: sudo apt install python3-dev"
+        refuse "no Python.h for $("$python" --version). On Debian and Ubuntu: sudo apt install python3-dev"
 
     installed=$ros/.installed
     if ! [ "$installed" -nt "$requirements" ]; then

@@ -69,6 +69,22 @@ def test_onednn_is_refused_where_the_extension_is_not_to_be_had(unavailable):
         choose("onednn")
 
 
+@pytest.mark.parametrize(
+    ("system", "machine", "here"), [("linux", "aarch64", "Linux on aarch64"), ("darwin", "x86_64", "Darwin on x86_64")]
+)
+def test_machines_without_packages_of_onednn_have_xla(monkeypatch, recwarn, capfd, system, machine, here):
+    """Silently with `auto`; the reason is there for a log, and names the machine instead of an install that fails."""
+    monkeypatch.setattr("sys.platform", system)
+    monkeypatch.setattr("platform.system", system.capitalize)
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    monkeypatch.setattr(library, "_library", library._library.__wrapped__)  # as if not loaded yet
+    reason = f"oneDNN has packages for x86-64 Linux alone, and this is {here}"
+    assert choose("auto") == Choice("xla", "float32", reason)
+    assert not recwarn.list and capfd.readouterr() == ("", "")
+    with pytest.raises(ConfigError, match=rf"ops onednn: {reason}\. Choose xla or auto"):
+        choose("onednn")
+
+
 def test_other_platforms_have_xla(monkeypatch):
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
     assert choose("auto") == Choice("xla", "float32", "JAX runs on gpu, and oneDNN is for a CPU")

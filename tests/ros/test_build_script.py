@@ -22,7 +22,7 @@ def run(*command, **environment):
 def test_it_wants_a_virtual_environment(arguments):
     """And says so."""
     result = run(SCRIPT, *arguments, PATH=os.environ["PATH"])
-    assert result.returncode == 1
+    assert result.returncode == 2
     assert "expected the folder of a virtual environment" in result.stderr
 
 
@@ -36,7 +36,7 @@ def test_a_missing_compiler_is_told_before_anything_is_done(tmp_path):
     (venv / "bin").mkdir(parents=True)
     (venv / "bin" / "python").symlink_to(sys.executable)
     result = run(SCRIPT, str(venv), PATH=str(programs))
-    assert result.returncode == 1
+    assert result.returncode == 2
     assert "no c++" in result.stderr
     assert "sudo apt install build-essential python3-dev" in result.stderr
     assert list((venv / "ros").iterdir()) == []
@@ -52,15 +52,36 @@ def test_a_sourced_ros_of_another_python_is_reported(tmp_path):
     (venv / "bin" / "python").chmod(0o755)
     path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
     result = run(SCRIPT, str(venv), PATH=path, ROS_DISTRO="jazzy", AMENT_PREFIX_PATH="/opt/ros/jazzy")
-    assert result.returncode == 1
+    assert result.returncode == 2
     assert f"Python 3.99 in {venv} cannot import rclpy of ROS 2 jazzy" in result.stderr
 
 
 def test_a_distribution_without_wheels_is_refused():
     """With those that have them."""
     result = run(SCRIPT, str(VENV), "lunar", PATH=os.environ["PATH"])
-    assert result.returncode == 1
+    assert result.returncode == 2
     assert "no wheels of ROS 2 lunar; expected jazzy or kilted" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("faked", "here"),
+    [
+        ("platform.machine = lambda: 'aarch64'", "Python {}.{} on Linux aarch64"),
+        ("sys.version_info = (3, 14, 0)", "Python 3.14 on Linux x86_64"),
+    ],
+)
+def test_a_machine_without_wheels_is_told_before_anything_is_done(tmp_path, faked, here):
+    """With its name, and what to do instead."""
+    (tmp_path / "sitecustomize.py").write_text(f"import platform, sys\n{faked}\n")
+    venv = tmp_path / "venv"
+    (venv / "bin").mkdir(parents=True)
+    (venv / "bin" / "python").symlink_to(sys.executable)
+    result = run(SCRIPT, str(venv), PATH=os.environ["PATH"], PYTHONPATH=str(tmp_path))
+    assert result.returncode == 2
+    assert (
+        f"x86-64 Linux alone, and this is {here.format(*sys.version_info)}: install and source ROS 2" in result.stderr
+    )
+    assert list((venv / "ros").iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -77,6 +98,20 @@ def test_the_light_path_leaves_out_what_training_needs(given, venv, distro, lock
     requirements = (root / "requirements" / lock).read_text()
     assert f"ros-{distro}-rclpy" in requirements
     assert "tensorflow" not in requirements
+
+
+def test_a_failed_build_shows_what_it_said(tmp_path):
+    """And ends with another code than what could not start."""
+    (tmp_path / "colcon").write_text("#!/bin/sh\necho no such message >&2\nexit 4\n")
+    (tmp_path / "colcon").chmod(0o755)
+    venv = tmp_path / "venv"
+    (venv / "bin").mkdir(parents=True)
+    (venv / "bin" / "python").write_text("#!/bin/sh\nexit 0\n")
+    (venv / "bin" / "python").chmod(0o755)
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    result = run(SCRIPT, str(venv), PATH=path, ROS_DISTRO="jazzy", AMENT_PREFIX_PATH="/opt/ros/jazzy")
+    assert result.returncode == 1
+    assert "no such message\nros2_ws/wheels/build.sh: the build failed" in result.stderr
 
 
 def test_the_end_names_what_to_do_next(tmp_path):

@@ -13,6 +13,7 @@ import shutil
 import signal
 import stat
 import subprocess
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -32,7 +33,7 @@ COMPILER_TIMEOUT = "FEMO_COMPILER_TIMEOUT"
 _LIBRARY = "libfemo_ops.so"
 _DIGEST = "libfemo_ops.so.sha256"
 _SCRATCH = ".build-"
-_INSTALL = 'install femo with the extra "onednn" (pip install "femo-jax[onednn]"), on x86-64 Linux'
+_INSTALL = 'install femo with the extra "onednn" (pip install "femo-jax[onednn]")'
 
 
 class NativeError(FemoError):
@@ -57,8 +58,11 @@ def find_onednn() -> OneDnn:
     """Find the files of oneDNN's wheels.
 
     Raises:
-      NativeError: a wheel is not installed, or lacks a file.
+      NativeError: there are no wheels for this machine; or one is not installed, or lacks a file.
     """
+    if (sys.platform, platform.machine()) != ("linux", "x86_64"):
+        here = f"{platform.system()} on {platform.machine()}"
+        raise NativeError(f"oneDNN has packages for x86-64 Linux alone, and this is {here}")
     parts = {}
     for distribution, name in (
         ("intel-cmplr-lib-rt", "libintlc.so.5"),
