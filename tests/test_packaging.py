@@ -1,5 +1,7 @@
 """What is installed: locked versions with hashes, and a wheel that holds everything femo needs at run time."""
 
+import importlib.metadata
+import json
 import os
 import re
 import shutil
@@ -12,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
@@ -25,6 +28,9 @@ else:
 ROOT = Path(__file__).parents[1]
 LOCKS = {"dev": ("train", "onednn", "tensorboard", "dev"), "ros": ("ros",), "ros-kilted": ("ros-kilted",)}
 """Each file of `requirements/` with the extras that it holds, beside the base dependencies."""
+
+NEWEST = "3.14"
+"""The newest Python for which recognition has all its packages; Ubuntu 26.04 and ROS 2 Lyrical have it."""
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
@@ -111,6 +117,56 @@ def test_the_hook_before_a_commit_has_the_ruff_of_make_lint():
 
 def test_the_citation_names_the_version_of_the_package():
     assert re.search(r"(?m)^version: (\S+)$", (ROOT / "CITATION.cff").read_text()).group(1) == femo_jax.__version__
+
+
+def test_classifiers_name_every_python_from_the_oldest_to_the_newest():
+    prefix = "Programming Language :: Python :: "
+    named = [each.removeprefix(prefix) for each in PROJECT["classifiers"] if each.startswith(prefix)]
+    oldest = PROJECT["requires-python"].removeprefix(">=")
+    minors = range(int(oldest.split(".")[1]), int(NEWEST.split(".")[1]) + 1)
+    assert named == [f"3.{minor}" for minor in minors]
+
+
+@pytest.fixture(scope="module")
+def index():
+    """Calls pip, with the package index that it is configured for; skips without network."""
+    if Version(importlib.metadata.version("pip")) < Version("22.2"):
+        pytest.skip("pip before 22.2 has no --dry-run")
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
+    probe = [*pip, "index", "--retries", "0", "--timeout", "5", "versions", "numpy"]
+    if subprocess.run(probe, capture_output=True).returncode:
+        pytest.skip("the package index is out of reach")
+    return pip
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("name", ["base", "lite"])
+def test_packages_for_the_newest_python(index, name, tmp_path):
+    """The locked versions of all dependencies have wheels for it, on x86-64 Linux.
+
+    pip takes markers and Requires-Python for those of the Python that it runs with. Hence versions are chosen before,
+    and Requires-Python is compared after.
+    """
+    newest = {"python_version": NEWEST, "python_full_version": f"{NEWEST}.0", "sys_platform": "linux"}
+    if name == "base":
+        asked = wanted(())
+        pins = map(Requirement, (ROOT / "constraints.txt").read_text().splitlines())
+    else:
+        lines = (ROOT / "requirements" / "lite.in").read_text().splitlines()
+        asked = [Requirement(line) for line in lines if line and not line.startswith("#")]
+        pins = [requirement for entries in locked("lite").values() for requirement, _ in entries]
+    chosen = {each.name: version(each) for each in pins if each.marker is None or each.marker.evaluate(newest)}
+    (tmp_path / "pins.txt").write_text("".join(f"{name}=={pin}\n" for name, pin in chosen.items()))
+    report = tmp_path / "report.json"
+    command = [*index, "install", "--quiet", "--dry-run", "--report", report, "--ignore-requires-python"]
+    command += ["--python-version", NEWEST, "--only-binary", ":all:"]
+    command += ["--target", tmp_path / "target", "--constraint", tmp_path / "pins.txt", *map(str, asked)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=500)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    resolved = {each["metadata"]["name"]: each["metadata"] for each in json.loads(report.read_text())["install"]}
+    assert Version(resolved["numpy"]["version"]) == chosen["numpy"]
+    for package, metadata in resolved.items():
+        assert NEWEST in SpecifierSet(metadata.get("requires_python", "")), package
 
 
 @pytest.fixture(scope="module")

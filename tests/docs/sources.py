@@ -178,7 +178,11 @@ CLAIMS: dict[str, list[Claim]] = {
             [FER2013, INTERVAL, 100 * BINOMIAL],
         ),
     ],
-    "docs/faq.md": [Claim("older than 3.10 or newer than 3.13", [PYTHON, PYTHON])],
+    "docs/deploy.md": [
+        Claim("Python 3.14** (Ubuntu 26.04", [PYTHON, fact("REP-2000, the platforms of a distribution")]),
+        Claim("need Python 3.13 or older", [fact("markers of the extra train in pyproject.toml")]),
+    ],
+    "docs/faq.md": [Claim("older than 3.10 or newer than 3.14", [PYTHON, PYTHON])],
     "docs/limitations.md": [
         Claim("people agree with them in about 65 %", [PEOPLE]),
         Claim("the ten votes of FER+ agree in 67 %", [FERPLUS]),
