@@ -13,7 +13,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 ROS := $(VENV)/ros/.built
 ROS_SOURCES := $(shell find ros2_ws -type f -not -path '*/__pycache__/*' -not -path '*/.pytest_cache/*')
 
-.PHONY: help setup ros demo test check perf browser docs lint format pythons lock fer clean
+.PHONY: help setup ros demo test check perf browser docs lint format pythons lock onnx fer clean
 
 help:
 	@echo "make demo         recognise faces in an image and a clip, train a small network; everything lands in demo/"
@@ -29,6 +29,7 @@ help:
 	@echo "make format       ruff format and the fixes that ruff can make"
 	@echo "make pythons      smoke test in fresh environments of every Python from 3.10 on"
 	@echo "make lock         resolve constraints.txt and requirements/ for every Python from 3.10 on (UPGRADE=--upgrade)"
+	@echo "make onnx         write the shipped models as ONNX files into dist/"
 	@echo "make fer          install the package fer in .fer, for benchmarks/live.py"
 	@echo "make clean        remove .venv, demo/ and caches"
 
@@ -111,6 +112,13 @@ lock: setup
 	$(LOCK) --constraint $(VENV)/constraints-without-ros.txt --generate-hashes --no-strip-extras \
 	    --output-file requirements/ros-kilted.txt --extra ros-kilted
 	$(RESOLVE) requirements/lite.in --constraint constraints.txt --generate-hashes --output-file requirements/lite.txt
+
+# What a release attaches, and the images in docker/ copy.
+onnx: $(patsubst femo_jax/weights/%.safetensors,dist/%.onnx,$(wildcard femo_jax/weights/*.safetensors))
+
+dist/%.onnx: femo_jax/weights/%.safetensors $(INSTALLED)
+	@mkdir -p dist
+	$(BIN)/femo export $* --output $@
 
 # Its packages clash with femo's: an environment of its own. It imports pkg_resources, which newer setuptools lack, and
 # uses Haar cascades, which OpenCV 5 lacks.

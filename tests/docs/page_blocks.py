@@ -11,7 +11,7 @@ PAGES = {
 }
 """Pages whose blocks run, by name."""
 
-REASONS = ("camera", "GPU", "hours", "network", "ROS")
+REASONS = ("camera", "containers", "GPU", "hours", "network", "ROS")
 """Why a block may be left out: what it needs, or how long it takes. `<!-- not run: camera -->` stands before it."""
 
 NO_PROGRAMS = ("bibtex", "text")

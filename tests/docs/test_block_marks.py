@@ -10,6 +10,7 @@ OTHER_PAGES = [ROOT / "CONTRIBUTING.md", ROOT / "benchmarks" / "README.md", ROOT
 
 NEEDS = {
     "camera": r"^femo (live|serve)( *#| rtsp:| 0|$)",
+    "containers": r"^docker (build|run) ",
     "GPU": r"cuda",
     "hours": r"^(femo (sweep|train|soft-labels)|python benchmarks/)",
     "network": r"^(pip install|make|curl|.*rosdep|femo data download|sudo apt)| pip install",
