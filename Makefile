@@ -37,10 +37,11 @@ setup: $(INSTALLED)
 
 # Exact versions with the hashes of their files, see `make lock`. femo itself has none, and is installed without pip's
 # looking for more.
-$(INSTALLED): pyproject.toml requirements/dev.txt
+$(INSTALLED): pyproject.toml requirements/pip.txt requirements/dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 10) <= sys.version_info[:2] <= (3, 13) else "training and ROS 2 have packages for Python 3.10 to 3.13: make PYTHON=python3.11 ...")'
 	$(PYTHON) -m venv $(VENV)
 	@echo "installing femo and what it is trained and tested with into $(VENV); this takes some minutes"
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements/pip.txt
 	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	$(BIN)/python -m femo_jax.ops.native
@@ -111,6 +112,7 @@ lock: setup
 	grep -v '^ros-' constraints.txt > $(VENV)/constraints-without-ros.txt
 	$(LOCK) --constraint $(VENV)/constraints-without-ros.txt --generate-hashes --no-strip-extras \
 	    --output-file requirements/ros-kilted.txt --extra ros-kilted
+	$(RESOLVE) requirements/pip.in --generate-hashes --output-file requirements/pip.txt
 	$(RESOLVE) requirements/lite.in --constraint constraints.txt --generate-hashes --output-file requirements/lite.txt
 
 # What a release attaches, and the images in docker/ copy.

@@ -63,9 +63,11 @@ def interpreters() -> dict[str, str]:
 def smoke(interpreter: str, folder: Path) -> subprocess.CompletedProcess:
     """Installs femo for training into a new environment and runs the smoke test there."""
     python = folder / "bin" / "python"
+    hashed = [python, "-m", "pip", "install", "--quiet", "--require-hashes", "-r"]
     steps = [
         [interpreter, "-m", "venv", folder],
-        [python, "-m", "pip", "install", "--quiet", "--require-hashes", "-r", ROOT / "requirements" / "dev.txt"],
+        [*hashed, ROOT / "requirements" / "pip.txt"],
+        [*hashed, ROOT / "requirements" / "dev.txt"],
         [python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", ROOT],
         [python, "-c", SMOKE],
     ]

@@ -105,7 +105,7 @@ def test_both_readme_commands_install_by_digest():
         for line in (ROOT / path).read_text().splitlines()
         if "pip install" in line and "--requirement" in line
     ]
-    assert len(installs) == 2
+    assert len(installs) == 4  # in each, pip first
     assert all("--require-hashes" in line for line in installs)
 
 

@@ -88,6 +88,7 @@ END
 
     installed=$ros/.installed
     if ! [ "$installed" -nt "$requirements" ]; then
+        "$python" -m pip install --quiet --require-hashes --requirement "$repository/requirements/pip.txt"
         "$python" -m pip install --quiet --require-hashes --requirement "$requirements"
         touch "$installed"
     fi
