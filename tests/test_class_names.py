@@ -27,6 +27,8 @@ from femo_jax.train.targets import load_soft_labels, save_soft_labels
 from femo_jax.train.workdir import check_workdir, describe_data
 from femo_jax.weights import load_model
 
+pytestmark = pytest.mark.usefixtures("unoptimised")
+
 THREE = ("smile", "neutral", "frown")
 EIGHT = (*EMOTIONS, "contempt")
 CONFIG = TrainConfig(
@@ -60,11 +62,6 @@ class WholeFrame:
 
     def detect_near(self, image, boxes, window, scales):
         return self.detect(image)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def compiles_fast(unoptimised):
-    """The networks of these tests are small."""
 
 
 @pytest.fixture(scope="module", params=[THREE, EIGHT], ids=["three classes", "eight classes"])

@@ -88,12 +88,12 @@ Plugins = Annotated[
 ]
 """Modules and files with networks, for `load_plugins`."""
 
-_PRIOR_HELP = (
+PRIOR_HELP = (
     "How frequent the classes are where the model is used: everyday, uniform, training (probabilities as the model"
     " gives them), or probabilities such as neutral=0.4,happy=0.2, where the other classes share the rest."
 )
 
-PriorOption = Annotated[str, tyro.conf.arg(metavar="PRIOR", help=_PRIOR_HELP)]
+PriorOption = Annotated[str, tyro.conf.arg(metavar="PRIOR", help=PRIOR_HELP)]
 """A prior, for `femo_jax.prior.parse_prior`."""
 
 Flag = tyro.conf.FlagCreatePairsOff[bool]

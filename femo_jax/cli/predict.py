@@ -13,11 +13,11 @@ from rich.table import Table
 
 from femo_jax.cli.arguments import (
     DEPRECATED_DETECTOR_OPTIONS,
+    PRIOR_HELP,
     Images,
     OptionalModel,
     OutputFile,
     Plugins,
-    PriorOption,
     check_outputs,
     load_plugins,
     replace_deprecated,
@@ -34,7 +34,6 @@ from femo_jax.live.recognizer import EmotionRecognizer, recognize_stills
 from femo_jax.live.sources.addresses import is_address
 from femo_jax.prior import DEFAULT_PRIOR, TRAINING, Prior, parse_prior
 
-_OF_IMAGES = f"{DEFAULT_PRIOR}, {TRAINING} with --faces cropped"
 DEPRECATED_VALUES = {"--faces": {"whole": "cropped"}}
 
 _IMAGES_HELP = "Files, folders, patterns such as 'holiday/**/*.jpg', or http(s) addresses."
@@ -66,7 +65,14 @@ class Options:
     output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="FOLDER")] = None
     """Write annotated copies of the images to this folder."""
     model: OptionalModel = None
-    prior: PriorOption = _OF_IMAGES
+    prior: Annotated[
+        str | None,
+        tyro.conf.arg(
+            metavar="PRIOR",
+            help=PRIOR_HELP,
+            help_behavior_hint=f"(default: {DEFAULT_PRIOR}, {TRAINING} with --faces cropped)",
+        ),
+    ] = None
     plugin: Plugins = ()
     faces: Literal["detect", "cropped"] = "detect"
     """detect: search for faces; cropped: each image is one face crop, and nothing is detected."""
@@ -129,7 +135,7 @@ def run(options: Options) -> int:
 
 def _prior(options: Options) -> Prior:
     """The prior that was asked for; face crops are usually of a data set, and whole images are not."""
-    if options.prior != _OF_IMAGES:
+    if options.prior is not None:
         return parse_prior(options.prior)
     return TRAINING if options.faces == "cropped" else DEFAULT_PRIOR
 

@@ -67,8 +67,5 @@ def example_faces(loaded: LoadedModel, faces_as: Input = "uint8", count: int = 1
 
 def faces_of(images: np.ndarray, loaded: LoadedModel, faces_as: Input = "uint8") -> np.ndarray:
     """Images `[n, h, w, 1] uint8` as an exported graph takes them: `[n, h, w]` in the dtype of its input."""
-    return (
-        images[..., 0]
-        if faces_as == "uint8"
-        else np.asarray(normalize(jnp.asarray(images), loaded.mean, loaded.std))[..., 0]
-    )
+    faces = images[..., 0]
+    return faces if faces_as == "uint8" else normalize(faces, loaded.mean, loaded.std)

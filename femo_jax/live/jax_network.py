@@ -41,7 +41,7 @@ class JaxNetwork:
 
 
 def _compile(model: LoadedModel, batch_sizes: Sequence[int]) -> dict[int, Callable[[np.ndarray], jax.Array]]:
-    """By batch size, a function of faces `[batch, 48, 48] uint8` that gives `[batch, 7] float32` without compiling."""
+    """By batch size, a function `[batch, 48, 48] uint8` -> `[batch, classes] float32` that never compiles."""
     side = model.image_size
     example = jax.ShapeDtypeStruct((1, side, side, 1), jnp.float32)
     folded = fold_batch_norm(create_model(model.architecture, **model.options), model.variables, example)

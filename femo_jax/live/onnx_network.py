@@ -10,6 +10,7 @@ import numpy as np
 
 from femo_jax.errors import ConfigError, ModelFileError
 from femo_jax.onnx_model import OnnxModel
+from femo_jax.preprocess import normalize
 
 RUNTIME = "FEMO_ONNX_RUNTIME"
 """Environment variable that names the runtime: `onnxruntime` or `opencv`."""
@@ -62,7 +63,7 @@ class OnnxNetwork:
         """The faces as the graph takes them."""
         if self._model.input == "uint8":
             return faces
-        return ((faces / np.float32(255) - self._model.mean) / self._model.std).astype(np.float32)
+        return normalize(faces, self._model.mean, self._model.std)
 
 
 def _runtime() -> str:

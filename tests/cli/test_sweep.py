@@ -14,6 +14,8 @@ from femo_jax.evaluate.run import evaluate
 from femo_jax.train import devices
 from femo_jax.train.progress import ConsoleReporter
 
+pytestmark = pytest.mark.usefixtures("unoptimised")
+
 CONFIG = """
 from femo_jax.train.config import TrainConfig
 
@@ -21,11 +23,6 @@ config = TrainConfig(
     model_options={"widths": (4, 6)}, epochs=1, batch_size=16, eval_batch_size=16, warmup_epochs=0.0, ema_decay=0.9
 )
 """
-
-
-@pytest.fixture(scope="module", autouse=True)
-def compiles_fast(unoptimised):
-    """The networks of these tests are small."""
 
 
 @pytest.fixture

@@ -17,6 +17,8 @@ from femo_jax.data.ferplus import CLASSES, VOTES
 from femo_jax.emotions import Emotion, canonical_name
 from femo_jax.live.output.video import VideoWriter
 
+pytestmark = pytest.mark.usefixtures("unoptimised")
+
 CONFIG = """
 from femo_jax.train.config import TrainConfig
 
@@ -29,11 +31,6 @@ config = TrainConfig(
 )
 """
 DRAWN = {"frown": Emotion.SAD, "gasp": Emotion.SURPRISE, "smile": Emotion.HAPPY, "contempt": Emotion.DISGUST}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def compiles_fast(unoptimised):
-    """The networks of these tests are small."""
 
 
 def class_folders(folder: Path) -> list[str]:

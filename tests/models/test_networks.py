@@ -11,12 +11,9 @@ import pytest
 
 from femo_jax.models import create_model, model_class, model_cost, model_names
 
+pytestmark = pytest.mark.usefixtures("unoptimised")
+
 NARROW = {"widths": (8, 8, 8, 8)}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def compiles_fast(unoptimised):
-    """The networks of these tests are small."""
 
 
 def initialise(model):

@@ -18,6 +18,17 @@ def run(*command, **environment):
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
 
 
+def run_with_sourced_ros(folder, colcon, python):
+    """The finished process with a sourced Jazzy; `colcon` and the Python of the environment are shell scripts."""
+    venv = folder / "venv"
+    (venv / "bin").mkdir(parents=True)
+    for program, script in ((folder / "colcon", colcon), (venv / "bin" / "python", python)):
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o755)
+    path = f"{folder}{os.pathsep}{os.environ['PATH']}"
+    return run(SCRIPT, str(venv), PATH=path, ROS_DISTRO="jazzy", AMENT_PREFIX_PATH="/opt/ros/jazzy")
+
+
 @pytest.mark.parametrize("arguments", [[], ["/nowhere"], ["/tmp"]])
 def test_it_wants_a_virtual_environment(arguments):
     """And says so."""
@@ -44,16 +55,9 @@ def test_a_missing_compiler_is_told_before_anything_is_done(tmp_path):
 
 def test_a_sourced_ros_of_another_python_is_reported(tmp_path):
     """The virtual environment must be made by the Python of ROS."""
-    (tmp_path / "colcon").write_text("#!/bin/sh\nexit 1\n")
-    (tmp_path / "colcon").chmod(0o755)
-    venv = tmp_path / "venv"
-    (venv / "bin").mkdir(parents=True)
-    (venv / "bin" / "python").write_text('#!/bin/sh\n[ "$1" = --version ] && echo Python 3.99 || exit 1\n')
-    (venv / "bin" / "python").chmod(0o755)
-    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
-    result = run(SCRIPT, str(venv), PATH=path, ROS_DISTRO="jazzy", AMENT_PREFIX_PATH="/opt/ros/jazzy")
+    result = run_with_sourced_ros(tmp_path, "exit 1", '[ "$1" = --version ] && echo Python 3.99 || exit 1')
     assert result.returncode == 2
-    assert f"Python 3.99 in {venv} cannot import rclpy of ROS 2 jazzy" in result.stderr
+    assert f"Python 3.99 in {tmp_path / 'venv'} cannot import rclpy of ROS 2 jazzy" in result.stderr
 
 
 def test_a_distribution_without_wheels_is_refused():
@@ -102,30 +106,16 @@ def test_the_light_path_leaves_out_what_training_needs(given, venv, distro, lock
 
 def test_a_failed_build_shows_what_it_said(tmp_path):
     """And ends with another code than what could not start."""
-    (tmp_path / "colcon").write_text("#!/bin/sh\necho no such message >&2\nexit 4\n")
-    (tmp_path / "colcon").chmod(0o755)
-    venv = tmp_path / "venv"
-    (venv / "bin").mkdir(parents=True)
-    (venv / "bin" / "python").write_text("#!/bin/sh\nexit 0\n")
-    (venv / "bin" / "python").chmod(0o755)
-    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
-    result = run(SCRIPT, str(venv), PATH=path, ROS_DISTRO="jazzy", AMENT_PREFIX_PATH="/opt/ros/jazzy")
+    result = run_with_sourced_ros(tmp_path, "echo no such message >&2\nexit 4", "exit 0")
     assert result.returncode == 1
     assert "no such message\nros2_ws/wheels/build.sh: the build failed" in result.stderr
 
 
 def test_the_end_names_what_to_do_next(tmp_path):
     """With a sourced ROS whose tools succeed."""
-    (tmp_path / "colcon").write_text("#!/bin/sh\nexit 0\n")
-    (tmp_path / "colcon").chmod(0o755)
-    venv = tmp_path / "venv"
-    (venv / "bin").mkdir(parents=True)
-    (venv / "bin" / "python").write_text("#!/bin/sh\nexit 0\n")
-    (venv / "bin" / "python").chmod(0o755)
-    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
-    result = run(SCRIPT, str(venv), PATH=path, ROS_DISTRO="jazzy", AMENT_PREFIX_PATH="/opt/ros/jazzy")
+    result = run_with_sourced_ros(tmp_path, "exit 0", "exit 0")
     assert result.returncode == 0, result.stderr
-    assert f"    . {venv}/ros/env.sh\n    python -m femo_ros.emotion_recognizer" in result.stdout
+    assert f"    . {tmp_path}/venv/ros/env.sh\n    python -m femo_ros.emotion_recognizer" in result.stdout
 
 
 @pytest.mark.skipif(not (VENV / "ros" / "env.sh").exists(), reason="the workspace was not built by `make ros`")

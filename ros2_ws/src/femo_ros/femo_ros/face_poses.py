@@ -17,7 +17,7 @@ from femo_ros.camera_topic import offers, wants_reliable
 from femo_ros.images import ImageError, decode_depth
 from femo_ros.parameters import PositionConfig
 from femo_ros.position import Camera, PositionError, camera_of, depth_of_face, position
-from femo_ros.timing import Pairs
+from femo_ros.timing import Pairs, seconds_of
 
 DEPTH = 5
 """Messages that the middleware keeps until the node takes them."""
@@ -111,7 +111,7 @@ class FacePoses:
         """
         if self._subscriptions and self._info is not None:
             self._config = config
-            self._pairs.put((header, result, config), _seconds(header), time.monotonic())
+            self._pairs.put((header, result, config), seconds_of(header), time.monotonic())
             self._send()
 
     def _unsubscribe(self) -> None:
@@ -124,7 +124,7 @@ class FacePoses:
         self._info, self._camera = message, None
 
     def _take_depth(self, message: Image) -> None:
-        self._pairs.offer(message, _seconds(message.header), time.monotonic())
+        self._pairs.offer(message, seconds_of(message.header), time.monotonic())
         self._send()
 
     def _send(self) -> None:
@@ -180,7 +180,3 @@ class FacePoses:
 def _profile(reliable: bool) -> QoSProfile:
     reliability = ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT
     return QoSProfile(depth=DEPTH, history=HistoryPolicy.KEEP_LAST, reliability=reliability)
-
-
-def _seconds(header: Header) -> float:
-    return header.stamp.sec + header.stamp.nanosec * 1e-9

@@ -26,6 +26,7 @@ from femo_ros.messages import messages_of, model_message
 from femo_ros.parameters import Settings
 from femo_ros.pipeline import THROTTLE_SECONDS, Received, decode
 from femo_ros.statistics import Statistics
+from femo_ros.timing import seconds_of
 from femo_ros.worker import OnExecutor
 
 CROPS = QoSProfile(depth=1, history=HistoryPolicy.KEEP_LAST, reliability=ReliabilityPolicy.BEST_EFFORT)
@@ -174,7 +175,7 @@ class ExpressionPipeline:
             return
         face = self._smoothed(received.face, crop, received.arrival)
         self._to_publishers.put((received.face, message.header, face))
-        stamp = message.header.stamp.sec + message.header.stamp.nanosec * 1e-9
+        stamp = seconds_of(message.header)
         from_stamp = self._node.get_clock().now().nanoseconds * 1e-9 - stamp if stamp else None
         now = time.monotonic()
         self._statistics.answered(now, len(self._tracks), from_stamp, now - received.arrival)

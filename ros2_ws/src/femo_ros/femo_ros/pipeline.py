@@ -21,7 +21,7 @@ from femo_ros.images import ImageError, decode_compressed, decode_image
 from femo_ros.outputs import Answer, Outputs
 from femo_ros.parameters import Settings
 from femo_ros.statistics import Statistics
-from femo_ros.timing import FrameClock, of_one_clock
+from femo_ros.timing import FrameClock, of_one_clock, seconds_of
 from femo_ros.web_page import open_page
 
 THROTTLE_SECONDS = 5.0
@@ -143,7 +143,7 @@ class Pipeline:
             self._statistics.undecodable(str(error))
             self._node.get_logger().warning(f"Image skipped: {error}", throttle_duration_sec=THROTTLE_SECONDS)
             return
-        stamp = message.header.stamp.sec + message.header.stamp.nanosec * 1e-9
+        stamp = seconds_of(message.header)
         frame = InputImage(image)
         settings, result = self._recognize(frame, stamp, received.arrival)
         answer = Answer(message.header, frame, result, settings)

@@ -1,7 +1,7 @@
 """Time stamps of images: the stream's clock made of them, the latency against them, and what belongs together."""
 
 from collections import deque
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 Item = TypeVar("Item")
 Partner = TypeVar("Partner")
@@ -11,6 +11,11 @@ LARGEST_LATENCY = 10.0
 
 CLOCK_TOLERANCE = 0.1
 """Seconds by which a stamp may lie in the future: clocks of two machines are never exactly the same."""
+
+
+def seconds_of(header: Any) -> float:
+    """Return the stamp of a `std_msgs/Header` in seconds."""
+    return header.stamp.sec + header.stamp.nanosec * 1e-9
 
 
 class FrameClock:
