@@ -323,16 +323,22 @@ def start_node(node_server, domain, processes) -> Callable[..., Process]:
 
 @pytest.fixture
 def start_node_from_scratch(start_process) -> Callable[..., Process]:
-    """The same with `python -m femo_ros.EXECUTABLE`, for tests of what happens before the node exists."""
+    """The same with `python -m femo_ros.EXECUTABLE`, for tests of what happens before the node exists.
+
+    `setup` is Python code that runs first.
+    """
 
     def start(
         executable: str,
         parameters: Mapping[str, Any] | None = None,
         environment: Mapping[str, str] | None = None,
+        setup: str = "",
         **arguments: Any,
     ) -> Process:
-        command = [sys.executable, "-m", f"femo_ros.{executable}", *ros_arguments(parameters, **arguments)]
-        return start_process(command, environment)
+        module = f"femo_ros.{executable}"
+        code = f"import runpy\n{setup}\nrunpy.run_module({module!r}, run_name='__main__', alter_sys=True)"
+        program = ["-c", code] if setup else ["-m", module]
+        return start_process([sys.executable, *program, *ros_arguments(parameters, **arguments)], environment)
 
     return start
 

@@ -33,8 +33,8 @@ class NodeConfig:
     """The node itself."""
 
     model: Path | None = None
-    """A model that ships with femo, by its name (default, small), or a model file of `femo export`; empty: the default
-    one."""
+    """A model that ships with femo, by its name (default, small), or a model file of `femo export`, of which .onnx
+    needs no JAX; empty: the default one."""
     prior: str = DEFAULT_PRIOR
     """How frequent the classes are where the robot is: everyday, uniform, training (probabilities as the model gives
     them), or probabilities such as neutral=0.4,happy=0.2, where the other classes share the rest."""
