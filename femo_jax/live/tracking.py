@@ -15,6 +15,7 @@ References:
 
 import itertools
 import math
+from collections import deque
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -32,7 +33,16 @@ except ModuleNotFoundError:  # in an installation without JAX
     from femo_jax.live.assignment import linear_sum_assignment
 
 LONGEST_GAP_SECONDS = 60.0
-"""A longer time between two frames starts new tracks."""
+"""A longer time between two frames starts new tracks, however slow the stream is."""
+
+SHORTEST_GAP_SECONDS = 2.0
+"""A shorter one never does: a camera that stalls for a moment has the same people before it."""
+
+USUAL_INTERVALS = 3.0
+"""In between, a gap is longer than `max_age_ms` and than this many times the longest of the last intervals."""
+
+INTERVALS = 8
+"""How many of the last intervals between frames are remembered."""
 
 SAME_FACE_OVERLAP = 0.7
 """Two tracks that overlap by more than this are on the same face, if for long enough."""
@@ -170,6 +180,7 @@ class Tracker:
         """Forgets all tracks and the time; numbers are not used again."""
         self.end_tracks()
         self._time = -math.inf
+        self._intervals: deque[float] = deque(maxlen=INTERVALS)
 
     def end_tracks(self) -> None:
         """Ends all tracks; their numbers are not used again."""
@@ -182,7 +193,10 @@ class Tracker:
     def associate(self, time: float, found: Sequence[Box]) -> list[Sighting]:
         """Gives each found face to its track, or to a new one, and ends the tracks of lost faces.
 
-        Where time jumps back, or forward by more than a minute, all tracks end; their numbers are not used again.
+        Where time jumps back, or the stream had a gap, all tracks end and their numbers are not used again: after a
+        gap, another face may be where the last one was. A gap is longer than two seconds, than `max_age_ms`, and than
+        three times the longest of the last intervals between frames, so that slow cameras have none; a minute always
+        is one.
 
         Args:
           time: of the frame, in seconds on the stream's clock.
@@ -196,8 +210,11 @@ class Tracker:
         """
         if not math.isfinite(time):
             raise ValueError(f"time is {time}; expected a finite number of seconds.")
-        if not 0 <= time - self._time <= LONGEST_GAP_SECONDS:
+        interval = time - self._time
+        if not 0 <= interval <= self._longest_interval():
             self.end_tracks()
+        if 0 < interval < math.inf:
+            self._intervals.append(interval)
         hidden = [index for index, track in enumerate(self._tracks) if track.last_seen < self._time]
         self._time = time
         pairs = pair_boxes(self.boxes(), found, self.config.min_overlap, hidden)
@@ -272,6 +289,13 @@ class Tracker:
             )
             faces.append(face)
         return sorted(faces, key=lambda face: face.track_id)
+
+    def _longest_interval(self) -> float:
+        """Seconds between two frames beyond which a face may be another one."""
+        if not self._intervals:
+            return LONGEST_GAP_SECONDS
+        usual = max(self.config.max_age_ms / 1000, USUAL_INTERVALS * max(self._intervals), SHORTEST_GAP_SECONDS)
+        return min(usual, LONGEST_GAP_SECONDS)
 
     def _new(self, box: Box) -> Track:
         self._keys += 1

@@ -66,8 +66,8 @@ def test_what_is_never_born_leaves_no_gap_in_the_numbers():
         # A false face now and then, each time somewhere else.
         false = [face(300 + 20 * frame, 500)] if frame % 2 else []
         show(tracker, frame * FRAME, [face(100), *false])
-    show(tracker, 2.0, [face(100), face(600)])
-    assert ids(show(tracker, 2.1, [face(100), face(600)])) == [1, 2]
+    show(tracker, 40 * FRAME, [face(100), face(600)])
+    assert ids(show(tracker, 41 * FRAME, [face(100), face(600)])) == [1, 2]
 
 
 def test_a_miss_ends_what_is_not_born():
@@ -236,8 +236,23 @@ def test_a_jump_of_time_ends_all_tracks_and_uses_no_number_twice(time):
     assert ids(show(tracker, time + 0.1, [face(100)])) == [2]
 
 
-def test_a_pause_of_less_than_a_minute_is_no_jump():
-    assert ids(show(with_track(), 59.0, [face(100)])) == [1]
+def test_after_a_gap_in_the_stream_a_face_in_the_same_place_is_another():
+    tracker = with_track()
+    assert show(tracker, 5.0, [face(100)]) == []
+    assert ids(show(tracker, 5.0 + FRAME, [face(100)])) == [2]
+
+
+@pytest.mark.parametrize(("gap", "max_age_ms"), [(1.9, 600.0), (5.0, 6000.0)])
+def test_a_stall_or_a_gap_as_long_as_a_face_may_be_lost_ends_no_track(gap, max_age_ms):
+    assert ids(show(with_track(TrackConfig(max_age_ms=max_age_ms)), gap, [face(100)])) == [1]
+
+
+@pytest.mark.parametrize("period", [2.5, 59.0])
+def test_a_slow_camera_has_no_gaps(period):
+    tracker = Tracker(TrackConfig())
+    for number in range(4):
+        show(tracker, number * period, [face(100)])
+    assert ids(show(tracker, 4 * period, [face(100)])) == [1]
 
 
 def test_reset_forgets_the_tracks_and_uses_no_number_twice():
