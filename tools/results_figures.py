@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from adjustText import adjust_text
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import PercentFormatter
 
 from femo_jax.figures.style import BLUE, ORANGE, save_figure
@@ -51,7 +52,7 @@ class Point(NamedTuple):
 MARKERS = {
     "femo": ("o", BLUE, BLUE, "femo, flip TTA"),
     "selected on PublicTest": ("s", ORANGE, ORANGE, "published, ten-crop TTA, selected on PublicTest"),
-    "selected on PrivateTest": ("s", ORANGE, "none", "published, ten crops, selected on PrivateTest"),
+    "selected on PrivateTest": ("s", ORANGE, "none", "published, ten-crop TTA, selected on PrivateTest"),
 }
 """Shape, edge colour, face colour and text of the legend."""
 
@@ -66,7 +67,9 @@ def draw_cost(panels: Mapping[str, Sequence[Point]], path: Path) -> None:
             axes.errorbar(
                 cost, accuracy, yerr=deviation, fmt=shape, color=edge, ecolor=edge, markerfacecolor=face, capsize=3
             )
-            names.append(axes.text(cost, accuracy, name, fontsize=8, ha="center"))
+            text = axes.text(cost, accuracy, name, fontsize=8, ha="center", zorder=1.5)
+            text.set_path_effects([withStroke(linewidth=3, foreground="white")])  # a line of another name ends at it
+            names.append(text)
         drawn = list(axes.lines)
         for marker in dict.fromkeys(point.marker for point in points):
             shape, edge, face, text = MARKERS[marker]
