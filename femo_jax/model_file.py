@@ -85,6 +85,14 @@ def _logits(
     return model.apply(variables, normalize(images, mean, std), train=False) / temperature  # pyright: ignore
 
 
+def prediction_digest(loaded: LoadedModel) -> str:
+    """SHA-256, in hexadecimal, of all that a model's predictions follow from: everything but `training`."""
+    header = {field.name: getattr(loaded, field.name) for field in dataclasses.fields(loaded)}
+    del header["variables"], header["training"]
+    tensors = {name: np.asarray(value) for name, value in flatten_dict(dict(loaded.variables), sep="/").items()}
+    return _digest({**header, "options": dict(loaded.options)}, tensors)
+
+
 def class_probabilities(logits: jax.Array) -> jax.Array:
     """The softmax of logits `[batch, classes] float32`; a row of NaN where a logit is not finite.
 

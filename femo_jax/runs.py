@@ -21,6 +21,7 @@ from femo_jax.train.loop import train
 from femo_jax.train.progress import ConsoleReporter, Reporter, SilentReporter, record_writer
 from femo_jax.train.starting_weights import with_options_of
 from femo_jax.train.sweep import Run, check_run
+from femo_jax.train.teachers import load_teachers
 from femo_jax.train.workdir import CONFIG_FILE, check_workdir, describe_data, read_run_record
 from femo_jax.weights import load_model
 
@@ -80,8 +81,20 @@ def train_run(
     first = jax.process_index() == 0
     console = console or Console(stderr=True)
     reporter: Reporter = ConsoleReporter(console, config.epochs) if first else SilentReporter()
+    config = with_network_of_init(config, None if restart else workdir)
     with record_writer(workdir if tensorboard and first else None) as on_record:
-        train(config, workdir, train_split, validation_split, reporter, on_record, ops, loader=loader, restart=restart)
+        train(
+            config,
+            workdir,
+            train_split,
+            validation_split,
+            reporter,
+            on_record,
+            ops,
+            loader=loader,
+            restart=restart,
+            load_model=load_model,
+        )
     if not first:
         return []
     files = [*write_run_report(workdir, train_split, validation_split), *draw_run(workdir)]
@@ -163,8 +176,9 @@ def check_sweep(runs: Sequence[Run], workdir: Path, train_split: Split, validati
     data = {}
     for run in {run.label: run for run in runs}.values():
         config = with_network_of_init(run.config, workdir / run.folder)
-        check_run(run._replace(config=config), ops, train_split)
-        data = describe_data(train_split, validation_split, config)
+        teachers = load_teachers(config, load_model, train_split.class_names)
+        check_run(run._replace(config=config), ops, train_split, teachers)
+        data = describe_data(train_split, validation_split, config, teachers)
         # Other seeds as well, since they are in the same row of the table.
         for seed, folder in begun.get(run.label, {}).items():
             check_workdir(folder, dataclasses.replace(config, seed=seed), data)

@@ -99,7 +99,7 @@ def cross_validated(config: TrainConfig, faces: dict[str, np.ndarray], work: Pat
         inner = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=config.seed)
         fit, select = next(inner.split(images[others], labels[others], persons[others]))
         folder = work / f"fold{number}"
-        train(config, folder, split(others[fit]), split(others[select]), SilentReporter(), load_init=load_model)
+        train(config, folder, split(others[fit]), split(others[select]), SilentReporter(), load_model=load_model)
         network = logits_function(load_for_inference(folder))
         probabilities[tested] = predict_probabilities(network, images[tested])
     return probabilities

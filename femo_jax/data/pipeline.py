@@ -22,8 +22,9 @@ class Batch(TypedDict):
 
 
 class TrainBatch(Batch):
-    """A training batch, with `target [b, c] float32`, the distribution over the classes that is learned, and
-    `index [b] int32`, the positions of the images in their split.
+    """A training batch, with `target [b, c] float32`, the distribution over the classes that is learned, or the part
+    of it that does not come from teachers in the training step, and `index [b] int32`, the positions of the images in
+    their split.
     """
 
     target: np.ndarray

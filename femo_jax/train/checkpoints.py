@@ -171,8 +171,9 @@ def _without_times(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _without_folders(config: dict[str, Any]) -> dict[str, Any]:
-    """A configuration that may leave this machine; digests identify the soft labels and the starting weights."""
-    return config | {name: Path(config.get(name, "")).name for name in ("soft_labels", "init")}
+    """A configuration that may leave this machine; digests identify soft labels, teachers and starting weights."""
+    bare: dict[str, Any] = {name: Path(config.get(name, "")).name for name in ("soft_labels", "init")}
+    return config | bare | {"teachers": [Path(teacher).name for teacher in config.get("teachers", ())]}
 
 
 @contextlib.contextmanager

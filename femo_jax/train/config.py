@@ -69,8 +69,15 @@ class TrainConfig:
     """Share of each target that is the likely label given the FER+ votes for the image; 0 needs no votes."""
     soft_labels: str = ""
     """Soft labels of a teacher ensemble, a file written by `femo soft-labels` (arXiv:1503.02531)."""
+    teachers: tuple[str, ...] = ()
+    """Teachers that are evaluated in each step on the student's own view of an image, augmented and mixed
+    (arXiv:2106.05237): shipped models (default, small), model files or run folders, whose probabilities are averaged.
+    On the command line as JSON: --teachers '["runs/a","runs/b"]'."""
     distillation_weight: float = 0.0
-    """Share of each target that comes from `soft_labels`."""
+    """Share of each target that comes from `soft_labels` or `teachers`."""
+    distillation_temperature: float = 1.0
+    """Divisor of the logits of `teachers` and student in their part of the loss, which is multiplied by its square
+    (arXiv:1503.02531)."""
     self_distillation: float = 0.0
     """Share of each target, in the last step, that comes from the network's own predictions in earlier epochs; it rises
     linearly from 0 (arXiv:2006.12000)."""
@@ -125,6 +132,7 @@ class TrainConfig:
                 "label_smoothing": (0.0, 1.0),
                 "ferplus_weight": (0.0, 1.0),
                 "distillation_weight": (0.0, 1.0),
+                "distillation_temperature": (0.1, 100.0),
                 "self_distillation": (0.0, 1.0),
                 "sam_rho": (0.0, math.inf),
                 "head_lr_multiplier": (0.0, math.inf),
@@ -149,10 +157,27 @@ class TrainConfig:
             raise ConfigError("whitening_init replaces the first kernel, which init loads: set one of them")
         if self.self_distillation and (self.augmentation.mixup or self.augmentation.cutmix):
             raise ConfigError("self_distillation needs unmixed images: set mixup and cutmix to 0")
-        if bool(self.soft_labels) != bool(self.distillation_weight):
+        self._check_distillation()
+
+    def _check_distillation(self) -> None:
+        if self.soft_labels and self.teachers:
             raise ConfigError(
-                f"soft_labels is {self.soft_labels!r} and distillation_weight {self.distillation_weight}: one needs the"
+                f"soft_labels is {self.soft_labels!r} and teachers {self.teachers}: expected predictions from a file,"
+                " or of teachers that are evaluated in each step. Leave out one of them"
+            )
+        if not all(self.teachers):
+            raise ConfigError(f"teachers is {self.teachers}: expected the name of a model in each place")
+        name = "teachers" if self.teachers else "soft_labels"
+        if bool(getattr(self, name)) != bool(self.distillation_weight):
+            raise ConfigError(
+                f"{name} is {getattr(self, name)!r} and distillation_weight {self.distillation_weight}: one needs the"
                 " other"
+            )
+        if self.teachers and self.self_distillation:
+            raise ConfigError("self_distillation and teachers are two sources of predictions: set one of them")
+        if self.distillation_temperature != 1.0 and not self.teachers:
+            raise ConfigError(
+                f"distillation_temperature is {self.distillation_temperature}: expected 1 without teachers"
             )
 
 
@@ -171,14 +196,15 @@ def load_config(path: str | os.PathLike[str]) -> TrainConfig:
     config = getattr(module, "config", None)
     if not isinstance(config, TrainConfig):
         raise ConfigError(f"{path}: expected a line `config = TrainConfig(...)`")
-    files = {"soft_labels": config.soft_labels, "init": "" if _is_name(config.init) else config.init}
-    beside = {name: str(path.parent / Path(file).expanduser()) for name, file in files.items() if file}
-    return dataclasses.replace(config, **beside)
+    models = [_beside(path, model) for model in (config.init, *config.teachers)]
+    soft_labels = str(path.parent / Path(config.soft_labels).expanduser()) if config.soft_labels else ""
+    return dataclasses.replace(config, soft_labels=soft_labels, init=models[0], teachers=tuple(models[1:]))
 
 
-def _is_name(init: str) -> bool:
-    """Whether starting weights are named by a bare word, as the shipped models are, not by a path."""
-    return Path(init).name == init and not Path(init).suffix
+def _beside(config: Path, model: str) -> str:
+    """A model relative to the folder of a configuration; a bare word, as the shipped models have, stays one."""
+    is_name = Path(model).name == model and not Path(model).suffix
+    return model if is_name else str(config.parent / Path(model).expanduser())
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:

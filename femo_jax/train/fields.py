@@ -293,7 +293,7 @@ def _convert_to_any(value: Any, kinds: Sequence[Any]) -> Any:
 def _convert_list(value: Any, kind: Any, kinds: tuple[Any, ...]) -> Any:
     """Lists become tuples, as configurations have them, unless the type says list."""
     if not isinstance(value, list | tuple):
-        _expected("a JSON list such as [1,2]")
+        _expected('a JSON list such as ["a","b"]' if kinds[0] is str else "a JSON list such as [1,2]")
     if kind is not tuple or kinds[-1] is ...:
         kinds = (kinds[0],) * len(value)
     if len(kinds) != len(value):

@@ -14,6 +14,7 @@ import numpy as np
 import optax
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh
+from jax.tree_util import Partial
 
 from femo_jax.data.pipeline import Loader, evaluation_batches, steps_per_epoch, train_batches
 from femo_jax.data.splits import Split, common_class_names
@@ -35,6 +36,7 @@ from femo_jax.train.starting_weights import describe, frozen_record, start_from
 from femo_jax.train.state import NEVER, Metrics, TrainState, create_train_state, whiten_first_layer
 from femo_jax.train.steps import eval_step, train_step
 from femo_jax.train.targets import balanced_class_weights, training_targets
+from femo_jax.train.teachers import load_teachers, teacher_function
 from femo_jax.train.workdir import (
     METRICS_FILE,
     NEWEST,
@@ -70,7 +72,7 @@ def train(
     *,
     loader: Loader = "auto",
     restart: bool = False,
-    load_init: Callable[[str], LoadedModel] | None = None,
+    load_model: Callable[[str], LoadedModel] | None = None,
 ) -> None:
     """Trains a network until `config.epochs` are done; a run that is in the workdir is resumed.
 
@@ -86,12 +88,12 @@ def train(
       ops: kernel backend, see `femo_jax.ops`.
       loader: what loads the training batches; each gives the same, see `femo_jax.data.pipeline`.
       restart: delete a run that is in the workdir first.
-      load_init: loads the starting weights that `config.init` names, as `femo_jax.weights.load_model` does; a run that
-        resumes does not call it.
+      load_model: loads the starting weights and teachers that the configuration names, as
+        `femo_jax.weights.load_model` does; a run that resumes does not load its starting weights.
 
     Raises:
-      ConfigError: the configuration does not fit the data, the devices, the starting weights or the run folder; another
-        process trains in the folder; or oneDNN was asked for and is not available.
+      ConfigError: the configuration does not fit the data, the devices, the starting weights, the teachers or the run
+        folder; another process trains in the folder; or oneDNN was asked for and is not available.
       CheckpointError: a checkpoint cannot be read or written.
       DivergenceError: the loss or a gradient is not finite any more; the last good checkpoint is kept.
       Interrupted: SIGINT, SIGTERM or SIGHUP came; a checkpoint was saved.
@@ -104,7 +106,11 @@ def train(
     schedule = create_schedule(config, per_epoch)
     choice = choose(ops, config.dtype)
     class_names = common_class_names(train_split, validation_split)
-    check_network(config, len(class_names))
+    if load_model is None and (config.init or config.teachers):
+        raise ConfigError("init and teachers name models: expected load_model, such as femo_jax.weights.load_model")
+    loaded = load_teachers(config, load_model, class_names) if load_model else ()
+    teachers = tuple(teacher_function(each, class_names, choice) for each in loaded)
+    check_network(config, len(class_names), teachers)
     reporter.report(f"kernel backend: {choice.implementation} ({choice.reason})")
     model = create_model(
         config.model,
@@ -127,14 +133,14 @@ def train(
     if config.whitening_init:
         state = whiten_first_layer(state, train_split.images)
     fine_tuning = frozen_record(state, config)
-    if config.init and (restart or not finished_steps(workdir / NEWEST)):
-        if load_init is None:
-            raise ConfigError(f"init is {config.init!r}: expected load_init, such as femo_jax.weights.load_model")
-        state, started = start_from(state, load_init(config.init), config, class_names)
+    if config.init and load_model and (restart or not finished_steps(workdir / NEWEST)):
+        state, started = start_from(state, load_model(config.init), config, class_names)
         fine_tuning = started | fine_tuning
     for line in describe(fine_tuning):
         reporter.report(line)
-    data = describe_data(train_split, validation_split, config)
+    if teachers:
+        reporter.report(f"teachers, in {choice.dtype} on the student's view: {', '.join(config.teachers)}")
+    data = describe_data(train_split, validation_split, config, loaded)
     class_weights = np.ones(len(class_names), np.float32)
     if config.class_weights == "balanced":
         class_weights = balanced_class_weights(train_split.labels, len(class_names))
@@ -157,6 +163,7 @@ def train(
             steps_per_epoch=per_epoch,
             schedule=schedule,
             class_weights=replicate(class_weights, mesh),
+            teachers=replicate(teachers, mesh),
             batches=train_batches(
                 train_split,
                 targets,
@@ -185,8 +192,9 @@ class _Run:
       steps_per_epoch: optimiser steps.
       schedule: learning rate by step.
       class_weights: `[7] float32`, replicated.
+      teachers: see `train_step`, replicated.
       batches: of the steps that are still to be done, in order.
-      take_step: `train_step`, compiled: state, batch, class weights and `size` -> state.
+      take_step: `train_step`, compiled: state, batch, class weights, teachers and `size` -> state.
       evaluate_batch: `eval_step`, compiled, with the network in float32: state and batch -> metrics.
     """
 
@@ -198,6 +206,7 @@ class _Run:
     steps_per_epoch: int
     schedule: optax.Schedule
     class_weights: jax.Array
+    teachers: tuple[Partial, ...]
     batches: Iterator[Any]
     validation_split: Split
     take_step: Callable[..., TrainState]
@@ -248,7 +257,7 @@ def _train_epoch(
     begin, end = (epoch - 1) * run.steps_per_epoch, epoch * run.steps_per_epoch
     for done in range(int(state.step) + 1, end + 1):
         batch = shard_batch(next(run.batches), run.mesh)
-        state = settle(run.take_step(state, batch, run.class_weights, size=size))
+        state = settle(run.take_step(state, batch, run.class_weights, run.teachers, size=size))
         looks = done == end or done % REPORT_EVERY == 0
         if looks:
             means = _means_if_finite(state.metrics, run.workdir)

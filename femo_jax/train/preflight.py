@@ -1,7 +1,7 @@
 """Whether a network can be trained, evaluated, saved and exported, found out in abstract steps without computing."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import serialization
 from flax.traverse_util import unflatten_dict
+from jax.tree_util import Partial
 
 from femo_jax.errors import ConfigError
 from femo_jax.models import Limits, create_model, outline, with_classes
@@ -18,12 +19,13 @@ from femo_jax.train.config import TrainConfig
 from femo_jax.train.fine_tuning import frozen_paths
 
 
-def check_network(config: TrainConfig, num_classes: int) -> None:
+def check_network(config: TrainConfig, num_classes: int, teachers: Sequence[Partial] = ()) -> None:
     """Checks in abstract steps that a configuration's network can go all the way from training to a model file.
 
     Args:
       config: of the run.
       num_classes: of the data.
+      teachers: of `femo_jax.train.teachers.teacher_function`, for `config.teachers`.
 
     Raises:
       ConfigError: the network cannot be built, exceeds `femo_jax.models.Limits`, or fails in a training step, an
@@ -57,11 +59,11 @@ def check_network(config: TrainConfig, num_classes: int) -> None:
             " only"
         )
     frozen_paths([name.removeprefix("params/") for name in shapes if name.startswith("params/")], config.freeze)
-    _check_steps(config, network, num_classes)
+    _check_steps(config, network, num_classes, teachers)
     _check_export(config.model, options, shapes, limits)
 
 
-def _check_steps(config: TrainConfig, network: Any, num_classes: int) -> None:
+def _check_steps(config: TrainConfig, network: Any, num_classes: int, teachers: Sequence[Partial]) -> None:
     # Optax, which only training needs, comes with these.
     from femo_jax.train.optimizer import create_optimizer, create_schedule
     from femo_jax.train.state import create_train_state
@@ -83,7 +85,7 @@ def _check_steps(config: TrainConfig, network: Any, num_classes: int) -> None:
         state = jax.eval_shape(lambda: create_train_state(jax.random.key(0), model, optimizer, answers))
         stage = "a training step"
         weights = shape((num_classes,), jnp.float32)
-        after = jax.eval_shape(partial(train_step, config=config), state, batch, weights)
+        after = jax.eval_shape(partial(train_step, config=config), state, batch, weights, tuple(teachers))
         stage = "an evaluation"
         masked = {"image": batch["image"], "label": batch["label"], "mask": shape((size,), jnp.bool_)}
         jax.eval_shape(partial(eval_step, apply_fn=network.apply), after, masked)

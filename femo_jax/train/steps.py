@@ -1,6 +1,6 @@
 """The pure functions of training: one optimiser step and one evaluation batch, state in, state out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -13,6 +13,7 @@ from femo_jax.train.augment import augment, mix
 from femo_jax.train.config import TrainConfig
 from femo_jax.train.fine_tuning import keep_frozen, without_frozen_gradients
 from femo_jax.train.state import NEVER, Metrics, TrainState
+from femo_jax.train.teachers import teacher_probabilities
 
 PREDICTION_DECAY = 0.6
 """Decay of the running mean of the network's predictions for an image (Laine and Aila 2017, arXiv:1610.02242)."""
@@ -22,6 +23,7 @@ def train_step(
     state: TrainState,
     batch: dict[str, jax.Array],
     class_weights: jax.Array,
+    teachers: Sequence[Callable[[jax.Array], jax.Array]] = (),
     *,
     config: TrainConfig,
     size: int = IMAGE_SIZE,
@@ -32,6 +34,8 @@ def train_step(
       state: the state before the step; jit it with donation.
       batch: as `femo_jax.data.pipeline.TrainBatch`; `index` is used for self-distillation alone.
       class_weights: `[c] float32` weight of each class in the loss.
+      teachers: of `femo_jax.train.teachers.teacher_function`, for `config.teachers`. Each gets the images that the
+        student gets, augmented and mixed (Beyer et al. 2021, arXiv:2106.05237), but at full size.
       config: static under jit.
       size: side in pixels to which the images are reduced; static under jit.
 
@@ -46,11 +50,13 @@ def train_step(
         images, share = mix(mix_key, images, config.augmentation)
         targets = share * targets + (1 - share) * targets[::-1]
         labels = jnp.where(share < 0.5, labels[::-1], labels)
+    taught = teacher_probabilities(teachers, images, config.distillation_temperature) if teachers else None
     if size != IMAGE_SIZE:
         images = jax.image.resize(images, (images.shape[0], size, size, 1), "linear")
     if state.answers is not None:
         targets = distilled_targets(targets, state.answers, batch["index"], state.step, config)
-    weights = targets @ class_weights
+    whole = targets if taught is None else targets + config.distillation_weight * taught
+    weights = whole @ class_weights
 
     def loss_fn(params):
         if config.freeze:
@@ -63,6 +69,8 @@ def train_step(
             mutable=["batch_stats"],
         )
         losses = cross_entropy(logits, targets)
+        if taught is not None:
+            losses += config.distillation_weight * distillation_loss(logits, taught, config.distillation_temperature)
         return jnp.sum(losses * weights) / jnp.sum(weights), (losses, logits, updates.get("batch_stats", {}))
 
     value_and_gradient = jax.value_and_grad(loss_fn, has_aux=True)
@@ -131,6 +139,22 @@ def eval_step(state: TrainState, batch: dict[str, jax.Array], *, apply_fn: Calla
 def cross_entropy(logits: jax.Array, targets: jax.Array) -> jax.Array:
     """Cross entropy of each image in nats: `logits`, `targets [b, c]` -> `[b] float32`."""
     return -jnp.sum(targets * jax.nn.log_softmax(logits.astype(jnp.float32)), axis=-1)
+
+
+def distillation_loss(logits: jax.Array, taught: jax.Array, temperature: float) -> jax.Array:
+    """Cross entropy of a student with its teachers at a temperature (Hinton et al. 2015, arXiv:1503.02531).
+
+    It is multiplied by the square of the temperature, so that the size of its gradients does not depend on it.
+
+    Args:
+      logits: `[b, c]` of the student.
+      taught: `[b, c] float32` probabilities of the teachers at this temperature.
+      temperature: divisor of the logits.
+
+    Returns:
+      `[b] float32`, in nats.
+    """
+    return temperature**2 * cross_entropy(logits.astype(jnp.float32) / temperature, taught)
 
 
 def distilled_targets(

@@ -11,12 +11,14 @@ from typing import Any, NamedTuple
 from femo_jax.data.pipeline import steps_per_epoch
 from femo_jax.data.splits import Split
 from femo_jax.errors import ConfigError, FemoError
+from femo_jax.model_file import LoadedModel
 from femo_jax.ops import Ops, choose
 from femo_jax.train.config import TrainConfig
 from femo_jax.train.devices import check_divides, data_mesh
 from femo_jax.train.fields import current_name, override
 from femo_jax.train.preflight import check_network
 from femo_jax.train.targets import check_targets
+from femo_jax.train.teachers import teacher_function
 
 _LONGEST_LABEL = 200  # of the 255 bytes of a file name
 
@@ -120,8 +122,14 @@ def _word(value: Any) -> str:
     return re.sub(r"[^A-Za-z0-9.+-]+", "_", text.removesuffix(".0") if isinstance(value, float) else text).strip("_")
 
 
-def check_run(run: Run, ops: Ops, train_split: Split) -> None:
+def check_run(run: Run, ops: Ops, train_split: Split, teachers: Sequence[LoadedModel] = ()) -> None:
     """Checks, without training, that a run can begin.
+
+    Args:
+      run: of a sweep.
+      ops: kernel backend, see `femo_jax.ops`.
+      train_split: images to fit.
+      teachers: of `femo_jax.train.teachers.load_teachers`.
 
     Raises:
       ConfigError: the batches do not fit the devices or the data, the network cannot be built or takes no images of
@@ -131,9 +139,10 @@ def check_run(run: Run, ops: Ops, train_split: Split) -> None:
     try:
         check_divides(config.batch_size, mesh, "batch_size")
         check_divides(config.eval_batch_size, mesh, "eval_batch_size")
-        choose(ops, config.dtype)
+        choice = choose(ops, config.dtype)
         steps_per_epoch(len(train_split.labels), config.batch_size)
         check_targets(train_split, config)
-        check_network(config, len(train_split.class_names))
+        names = train_split.class_names
+        check_network(config, len(names), [teacher_function(teacher, names, choice) for teacher in teachers])
     except FemoError as error:
         raise ConfigError(f"{run.label}: {error}") from error

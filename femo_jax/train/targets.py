@@ -30,7 +30,8 @@ def training_targets(split: Split, config: TrainConfig) -> np.ndarray:
 
     Returns:
       `[n, c] float32`, rows that sum to 1: the smoothed label, of which `config.ferplus_weight` and
-      `config.distillation_weight` are replaced.
+      `config.distillation_weight` are replaced. With `config.teachers`, whose part the training step adds, rows sum to
+      1 - `config.distillation_weight`.
 
     Raises:
       ConfigError: the configuration asks for votes and the data have none.

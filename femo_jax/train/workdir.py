@@ -23,6 +23,7 @@ from femo_jax.data.splits import Split, digest_of
 from femo_jax.emotions import EMOTIONS, check_class_names
 from femo_jax.errors import CheckpointError, ConfigError
 from femo_jax.files import write_json, write_text
+from femo_jax.model_file import LoadedModel, prediction_digest
 from femo_jax.ops import Choice
 from femo_jax.train.config import TrainConfig, as_dict, differences, upgraded
 
@@ -114,9 +115,12 @@ def read_run_record(workdir: Path) -> dict[str, Any]:
 def _check_run_record(record: dict[str, Any]) -> None:
     """Raises ValueError or TypeError where what femo reads from a record is not of the type that it wrote."""
     config, data = record["config"], record.get("data", {})
-    for name, kind in (("model", str), ("model_options", dict), ("soft_labels", str), ("epochs", int), ("seed", int)):
+    kinds = {"model": str, "model_options": dict, "soft_labels": str, "teachers": list, "epochs": int, "seed": int}
+    for name, kind in kinds.items():
         if not isinstance(config[name], kind) or isinstance(config[name], bool):
             raise TypeError(f"config.{name} is {config[name]!r}")
+    if not all(isinstance(teacher, str) for teacher in config["teachers"]):
+        raise TypeError(f"config.teachers is {config['teachers']!r}")
     if not isinstance(data, dict) or not isinstance(record.get("environment", {}), dict):
         raise TypeError("data and environment are not objects")
     if not all(isinstance(split, dict) for split in data.values()):
@@ -133,11 +137,14 @@ def class_names_of(record: dict[str, Any]) -> tuple[str, ...]:
     return check_class_names(record.get("data", {}).get("classes", {}).get("names", EMOTIONS))
 
 
-def describe_data(train: Split, validation: Split, config: TrainConfig) -> dict[str, Any]:
+def describe_data(
+    train: Split, validation: Split, config: TrainConfig, teachers: Sequence[LoadedModel] = ()
+) -> dict[str, Any]:
     """What identifies the data of a run.
 
-    Number of images and digest of images and labels of each split; digests of soft labels and votes if they are used;
-    the class names where they are not those of FER-2013, of which a run of femo 0.1 says nothing.
+    Number of images and digest of images and labels of each split; digests of soft labels and votes if they are used,
+    and of the teachers, in the order of `config.teachers`; the class names where they are not those of FER-2013, of
+    which a run of femo 0.1 says nothing.
     """
     description: dict[str, Any] = {
         name: {"n": len(split.labels), "sha256": digest_of(split.images, split.labels.astype("<i4"))}
@@ -149,6 +156,8 @@ def describe_data(train: Split, validation: Split, config: TrainConfig) -> dict[
         description["votes"] = {"sha256": digest_of(train.votes)}
     if config.soft_labels:
         description["soft_labels"] = {"sha256": hashlib.sha256(Path(config.soft_labels).read_bytes()).hexdigest()}
+    if teachers:
+        description["teachers"] = {"sha256": [prediction_digest(teacher) for teacher in teachers]}
     return description
 
 
@@ -220,7 +229,7 @@ def check_workdir(
     """The record of the run in a folder, checked to be of this configuration and data.
 
     The kernel backend may differ: backends agree up to rounding. Fields that an older femo did not have had the value
-    that is the default now. Soft labels are compared by content, not by path.
+    that is the default now. Soft labels and teachers are compared by content, not by path.
 
     Raises:
       ConfigError: it is of another configuration or data set; the message lists the differences.
@@ -230,8 +239,9 @@ def check_workdir(
     asked = _asked(config, data)
     before = {"config": dict(record["config"]), "data": record.get("data")}
     now = {"config": dict(asked["config"]), "data": asked["data"]}
-    if before["config"]["soft_labels"] and now["config"]["soft_labels"]:
-        before["config"]["soft_labels"] = now["config"]["soft_labels"]
+    for name in ("soft_labels", "teachers"):
+        if before["config"][name] and now["config"][name]:
+            before["config"][name] = now["config"][name]
     if may_lengthen and before["config"]["epochs"] < config.epochs:
         before["config"]["epochs"] = config.epochs
     if found := differences(before, now):

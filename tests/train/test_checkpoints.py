@@ -176,12 +176,14 @@ def test_the_same_run_gives_the_same_model_file_however_long_it_took(tmp_path, s
     assert contents[0] == contents[1]
 
 
-def test_exported_config_has_the_soft_label_file_name_without_its_folder(tmp_path, state, tiny_config):
+def test_exported_config_has_the_names_of_soft_labels_and_teachers_without_their_folders(tmp_path, state, tiny_config):
     asked = as_dict(dataclasses.replace(tiny_config, soft_labels="/home/me/soft.safetensors", distillation_weight=0.5))
+    asked["teachers"] = ["/home/me/teacher.safetensors"]
     write_json(tmp_path / CONFIG_FILE, {"config": asked, "data": {}})
     (tmp_path / "metrics.jsonl").touch()
     checkpoints.save_best(tmp_path, state)
-    assert checkpoints.load_for_inference(tmp_path).training["config"] == asked | {"soft_labels": "soft.safetensors"}
+    bare = {"soft_labels": "soft.safetensors", "teachers": ["teacher.safetensors"]}
+    assert checkpoints.load_for_inference(tmp_path).training["config"] == asked | bare
 
 
 def test_a_folder_that_is_not_a_run_is_refused(tmp_path):

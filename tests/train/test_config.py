@@ -150,6 +150,16 @@ def test_paths_are_relative_to_the_file(tmp_path):
         assert load_config(write(tmp_path, text.format(given))).soft_labels == str(expected)
 
 
+def test_teachers_are_relative_to_the_file_but_for_names_of_shipped_models(tmp_path):
+    text = (
+        "from femo_jax.train.config import TrainConfig\n"
+        "config = TrainConfig(teachers=('default', 'runs/a', './small', 't.safetensors'), distillation_weight=1)\n"
+    )
+    expected = ("default", *(str(tmp_path / name) for name in ("runs/a", "small", "t.safetensors")))
+    assert load_config(write(tmp_path, text)).teachers == expected
+    assert override(TrainConfig(), {"teachers": '["a","b"]', "distillation_weight": "1"}).teachers == ("a", "b")
+
+
 def test_a_file_may_define_its_own_network(tmp_path):
     text = """
 from __future__ import annotations

@@ -7,12 +7,13 @@ import jax
 import numpy as np
 import pytest
 from flax.traverse_util import flatten_dict
+from rich.console import Console
 
 from femo_jax.emotions import EMOTIONS
 from femo_jax.errors import ConfigError
 from femo_jax.model_file import LoadedModel, load_model_file, save_model_file
 from femo_jax.models import create_model
-from femo_jax.runs import with_network_of_init
+from femo_jax.runs import train_run, with_network_of_init
 from femo_jax.train.checkpoints import load_for_inference
 from femo_jax.train.config import TrainConfig, load_config
 from femo_jax.train.loop import Interrupted, train
@@ -121,7 +122,7 @@ def test_a_resumed_run_is_the_same_as_an_uninterrupted_one_and_needs_no_starting
 
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     reporter = Listens()
-    train(config, whole, train_tiles, validation_tiles, reporter, load_init=load)
+    train(config, whole, train_tiles, validation_tiles, reporter, load_model=load)
     assert any(line.startswith(f"starting weights: {small_file}") for line in reporter.lines)
     assert "frozen: BatchNorm_0, Conv_0" in reporter.lines
     record = json.loads((whole / "config.json").read_text())["fine_tuning"]
@@ -132,13 +133,13 @@ def test_a_resumed_run_is_the_same_as_an_uninterrupted_one_and_needs_no_starting
             os.kill(os.getpid(), signal.SIGTERM)
 
     with pytest.raises(Interrupted):
-        train(config, broken, train_tiles, validation_tiles, Signals(), load_init=load)
+        train(config, broken, train_tiles, validation_tiles, Signals(), load_model=load)
     assert len(calls) == 2
 
     def gone(init):
         raise AssertionError("a run that resumes loads no starting weights")
 
-    train(config, broken, train_tiles, validation_tiles, SilentReporter(), load_init=gone)
+    train(config, broken, train_tiles, validation_tiles, SilentReporter(), load_model=gone)
     one, other = load_for_inference(whole), load_for_inference(broken)
     assert all(jax.tree.leaves(jax.tree.map(np.array_equal, one.variables, other.variables)))
     losses = [[line["loss"] for line in read_records(each / "metrics.jsonl")] for each in (whole, broken)]
@@ -153,5 +154,23 @@ def test_starting_weights_that_do_not_fit_leave_no_run_folder(
 ):
     config = dataclasses.replace(tiny_config, model_options={**OPTIONS, "widths": (6, 10)}, init=str(small_file))
     with pytest.raises(ConfigError, match="expected"):
-        train(config, tmp_path / "run", train_tiles, validation_tiles, SilentReporter(), load_init=load_model_file)
+        train(config, tmp_path / "run", train_tiles, validation_tiles, SilentReporter(), load_model=load_model_file)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_whole_run_loads_its_starting_weights_and_resumes_without_them(
+    small_file, tiny_config, train_tiles, validation_tiles, tmp_path
+):
+    """The options of the network come from the file, and from config.json once the run has begun."""
+    start = tmp_path / "start.safetensors"
+    start.write_bytes(small_file.read_bytes())
+    config = dataclasses.replace(tiny_config, init=str(start), model_options={}, epochs=1)
+    splits = (train_tiles, validation_tiles)
+    train_run(config, tmp_path / "run", *splits, ops="xla", console=Console(quiet=True))
+    record = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert record["config"]["model_options"]["widths"] == [6, 8]
+    assert record["fine_tuning"]["head"]["copied"] == list(EMOTIONS)
+    start.unlink()
+    longer = dataclasses.replace(config, epochs=2)
+    train_run(longer, tmp_path / "run", *splits, ops="xla", console=Console(quiet=True))
+    assert len(read_records(tmp_path / "run" / "metrics.jsonl")) == 4

@@ -85,10 +85,14 @@ def test_resuming_on_other_cores_warns_that_metrics_agree_up_to_rounding_only(cl
     assert "began with cores" in note and "not bit for bit" in note
 
 
-def test_soft_labels_are_compared_by_content_not_path(tmp_path):
-    config = TrainConfig(soft_labels="a.st", distillation_weight=0.5)
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [({"soft_labels": "a.st"}, {"soft_labels": "elsewhere/a.st"}), ({"teachers": ("a",)}, {"teachers": ("runs/a",)})],
+)
+def test_soft_labels_and_teachers_are_compared_by_content_not_path(before, now, tmp_path):
+    config = TrainConfig(**before, distillation_weight=0.5)
     claim_workdir(tmp_path, config, DATA, CHOICE, write=True)
-    moved = dataclasses.replace(config, soft_labels="elsewhere/a.st")
+    moved = dataclasses.replace(config, **now)
     assert claim_workdir(tmp_path, moved, DATA, CHOICE, write=True) == []
 
 
