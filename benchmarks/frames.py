@@ -62,7 +62,7 @@ def write_scenes(path: Path, folder: Path, image_frames: int) -> list[Scene]:
     scenes = []
     first = 0
     with path.open("wb") as file:
-        for name, frames in _sources(folder, image_frames):
+        for name, frames in scene_frames(scene_files(folder), image_frames):
             times, truth = [], []
             for frame in frames:
                 file.write(np.ascontiguousarray(frame.image).data)
@@ -73,13 +73,28 @@ def write_scenes(path: Path, folder: Path, image_frames: int) -> list[Scene]:
     return scenes
 
 
-def _sources(folder: Path, image_frames: int) -> Iterator[tuple[str, Iterator[SceneFrame]]]:
+def scene_files(folder: Path) -> list[Path]:
+    """The images and clips of a folder, by name.
+
+    Raises:
+      FemoError: there are none.
+    """
     paths = sorted(folder.iterdir()) if folder.is_dir() else []
     paths = [path for path in paths if path.suffix.lower() in IMAGE_SUFFIXES + CLIP_SUFFIXES]
     if not paths:
         raise FemoError(f"{folder}: no images or clips ({', '.join(IMAGE_SUFFIXES + CLIP_SUFFIXES)}) in it.")
-    truth = read_truth(folder)
+    return paths
+
+
+def scene_frames(paths: Sequence[Path], image_frames: int) -> Iterator[tuple[str, Iterator[SceneFrame]]]:
+    """The name and the frames of each image and clip, with the true boxes that are known in its folder.
+
+    Raises:
+      FemoError: one of them cannot be read.
+    """
+    truths = {folder: read_truth(folder) for folder in {path.parent for path in paths}}
     for path in paths:
+        truth = truths[path.parent]
         if path.suffix.lower() in CLIP_SUFFIXES:
             yield path.name, clip_scene(path, truth)
             continue
