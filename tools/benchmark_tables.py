@@ -123,7 +123,28 @@ def deploy_table() -> str:
     return f"{table.rstrip()}\n\n{machine['processor']}, {machine['cores']} cores.{note}"
 
 
+def classification_table() -> str:
+    """Labels of faces that are classified now and then, beside those of every frame."""
+    rows = []
+    for every, of in measurement("classification")["every_ms"].items():
+        scenes, change = of["scenes"], of["change"]
+        rows.append(
+            [
+                "every frame" if every == "0" else f"{every} ms",
+                f"{scenes['classifications']:.1f}",
+                f"{100 * scenes['same_label']:.1f} %",
+                f"{100 * scenes['same_label_certain']:.1f} %",
+                f"{60 * scenes['label_changes']:.1f}",
+                f"{scenes['mean_delay_ms']:.0f} ms",
+                f"{change['median_ms']:.0f} ms",
+            ]
+        )
+    headings = ["per face second", "same label", "where certain", "changes a minute", "shown later", "new face after"]
+    return markdown_table(["classified", *headings], rows)
+
+
 TABLES: Mapping[str, Callable[[], str]] = {
+    "classification": classification_table,
     "deploy": deploy_table,
     "live": live_table,
     "train_step": lambda: train_step_table({"femonet": ""}),

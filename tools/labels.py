@@ -121,7 +121,9 @@ def measure(
         sightings = tracker.associate(frame.time, found)
         crops = crop_faces(image.grey, [sighting.box for sighting in sightings], recognizer.detector.geometry)
         probabilities = recognizer.classify(crops)
-        tracker.observe(sightings, probabilities)
+        due = {sighting.key for sighting in tracker.due(sightings)}
+        rows = [row for row, sighting in enumerate(sightings) if sighting.key in due]
+        tracker.observe([sightings[row] for row in rows], probabilities[rows])
         raw_tracker.observe(raw_tracker.associate(frame.time, found), probabilities)
 
         elapsed, time = frame.time - time, frame.time

@@ -97,6 +97,9 @@ class TrackConfig:
     """Sightings in a row after which a track is shown."""
     max_age_ms: float = 600.0
     """Milliseconds without a sighting after which a track ends."""
+    classify_every_ms: float = 100.0
+    """Milliseconds between two classifications of a face, spread over the frames; new faces, and those that moved far,
+    are classified at once; 0 classifies every face in every frame."""
     smoothing_ms: float = 400.0
     """Time constant of the probabilities' smoothing, in milliseconds; 0 does not smooth."""
     hysteresis: float = 0.15
@@ -118,6 +121,7 @@ class TrackConfig:
         _between(self, "min_overlap", 0.0, 1.0, open_low=True)
         _between(self, "min_hits", 1, 100)
         _between(self, "max_age_ms", 0.0, 60_000.0)
+        _between(self, "classify_every_ms", 0.0, 60_000.0)
         _between(self, "smoothing_ms", 0.0, 60_000.0)
         _between(self, "hysteresis", 0.0, 1.0)
         _between(self, "uncertain_below", 0.0, 1.0)

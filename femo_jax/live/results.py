@@ -23,12 +23,13 @@ class FaceEmotion:
       label: one of `class_names`; of a tracked face the settled one, which may for a moment not be the most probable.
       confidence: the calibrated probability of `label`, 0..1.
       probabilities: `[c] float32` in the order of `class_names`, calibrated, of sum 1; of a tracked face smoothed
-        over time.
+        over its classifications so far, the last of which is usually at most `TrackConfig.classify_every_ms` old.
       track_id: the same number for the same face from frame to frame, from 1; None in a still.
       uncertain: the evidence is too thin to act on: no emotion stands out, the crop has hardly any contrast, or the
         face was seen too briefly.
       age: seconds since the track was first seen; 0 in a still.
-      contrast: standard deviation of the grey levels of the last crop; infinite where it was not measured.
+      contrast: standard deviation of the grey levels of the crop that was classified last; infinite where it was not
+        measured.
       class_names: of the model.
       score: how certain the detector was of the face when it last found it, 0..1; None where it does not say.
       landmarks: `[5, 2] float64`, see `femo_jax.live.image.DetectedFace`; None where the detector gives none, and while
@@ -96,7 +97,7 @@ class FrameResult:
       width: of the frame, in pixels.
       height: of the frame, in pixels.
       detection_ms: spent on finding the faces, in milliseconds.
-      inference_ms: spent on cropping and classifying them.
+      inference_ms: spent on cropping and classifying those of them that were due; see `TrackConfig.classify_every_ms`.
       full_scan: the whole frame was searched for new faces.
     """
 
@@ -111,12 +112,12 @@ class FrameResult:
 
 @dataclass(frozen=True, eq=False)
 class SmoothedEmotion:
-    """Emotion of a face over the frames so far.
+    """Emotion of a face over its classifications so far.
 
     Attributes:
       probabilities: `[c] float64`, smoothed, of sum 1.
       label: index of the settled class; for a moment it may not be the most probable.
-      span: seconds from the first frame to the last.
+      span: seconds from the first of them to the last.
       contrast: standard deviation of the grey levels of the last crop; infinite where it was not measured.
     """
 
@@ -132,7 +133,7 @@ class SmoothedEmotion:
 
 
 def first_emotion(probabilities: np.ndarray, contrast: float = math.inf) -> SmoothedEmotion:
-    """State after the first frame.
+    """State after the first classification.
 
     Args:
       probabilities: `[c]`, of sum 1; the most probable class is the label.
@@ -149,15 +150,15 @@ def next_emotion(
     config: TrackConfig,
     contrast: float = math.inf,
 ) -> SmoothedEmotion:
-    """State after one more frame.
+    """State after one more classification.
 
     The smoothing is exponential. While fewer seconds than its time constant were seen, those seconds are the time
-    constant: the first frame is one of many then, not the only past.
+    constant: the first classification is one of many then, not the only past.
 
     Args:
-      state: after the frame before.
+      state: after the classification before.
       probabilities: `[c]` of the new frame, of sum 1.
-      elapsed: seconds since the frame before, 0 or more.
+      elapsed: seconds since the classification before, 0 or more.
       config: its `smoothing_ms` and `hysteresis` are used.
       contrast: of the new crop, see `femo_jax.live.image.crop_contrast`.
     """

@@ -139,7 +139,7 @@ class EmotionStream:
         began = clock.perf_counter()
         found, full_scan = self._search.find(frame, time, self._tracker.boxes())
         detected = clock.perf_counter()
-        sightings = self._tracker.associate(time, found)
+        sightings = self._tracker.due(self._tracker.associate(time, found))
         crops = crop_faces(
             frame.grey, [sighting.box for sighting in sightings], detector.geometry, self._recognizer.model.image_size
         )

@@ -1,7 +1,7 @@
 """Tracks: the same ID for the same face from frame to frame, with a steady box and a steady emotion.
 
-For each frame: `boxes` returns where to look for the known faces, `associate` takes the detected boxes, `observe` takes
-the probabilities of the detected faces, and `faces` returns what is to be shown.
+For each frame: `boxes` returns where to look for the known faces, `associate` takes the detected boxes, `due` returns
+which of the faces are to be classified, `observe` takes their probabilities, and `faces` returns what is to be shown.
 
 Boxes are associated with tracks by optimal assignment of their overlaps. The box of a track is smoothed by a One-Euro
 filter: a low-pass filter whose cutoff frequency grows with the speed of the signal. Unlike in the paper, the speed is
@@ -55,6 +55,10 @@ LEFT_OUTSIDE = 0.25
 
 LARGEST_GROWTH = 1.5
 """Factor by which a face that left its last box may have grown or shrunk and still be the same."""
+
+MOVED = 0.5
+"""Widths of its box by which a face has moved, or grown or shrunk, since its last classification, from which on it is
+classified at once: it may be turned or lit in another way."""
 
 SPEED_CUTOFF_HZ = 1.0
 """Cutoff frequency of the speed's own low-pass filter, as in the paper."""
@@ -121,7 +125,8 @@ class Track:
       first_seen: time of the first sighting, in seconds.
       last_seen: time of the last sighting.
       emotion: the label after the frames so far; None before the first observation.
-      observed: time of the last observation.
+      observed: time of the last observation, in seconds.
+      observed_box: its box as it was found then; None before.
       doubled_since: since when it has overlapped an older track, as if on the same face; None where it does not.
     """
 
@@ -134,6 +139,7 @@ class Track:
     last_seen: float
     emotion: SmoothedEmotion | None = None
     observed: float = 0.0
+    observed_box: Box | None = None
     doubled_since: float | None = None
 
     @property
@@ -181,6 +187,8 @@ class Tracker:
         self.end_tracks()
         self._time = -math.inf
         self._intervals: deque[float] = deque(maxlen=INTERVALS)
+        self._elapsed = 0.0
+        self._credit = 0.0
 
     def end_tracks(self) -> None:
         """Ends all tracks; their numbers are not used again."""
@@ -210,11 +218,11 @@ class Tracker:
         """
         if not math.isfinite(time):
             raise ValueError(f"time is {time}; expected a finite number of seconds.")
-        interval = time - self._time
-        if not 0 <= interval <= self._longest_interval():
+        self._elapsed = time - self._time
+        if not 0 <= self._elapsed <= self._longest_interval():
             self.end_tracks()
-        if 0 < interval < math.inf:
-            self._intervals.append(interval)
+        if 0 < self._elapsed < math.inf:
+            self._intervals.append(self._elapsed)
         hidden = [index for index, track in enumerate(self._tracks) if track.last_seen < self._time]
         self._time = time
         pairs = pair_boxes(self.boxes(), found, self.config.min_overlap, hidden)
@@ -226,6 +234,35 @@ class Tracker:
         missed = [track for index, track in enumerate(self._tracks) if index not in matched and self._stays(track)]
         self._tracks = _without_doubles(sorted(sighted + missed, key=lambda track: track.key), time)
         return [Sighting(track.key, track.box) for track in sighted]
+
+    def due(self, sightings: Sequence[Sighting]) -> list[Sighting]:
+        """Chooses the faces that are to be classified in this frame, so that each is once in `classify_every_ms`.
+
+        A face is due at once where it is new, where it has moved far since its last classification, and where it was
+        out of sight for long. Of the others, those that have waited longest are due, in each frame about as many as in
+        any other. A frame that comes later than that time has all faces due.
+
+        Args:
+          sightings: of this frame, as `associate` returns them; to be asked once a frame.
+
+        Returns:
+          Those that are due, in the order of `sightings`.
+        """
+        every = self.config.classify_every_ms / 1000
+        tracks = {track.key: track for track in self._tracks}
+        waited = {
+            sighting.key: self._waited(tracks[sighting.key], every) for sighting in sightings if sighting.key in tracks
+        }
+        due = {key for key, seconds in waited.items() if math.isinf(seconds) or seconds >= 2 * every}
+        waiting = sorted(waited.keys() - due, key=lambda key: (-waited[key], key))
+        share = len(waiting) * self._elapsed / every if waiting else 0.0
+        # What could not be spent is not saved up, since it would be spent in one frame: a face's worth at the most.
+        self._credit = min(self._credit, 1.0) + share
+        for key in waiting[: math.floor(self._credit + 1e-9)]:
+            if waited[key] >= every / 2:
+                due.add(key)
+                self._credit -= 1.0
+        return [sighting for sighting in sightings if sighting.key in due]
 
     def observe(
         self, sightings: Sequence[Sighting], probabilities: np.ndarray, contrasts: np.ndarray | None = None
@@ -323,7 +360,13 @@ class Tracker:
             emotion = first_emotion(probabilities, contrast)
         else:
             emotion = next_emotion(track.emotion, probabilities, self._time - track.observed, self.config, contrast)
-        return replace(track, emotion=emotion, observed=self._time)
+        return replace(track, emotion=emotion, observed=self._time, observed_box=track.found)
+
+    def _waited(self, track: Track, every: float) -> float:
+        """Seconds since a face was last classified; infinite where it is due whatever others are."""
+        if every == 0 or track.observed_box is None or _motion(track.observed_box, track.found) > MOVED:
+            return math.inf
+        return self._time - track.observed
 
 
 def _without_doubles(tracks: Sequence[Track], time: float) -> list[Track]:
@@ -344,6 +387,13 @@ def _without_doubles(tracks: Sequence[Track], time: float) -> list[Track]:
         elif time - track.doubled_since >= SAME_FACE_SECONDS:
             kept.pop(older if tracks[older].last_seen < track.doubled_since else index, None)
     return list(kept.values())
+
+
+def _motion(before: Box, now: Box) -> float:
+    """By how much a box moved, grew or shrank, in widths of its smaller state."""
+    (x, y), (new_x, new_y) = before.center, now.center
+    moved = max(math.hypot(new_x - x, new_y - y), abs(now.size - before.size))
+    return moved / max(min(before.size, now.size), 1.0)
 
 
 def _part_outside(box: Box, width: int, height: int) -> float:

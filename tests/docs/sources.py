@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from safetensors import safe_open
 from studies import Run, read_study
 
+from femo_jax.live.config import TrackConfig
 from femo_jax.models import create_model, model_cost
 from femo_jax.models.cost import Cost
 from femo_jax.train.config import load_config
@@ -168,6 +169,7 @@ CLAIMS: dict[str, list[Claim]] = {
     "docs/quickstart.md": [Claim("Python 3.10 to 3.13", [PYTHON, PYTHON])],
     "docs/recognise.md": [
         Claim("more than 100,000,000 pixels", [fact("FEMO_MAX_IMAGE_PIXELS in femo_jax/live/sources/image_size.py")]),
+        Claim("a face is classified every 100 ms", [TrackConfig().classify_every_ms]),
         Claim("2,005 true faces", [read("benchmarks/results/live.json")["femo"]["stream"]["faces_there"]]),
     ],
     "docs/evaluate.md": [
@@ -272,6 +274,8 @@ CLAIMS: dict[str, list[Claim]] = {
     ],
     "benchmarks/README.md": [
         Claim("Python 3.11, JAX 0.10.2, OpenCV 4.14", [fact("versions in live.json")] * 2),
+        Claim("The default is 100 ms", [TrackConfig().classify_every_ms]),
+        Claim("at 30 Hz", [fact("RATE in benchmarks/classification.py")]),
         Claim("oneDNN 3.2", [fact("the version that onednn-devel-cpu-tbb 2023.2.0 holds")]),
         Claim("in 10 instead of 24 ms", [RECORDED]),
         Claim("in 15 minutes", [read("benchmarks/results/endurance.json")["seconds"] / 60]),

@@ -21,6 +21,7 @@ from femo_jax.live.config import DetectorConfig, DrawConfig, SearchConfig, Track
         (TrackConfig, "min_overlap", 0),
         (TrackConfig, "min_hits", 0),
         (TrackConfig, "max_age_ms", math.inf),
+        (TrackConfig, "classify_every_ms", -1),
         (TrackConfig, "smoothing_ms", "slow"),
         (TrackConfig, "hysteresis", 1.1),
         (TrackConfig, "uncertain_below", True),

@@ -34,11 +34,13 @@ class Brightness:
     """Stands in for the recogniser: a face of 150 is happy, one of 250 is sad."""
 
     def __init__(self, image_size=48):
+        self.counts = []
         self.model = SimpleNamespace(image_size=image_size, classes=EMOTIONS)
         self.detector = BrightestSpot()
 
     def classify(self, faces):
         assert faces.shape[1:] == (self.model.image_size,) * 2
+        self.counts.append(len(faces))
         probabilities = np.full((len(faces), 7), 0.02, np.float32)
         for row, face in zip(probabilities, faces, strict=True):
             row[EMOTIONS.index("happy" if face.mean() < 200 else "sad")] = 0.88
@@ -80,6 +82,15 @@ def test_a_frame_of_another_size_begins_anew_with_new_numbers(stream):
     assert result.full_scan and result.faces == []
     (face,) = stream(large, time=0.44).faces
     assert (face.track_id, face.label) == (2, "sad")
+
+
+def test_a_face_is_classified_when_it_is_due(stream):
+    for step in range(31):
+        stream(frame(20), time=step / 30)
+    assert stream._recognizer.counts == [1, 0, 0] * 10 + [1]
+    stream.config = StreamConfig(track=TrackConfig(classify_every_ms=0))
+    stream(frame(20), time=31 / 30)
+    assert stream._recognizer.counts[-1] == 1
 
 
 def test_the_label_follows_a_change_of_the_face(stream):
@@ -131,8 +142,10 @@ def test_crops_have_the_size_that_the_model_takes():
     assert [face.label for face in stream(frame(x=20), time=0.0).faces] == ["happy"]
 
 
-def test_a_tracked_face_is_uncertain_while_its_crops_have_no_contrast():
-    stream = EmotionStream(Brightness(), StreamConfig(track=TrackConfig(min_hits=1, uncertain_for_ms=0)))
+@pytest.mark.parametrize(("every", "late"), [(0, 0), (120, 2)])
+def test_a_tracked_face_is_uncertain_while_its_crops_have_no_contrast(every, late):
+    config = TrackConfig(min_hits=1, uncertain_for_ms=0, classify_every_ms=every)
+    stream = EmotionStream(Brightness(), StreamConfig(track=config))
     pattern = np.indices((40, 40)).sum(axis=0) % 40  # a ramp of 40 grey levels
     uncertain = []
     for step in range(30):
@@ -140,4 +153,5 @@ def test_a_tracked_face_is_uncertain_while_its_crops_have_no_contrast():
         image[30:70, 20:60] += (pattern * (0.1 if 10 <= step < 20 else 1.0)).astype(np.uint8)
         (face,) = stream(image, time=step / 25).faces
         uncertain.append(face.uncertain)
-    assert uncertain == [False] * 10 + [True] * 10 + [False] * 10
+    # Frames 0, 3, 6, ... are classified where that is done every 120 ms.
+    assert uncertain == [False] * (10 + late) + [True] * (10 - late + late // 2) + [False] * (10 - late // 2)

@@ -10,8 +10,14 @@ import pytest
 
 NODE = "/emotion_recognizer"
 
-QUICK = {"track.min_hits": 1, "track.smoothing_ms": 0.0, "track.uncertain_for_ms": 0.0, "search.full_scan_ms": 0.0}
-"""Parameters with which a single image is enough: each frame is searched as a whole and each face shown at once."""
+QUICK = {
+    "track.min_hits": 1,
+    "track.classify_every_ms": 0.0,
+    "track.smoothing_ms": 0.0,
+    "track.uncertain_for_ms": 0.0,
+    "search.full_scan_ms": 0.0,
+}
+"""Parameters with which a single image is enough: each frame is searched as a whole, each face classified and shown."""
 
 
 @pytest.fixture

@@ -166,6 +166,7 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "track.min_overlap": (0.0, 1.0),
     "track.min_hits": (1, 100),
     "track.max_age_ms": _MILLISECONDS,
+    "track.classify_every_ms": _MILLISECONDS,
     "track.smoothing_ms": _MILLISECONDS,
     "track.hysteresis": (0.0, 1.0),
     "track.uncertain_below": (0.0, 1.0),
