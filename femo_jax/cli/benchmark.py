@@ -12,7 +12,7 @@ from femo_jax.cli.parsing import parse
 from femo_jax.errors import ConfigError
 from femo_jax.live.config import DetectorConfig
 
-_MODELS_HELP = "Models of femo; an ONNX classifier (NAME.onnx beside NAME.json); `fer`, PyPI's package."
+_MODELS_HELP = "Models of femo, .onnx too; another ONNX classifier with NAME.json beside it; `fer`, PyPI's package."
 
 
 def run(

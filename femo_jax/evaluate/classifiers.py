@@ -1,9 +1,9 @@
 """Classifiers of other projects behind the interface that `femo benchmark` uses.
 
-`femo`'s models, PyPI's `fer` (`fer`, where it is installed) and ONNX files (`NAME.onnx`). Beside an ONNX file lies
-`NAME.json`, which states what the file does not: `class_names`, a list in the order of its outputs, and optionally
-`image_size` (64), `channels` (1, or 3: RGB), `layout` (NCHW or NHWC), `mean` and `std` (0 and 1; of pixels in 0..255)
-and `outputs` (logits or probabilities).
+`femo`'s models, its ONNX models included, PyPI's `fer` (`fer`, where it is installed) and ONNX files of other programs.
+Beside such a file, `NAME.onnx`, lies `NAME.json`, which states what it does not: `class_names`, a list in the order of
+its outputs, and optionally `image_size` (64), `channels` (1, or 3: RGB), `layout` (NCHW or NHWC), `mean` and `std` (0
+and 1; of pixels in 0..255) and `outputs` (logits or probabilities).
 """
 
 import json
@@ -21,7 +21,9 @@ from femo_jax.errors import ConfigError, ModelFileError
 from femo_jax.evaluate.predict import predict_probabilities
 from femo_jax.live.detection import Detector
 from femo_jax.live.image import Box, InputImage, crop_faces
+from femo_jax.live.onnx_network import OnnxNetwork
 from femo_jax.model_file import logits_function
+from femo_jax.onnx_model import load_onnx_model
 from femo_jax.weights import load_model
 
 FER = "fer"
@@ -88,6 +90,8 @@ def _largest(boxes: Sequence[Box]) -> Box:
 
 
 def _onnx(path: Path, detector: Detector) -> Classifier:
+    if not path.with_suffix(".json").exists():
+        return _femo_onnx(path, detector)
     described = _description(path)
     try:
         network = cv2.dnn.readNetFromONNX(str(path))
@@ -108,6 +112,22 @@ def _onnx(path: Path, detector: Detector) -> Classifier:
         return softmax(values, axis=1) if described["outputs"] == "logits" else values
 
     return Classifier(str(path), names, predict, _by_detector(detector, predict, size))
+
+
+def _femo_onnx(path: Path, detector: Detector) -> Classifier:
+    try:
+        model = load_onnx_model(path)
+    except ModelFileError as error:
+        raise ModelFileError(
+            f"{error} That of another program needs a file {path.stem}.json beside it: a JSON object with class_names,"
+            " a list in the order of its outputs."
+        ) from error
+    network = OnnxNetwork(model)
+
+    def predict(faces: np.ndarray) -> np.ndarray:
+        return network(faces[..., 0])
+
+    return Classifier(str(path), model.classes, predict, _by_detector(detector, predict, model.image_size))
 
 
 def _description(path: Path) -> dict[str, Any]:
@@ -148,7 +168,8 @@ def _fer() -> Classifier:
         raise ConfigError(
             f"fer: PyPI's package fer is not usable here ({error}). Install it: pip install fer"
         ) from error
-    network = Recogniser()
+    # By default it takes ten pixels more on each side, which FER-2013's crops do not have.
+    network, of_crops = Recogniser(), Recogniser(offsets=(0, 0))
     names = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 
     def probabilities(found: dict[str, Any]) -> np.ndarray:
@@ -160,7 +181,7 @@ def _fer() -> Classifier:
         for face in faces:
             height, width = face.shape[:2]
             image = cv2.cvtColor(np.ascontiguousarray(face[..., 0]), cv2.COLOR_GRAY2BGR)
-            rows.append(probabilities(network.detect_emotions(image, face_rectangles=[(0, 0, width, height)])[0]))
+            rows.append(probabilities(of_crops.detect_emotions(image, face_rectangles=[(0, 0, width, height)])[0]))
         return np.array(rows)
 
     def largest_face(image: InputImage) -> np.ndarray | None:

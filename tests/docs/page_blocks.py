@@ -14,7 +14,7 @@ PAGES = {
 REASONS = ("camera", "containers", "GPU", "hours", "network", "ROS")
 """Why a block may be left out: what it needs, or how long it takes. `<!-- not run: camera -->` stands before it."""
 
-NO_PROGRAMS = ("bibtex", "text")
+NO_PROGRAMS = ("bibtex", "json", "text")
 """Languages of blocks that cannot be run."""
 
 _BLOCK = re.compile(

@@ -8,12 +8,15 @@ import numpy as np
 import pytest
 
 from femo_jax.cli.main import main
+from femo_jax.data.load import load_split
 from femo_jax.data.splits import Split
 from femo_jax.errors import ConfigError, DataError, ModelFileError
 from femo_jax.evaluate import benchmark as module
 from femo_jax.evaluate.benchmark import benchmark, read_whole_images
 from femo_jax.evaluate.classifiers import Classifier, load_classifier
+from femo_jax.export.onnx_file import onnx_model, save_onnx_model
 from femo_jax.live.image import WHOLE_IMAGE, Box, InputImage
+from femo_jax.weights import load_model
 
 
 class LeftHalf:
@@ -117,7 +120,11 @@ def test_fer_is_used_where_it_is_installed_and_named_where_not(monkeypatch):
     emotions = dict.fromkeys(order, 0.0) | {"sad": 0.5, "happy": 0.25}
 
     class FER:
+        def __init__(self, offsets=(10, 10)):
+            self.offsets = offsets
+
         def detect_emotions(self, image, face_rectangles=None):
+            assert self.offsets == ((0, 0) if face_rectangles else (10, 10))  # a crop of FER-2013 has no margin
             small = {"box": (0, 0, 9, 9), "emotions": dict.fromkeys(order, 1.0)}
             return [{"box": (0, 0, 48, 48), "emotions": emotions}, *([] if face_rectangles else [small])]
 
@@ -144,10 +151,10 @@ class Network:
 
 def test_onnx_files_are_described_by_a_file_beside_them(tmp_path, monkeypatch):
     path = tmp_path / "net.onnx"
-    with pytest.raises(ModelFileError, match=r"net\.onnx: no such file"):
+    with pytest.raises(ModelFileError, match=r"net\.onnx: no such model file"):
         load_classifier(path, LeftHalf())
     path.write_bytes(b"not onnx")
-    with pytest.raises(ModelFileError, match=r"net\.json: expected a JSON object with class_names"):
+    with pytest.raises(ModelFileError, match=r"needs a file net\.json beside it: a JSON object with class_names"):
         load_classifier(path, LeftHalf())
     beside = tmp_path / "net.json"
     beside.write_text(json.dumps({"class_names": ["happy", "sad"], "layout": "HW", "size": 3}))
@@ -163,6 +170,16 @@ def test_onnx_files_are_described_by_a_file_beside_them(tmp_path, monkeypatch):
     assert network.blob.shape == (1, 3, 32, 32)
     np.testing.assert_allclose(found, [[1 / (1 + np.exp(-2)), 1 / (1 + np.exp(2))]], rtol=1e-5)
     assert onnx.largest_face(InputImage.of(np.zeros((60, 80, 3), np.uint8))) is None
+
+
+def test_an_onnx_model_of_femo_needs_no_description_and_gives_what_the_model_gives(tmp_path):
+    path = tmp_path / "small.onnx"
+    loaded = load_model("small")
+    save_onnx_model(path, loaded, onnx_model(loaded))
+    faces = load_split("drawn", "validation").images[:8]
+    of_file, of_model = (load_classifier(name, LeftHalf()) for name in (path, "small"))
+    assert of_file.class_names == of_model.class_names
+    np.testing.assert_allclose(of_file.predict(faces), of_model.predict(faces), atol=1e-4)
 
 
 def test_the_command_prints_a_table_and_writes_json_and_a_figure(tmp_path, capsys):
