@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import jax
 from rich.console import Console
@@ -20,7 +21,7 @@ from femo_jax.train.config import TrainConfig
 from femo_jax.train.loop import train
 from femo_jax.train.progress import ConsoleReporter, Reporter, SilentReporter, record_writer
 from femo_jax.train.starting_weights import with_options_of
-from femo_jax.train.sweep import Run, check_run
+from femo_jax.train.sweep import Run, check_run, expand
 from femo_jax.train.teachers import load_teachers
 from femo_jax.train.workdir import CONFIG_FILE, check_workdir, describe_data, read_run_record
 from femo_jax.weights import load_model
@@ -168,6 +169,63 @@ def train_sweep(
             failed.setdefault(run.label, {})[run.config.seed] = str(error)
         write_summary(workdir, failed)
     write_summary(workdir, failed)  # for a sweep with nothing left to train
+
+
+def train_distilled(
+    student: tuple[str, TrainConfig],
+    teacher: tuple[str, TrainConfig],
+    workdir: Path,
+    train_split: Split,
+    validation_split: Split,
+    *,
+    seeds: Sequence[int] = (0,),
+    teacher_seeds: Sequence[int] = (0, 1, 2),
+    ops: Ops = "auto",
+    loader: Loader = "auto",
+    console: Console | None = None,
+    failed: dict[str, dict[int, str]] | None = None,
+) -> Iterator[Path]:
+    """Trains teachers, then students from them by consistent distillation, as two sweeps in one folder.
+
+    Args:
+      student: name and configuration. The run folders of the teachers take the place of its `teachers`.
+      teacher: name and configuration.
+      workdir: folder of both sweeps, see `train_sweep`; what is in it is resumed.
+      train_split: images to fit.
+      validation_split: images by which each run chooses its best epoch.
+      seeds: of the student, each from all teachers.
+      teacher_seeds: of the teachers.
+      ops: kernel backend, see `femo_jax.ops`.
+      loader: of training batches, see `femo_jax.data.pipeline`.
+      console: where progress is shown; standard error by default.
+      failed: gets why students diverged, by label and seed.
+
+    Yields:
+      The folder of each run before it begins, a safe point to stop at.
+
+    Raises:
+      DivergenceError: a teacher diverged; no student is trained.
+      FemoError: as `train_sweep`. Both configurations are checked before the first run begins.
+      Interrupted: a signal asked a run to stop; it has saved a checkpoint.
+
+    References:
+      Beyer et al. 2021, "Knowledge distillation: A good teacher is patient and consistent", arXiv:2106.05237.
+    """
+    teachers = expand([teacher], {}, teacher_seeds)
+    folders = tuple(str(workdir / run.folder) for run in teachers)
+    students = expand([(student[0], dataclasses.replace(student[1], teachers=folders))], {}, seeds)
+    if students[0].label == teachers[0].label:
+        raise ConfigError(f"{student[0]}: teacher and student have the same name. Rename one of the configurations")
+    alone = dataclasses.replace(students[0].config, teachers=(), distillation_weight=0.0, distillation_temperature=1.0)
+    check_run(students[0]._replace(config=alone), ops, train_split)
+    failed = {} if failed is None else failed
+    how: dict[str, Any] = {"ops": ops, "loader": loader, "console": console, "failed": failed}
+    yield from train_sweep(teachers, workdir, train_split, validation_split, **how)
+    for seed, why in failed.get(teachers[0].label, {}).items():
+        raise DivergenceError(
+            f"the teacher of seed {seed} diverged: {why}, or leave this seed out of the teacher seeds"
+        )
+    yield from train_sweep(students, workdir, train_split, validation_split, **how)
 
 
 def check_sweep(runs: Sequence[Run], workdir: Path, train_split: Split, validation_split: Split, ops: Ops) -> None:

@@ -28,6 +28,7 @@ COMMANDS = {
     "explain": "draw what the network looks at: Grad-CAM, LayerCAM, Integrated Gradients",
     "train": "train a network from a configuration; a stopped run resumes",
     "sweep": "train a grid of configurations and seeds, and compare them",
+    "distill": "train teachers, and a student from them on its own augmented view",
     "soft-labels": "write soft labels of trained networks, for knowledge distillation",
     "evaluate": "measure accuracy, calibration and robustness of a model",
     "benchmark": "compare models on data sets, with intervals: one table, JSON and figure",

@@ -1,9 +1,9 @@
 """`femo sweep CONFIG [CONFIG ...] --data DATA [--grid FIELD=V1,V2 ...] [--seeds 0 1 2]`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import Positional, UseAppendAction, arg
 
@@ -13,7 +13,7 @@ from femo_jax.cli.train import RunOptions
 from femo_jax.configs import resolve_config
 from femo_jax.signals import Stopped, StopRequest, stop_request
 from femo_jax.train.config import load_config
-from femo_jax.train.sweep import Run, expand, parse_grid
+from femo_jax.train.sweep import expand, parse_grid
 
 if TYPE_CHECKING:
     from femo_jax.evaluate.summary import Row
@@ -52,6 +52,25 @@ def main(argv: list[str]) -> int:
     grid = parse_grid(item for items in options.grid for item in items)
     runs = expand([(resolve_config(path).stem, load_config(path)) for path in options.configs], grid, options.seeds)
 
+    def begin(*splits: Any, **how: Any) -> Iterator[Path]:
+        from femo_jax.runs import train_sweep
+
+        return train_sweep(runs, options.workdir, *splits, **how)
+
+    return carry_out(options, options.workdir, begin)
+
+
+def carry_out(options: RunOptions, workdir: Path, begin: Callable[..., Iterator[Path]]) -> int:
+    """Trains several runs, one after the other, and prints their table.
+
+    Args:
+      options: data, devices, kernel backend and loader.
+      workdir: folder of the runs.
+      begin: `train_sweep` or a function like it: from both splits and its keywords, the folders of the runs.
+
+    Returns:
+      0 when all runs are finished, 1 when one of them diverged, 128 + signal when a signal stopped them.
+    """
     from femo_jax.train.devices import prepare_devices
 
     prepare_devices(options.cpu_devices)
@@ -60,7 +79,7 @@ def main(argv: list[str]) -> int:
 
     with stop_request() as stop:
         try:
-            return _sweep(options, runs, stop)
+            return _train(options, workdir, begin, stop)
         except Interrupted as interrupted:
             note(str(interrupted))
             return 128 + interrupted.signum
@@ -69,33 +88,25 @@ def main(argv: list[str]) -> int:
             return 128 + stop.signum
 
 
-def _sweep(options: Options, runs: Sequence[Run], stop: StopRequest) -> int:
-    from femo_jax import runs as whole_runs
+def _train(options: RunOptions, workdir: Path, begin: Callable[..., Iterator[Path]], stop: StopRequest) -> int:
     from femo_jax.data.load import load_split  # OpenCV comes with the data
     from femo_jax.evaluate.summary import read_rows
+    from femo_jax.runs import SUMMARY_FILES
 
     failed: dict[str, dict[int, str]] = {}
     # `train` answers a signal itself, with a checkpoint. Outside of it nothing is left half done.
     with stop.interruptible():
         train_split, validation_split = load_split(options.data, "train"), load_split(options.data, "validation")
-        for _ in whole_runs.train_sweep(
-            runs,
-            options.workdir,
-            train_split,
-            validation_split,
-            ops=options.ops,
-            loader=options.loader,
-            console=error_console(),
-            failed=failed,
-        ):
+        how = {"ops": options.ops, "loader": options.loader, "console": error_console(), "failed": failed}
+        for _ in begin(train_split, validation_split, **how):
             if stop:  # Stopped came while a destructor ran, and Python drops what is raised in one
                 raise Stopped
-        rows = read_rows(options.workdir, failed)
+        rows = read_rows(workdir, failed)
     for label, seeds in failed.items():
         for seed, why in seeds.items():
-            warn(f"{options.workdir / label / f'seed{seed}'}: failed, {why}")
+            warn(f"{workdir / label / f'seed{seed}'}: failed, {why}")
     _print_table(rows)
-    wrote(*(options.workdir / name for name in whole_runs.SUMMARY_FILES))
+    wrote(*(workdir / name for name in SUMMARY_FILES))
     return 1 if failed else 0
 
 

@@ -174,15 +174,15 @@ def _parse(kind: Any, words: list[str], default: Any = None) -> Any:
 
 
 @_registry.primitive_rule
-def _json_object(type_info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
-    """How the help shows the network's options, which each network has of its own."""
-    if get_origin(type_info.type) is not Mapping:
+def _json(type_info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
+    """How the help shows mappings and tuples of a configuration, which `override` reads as JSON."""
+    if get_origin(type_info.type) not in (Mapping, tuple):
         return None
     return PrimitiveConstructorSpec(
         nargs=1,
         metavar="JSON",
         instance_from_str=lambda words: json.loads(words[0]),
-        is_instance=lambda value: isinstance(value, Mapping),
+        is_instance=lambda value: isinstance(value, Mapping | tuple),
         str_from_instance=lambda value: [json.dumps(value)],
     )
 

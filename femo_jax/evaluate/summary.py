@@ -119,9 +119,9 @@ def read_rows(root: Path, failed: Mapping[str, Mapping[int, str]] | None = None)
 
 
 def _without_seed(record: dict[str, Any]) -> dict[str, Any]:
-    """The part of `config.json` that the runs of a label share."""
+    """The part of `config.json` that the runs of a label share; digests in `data` identify the teachers."""
     config = record["config"]
-    return {"config": {key: config[key] for key in config if key != "seed"}, "data": record["data"]}
+    return {"config": {key: config[key] for key in config if key not in ("seed", "teachers")}, "data": record["data"]}
 
 
 def _check_same(run: Path, there: dict[str, Any], other: Path, here: dict[str, Any]) -> None:

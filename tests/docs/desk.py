@@ -39,6 +39,8 @@ config = TrainConfig(
     batch_size=64,
     ferplus_weight={config.ferplus_weight},
     label_smoothing={config.label_smoothing},
+    teachers={config.teachers},
+    distillation_weight={weight},
     seed={config.seed},
 )
 """
@@ -64,7 +66,8 @@ def lay_out(folder: Path) -> None:
 
 def _shorten(path: Path, target: Path) -> None:
     """Writes a configuration as one epoch of a tiny network with the same targets, but for soft labels."""
-    target.write_text(_SHORT.format(config=load_config(path)))
+    config = load_config(path)
+    target.write_text(_SHORT.format(config=config, weight=config.distillation_weight if config.teachers else 0.0))
 
 
 def train_small(folder: Path) -> None:

@@ -12,7 +12,7 @@ NEEDS = {
     "camera": r"^femo (live|serve)( *#| rtsp:| 0|$)",
     "containers": r"^docker (build|run) ",
     "GPU": r"cuda",
-    "hours": r"^(femo (sweep|train|soft-labels)|python benchmarks/)",
+    "hours": r"^(femo (sweep|train|distill|soft-labels)|python benchmarks/)",
     "network": r"^(pip install|make|curl|.*rosdep|femo data download|sudo apt)| pip install",
     "ROS": r"ros|ROS|femo_msgs",
 }

@@ -35,7 +35,7 @@ class Femo:
         """A running process; output is read with `communicate`."""
         command = [sys.executable, "-m", "femo_jax.cli.main", *map(str, arguments)]
         # The networks that are trained here are so small that compiling them well takes longer than running them.
-        environment = self.training_environment if arguments[0] == "train" else self.environment
+        environment = self.training_environment if arguments[0] in ("train", "distill") else self.environment
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
 
     def run(self, *arguments, expect=0) -> tuple[str, str]:
