@@ -91,6 +91,7 @@ def run(options: Options) -> int:
             source = _open(options)
             stack.callback(source.close)
         recognizer = EmotionRecognizer.load(options.model, options.detector, prior=parse_prior(options.prior))
+        recognizer.compile()  # no client has to wait for it
         metrics, settings = Metrics(), Settings(options.detector, options.search, options.track)
         view = LiveView(_title(options.source), recognizer.class_names)
         engine = Engine(recognizer, view, metrics, settings, mirror=options.mirror, loop=not options.once)

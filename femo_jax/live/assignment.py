@@ -1,4 +1,4 @@
-"""The best pairing of rows and columns, where SciPy, which does the same faster, is not installed."""
+"""The best pairing of rows and columns, without SciPy: importing that takes a third of femo's start."""
 
 import numpy as np
 

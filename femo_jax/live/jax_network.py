@@ -1,6 +1,8 @@
 """A network of femo's own model files, compiled by JAX for a few batch sizes."""
 
-from collections.abc import Callable, Sequence
+import os
+import threading
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -17,46 +19,54 @@ from femo_jax.preprocess import normalize
 
 
 class JaxNetwork:
-    """Calibrated probabilities of faces; compiled when it is made, and never afterwards."""
+    """Calibrated probabilities of faces; compiled for each batch size when it is first needed, or by `compile`."""
 
     def __init__(self, model: LoadedModel, batch_sizes: Sequence[int]) -> None:
-        """Compiles a model.
+        """Prepares a model; nothing is compiled yet.
 
         Args:
           model: the network.
           batch_sizes: numbers of faces for which it is compiled, positive.
         """
-        self._classes = len(model.classes)
-        self._calls = _compile(model, batch_sizes)
+        side = model.image_size
+        example = jax.ShapeDtypeStruct((1, side, side, 1), jnp.float32)
+        folded = fold_batch_norm(create_model(model.architecture, **model.options), model.variables, example)
+        self._folded = jax.device_put(folded)
+        self._probabilities = jax.jit(partial(_probabilities, model.mean, model.std, model.temperature))
+        self._side, self._classes = side, len(model.classes)
+        self._sizes = sorted(set(batch_sizes))
+        self._calls: dict[int, Callable[[np.ndarray], jax.Array]] = {}
+        self._lock = threading.Lock()
 
     def __call__(self, faces: np.ndarray) -> np.ndarray:
         """`[n, 48, 48] uint8` -> `[n, classes] float32`; n may be 0."""
+        batches = _batches(len(faces), self._sizes)
+        self._compile(batches)
         results, start = [], 0
-        for batch in _batches(len(faces), sorted(self._calls)):
+        for batch in batches:
             results.append(self._calls[batch](_padded(faces[start : start + batch], batch)))
             start += batch
         # Cut in numpy: cutting an array of JAX would compile.
         probabilities = np.concatenate([np.zeros((0, self._classes), np.float32), *map(np.asarray, results)])
         return probabilities[: len(faces)]
 
+    def compile(self) -> None:
+        """Compile for all batch sizes, so that nothing is compiled afterwards."""
+        self._compile(self._sizes)
 
-def _compile(model: LoadedModel, batch_sizes: Sequence[int]) -> dict[int, Callable[[np.ndarray], jax.Array]]:
-    """By batch size, a function `[batch, 48, 48] uint8` -> `[batch, classes] float32` that never compiles."""
-    side = model.image_size
-    example = jax.ShapeDtypeStruct((1, side, side, 1), jnp.float32)
-    folded = fold_batch_norm(create_model(model.architecture, **model.options), model.variables, example)
-    folded = jax.device_put(folded)
-    probabilities = jax.jit(partial(_probabilities, model.mean, model.std, model.temperature))
+    def _compile(self, batches: Iterable[int]) -> None:
+        """Compile for these batch sizes, one on each core; another thread that needs one of them waits."""
+        if self._calls.keys() >= set(batches):
+            return
+        with self._lock:
+            missing = sorted(set(batches) - self._calls.keys())
+            with persistent_cache(), ThreadPoolExecutor(os.cpu_count()) as threads:
+                self._calls.update(zip(missing, threads.map(self._compiled, missing), strict=True))
 
-    def compiled(batch: int) -> Callable[[np.ndarray], jax.Array]:
-        faces = jax.ShapeDtypeStruct((batch, side, side), jnp.uint8)
-        call = partial(probabilities.lower(folded, faces).compile(), folded)
-        call(np.zeros(faces.shape, np.uint8)).block_until_ready()  # warms up
-        return call
-
-    # XLA compiles one network on one core.
-    with persistent_cache(), ThreadPoolExecutor() as threads:
-        return dict(zip(batch_sizes, threads.map(compiled, batch_sizes), strict=True))
+    def _compiled(self, batch: int) -> Callable[[np.ndarray], jax.Array]:
+        """A function `[batch, 48, 48] uint8` -> `[batch, classes] float32` that never compiles."""
+        faces = jax.ShapeDtypeStruct((batch, self._side, self._side), jnp.uint8)
+        return partial(self._probabilities.lower(self._folded, faces).compile(), self._folded)
 
 
 def _probabilities(mean: float, std: float, temperature: float, logits: Partial, faces: jax.Array) -> jax.Array:

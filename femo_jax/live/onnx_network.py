@@ -59,6 +59,9 @@ class OnnxNetwork:
         results = [self._run(pixels[start : start + _LARGEST_BATCH]) for start in range(0, len(pixels), _LARGEST_BATCH)]
         return np.concatenate([np.zeros((0, len(self._model.classes)), np.float32), *results])
 
+    def compile(self) -> None:
+        """Does nothing: these runtimes take any number of faces."""
+
     def _pixels(self, faces: np.ndarray) -> np.ndarray:
         """The faces as the graph takes them."""
         if self._model.input == "uint8":

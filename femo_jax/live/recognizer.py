@@ -4,9 +4,9 @@ import itertools
 import os
 import time as clock
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import numpy as np
 
@@ -37,7 +37,8 @@ _loaded_in: set[int] = set()
 class EmotionRecognizer:
     """Finds the faces in an image and classifies the emotion of each.
 
-    JAX compiles the network for a few batch sizes when it is loaded, and never afterwards; ONNX models run without JAX.
+    JAX compiles the network for one face when it is loaded, and for each of a few batch sizes when it is first needed;
+    `compile` does all of them at once, as a stream does before its second frame. ONNX models run without JAX.
     Several threads may use one recogniser at once; femo's detectors let them wait for each other, the network does not.
     A process that is forked from one with a recogniser cannot recognise, since the threads of the network are not
     there: start processes with `spawn`, or load the recogniser in each of them and nowhere before.
@@ -61,7 +62,7 @@ class EmotionRecognizer:
         prior: Prior = None,
         batch_sizes: Sequence[int] = BATCH_SIZES,
     ) -> None:
-        """Compiles a model; `load` does so for a file.
+        """Compiles a model for the smallest batch; `load` does so for a file.
 
         Args:
           model: the network.
@@ -69,7 +70,7 @@ class EmotionRecognizer:
           prior: how frequent the classes are where the model is used, see `femo_jax.prior`: None for as frequent as in
             training, a name (`everyday`, `uniform`), or probabilities by class name.
           batch_sizes: numbers of faces for which the network is compiled, which takes a third of a second each the
-            first time. See `classify` for how faces are divided among them.
+            first time. See `classify` for how faces are divided among them, and `compile` for when.
 
         Raises:
           ValueError: the batch sizes are not positive integers.
@@ -96,7 +97,7 @@ class EmotionRecognizer:
         prior: Prior = None,
         batch_sizes: Sequence[int] = BATCH_SIZES,
     ) -> "EmotionRecognizer":
-        """Loads a model, compiles it and warms it up.
+        """Loads a model, compiles it for the smallest batch and warms it up.
 
         The compiled network is kept in JAX's persistent cache, by default in femo's cache folder.
 
@@ -213,6 +214,14 @@ class EmotionRecognizer:
             raise _not_finite(self.model)
         return probabilities if (self._weights == 1).all() else corrected(probabilities, self._weights)
 
+    def compile(self) -> None:
+        """Compile the network for all batch sizes, so that nothing is compiled afterwards.
+
+        Without it each batch size is compiled when it is first needed, and the first classification of so many faces
+        takes longer: a tenth of a second, or half of one where JAX's cache is empty.
+        """
+        self._network.compile()
+
     def with_detector(self, detector: Detector) -> "EmotionRecognizer":
         """The same compiled network with another detector, as for a second stream that must not wait for the first."""
         other = object.__new__(type(self))
@@ -317,7 +326,13 @@ def recognize_stills(
     ]
 
 
-def _network(model: "LoadedModel | OnnxModel", batch_sizes: Sequence[int]) -> Callable[[np.ndarray], np.ndarray]:
+class _Network(Protocol):
+    def __call__(self, faces: np.ndarray) -> np.ndarray: ...
+
+    def compile(self) -> None: ...
+
+
+def _network(model: "LoadedModel | OnnxModel", batch_sizes: Sequence[int]) -> _Network:
     """A function of faces `[n, h, w] uint8` that gives `[n, classes] float32`; JAX is imported for its own models."""
     if not batch_sizes or not all(isinstance(size, int) and size > 0 for size in batch_sizes):
         raise ValueError(f"batch sizes are {batch_sizes!r}; expected integers above 0, at least one")

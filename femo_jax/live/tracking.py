@@ -23,14 +23,10 @@ from typing import NamedTuple
 import numpy as np
 
 from femo_jax.emotions import EMOTIONS
+from femo_jax.live.assignment import linear_sum_assignment
 from femo_jax.live.config import TrackConfig
 from femo_jax.live.image import Box, DetectedFace, overlaps
 from femo_jax.live.results import FaceEmotion, SmoothedEmotion, first_emotion, is_uncertain, next_emotion
-
-try:
-    from scipy.optimize import linear_sum_assignment
-except ModuleNotFoundError:  # in an installation without JAX
-    from femo_jax.live.assignment import linear_sum_assignment
 
 LONGEST_GAP_SECONDS = 60.0
 """A longer time between two frames starts new tracks, however slow the stream is."""
@@ -440,7 +436,9 @@ def pair_boxes(
 
 def _assign(scores: np.ndarray) -> dict[int, int]:
     """Column -> row of `[rows, columns]` scores so that their sum is greatest; a score of 0 is no pair."""
-    rows, columns = linear_sum_assignment(scores, maximize=True)
+    rows, columns = np.nonzero(scores > 0)
+    if len(set(rows.tolist())) < len(rows) or len(set(columns.tolist())) < len(columns):
+        rows, columns = linear_sum_assignment(scores, maximize=True)
     return {int(column): int(row) for row, column in zip(rows, columns, strict=True) if scores[row, column] > 0}
 
 

@@ -32,7 +32,7 @@ def test_recognising_is_light():
         "recognizer(numpy.zeros((60, 80, 3), numpy.uint8))\n"
         "recognizer.stream()(numpy.zeros((60, 80, 3), numpy.uint8), time=0.0)"
     )
-    assert modules.isdisjoint((*HEAVY, "tyro", "rclpy"))
+    assert modules.isdisjoint((*HEAVY, "tyro", "rclpy", "scipy"))
     assert {"femo_jax", "jax", "cv2"} <= modules
 
 

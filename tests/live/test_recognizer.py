@@ -117,7 +117,8 @@ def test_faces_need_not_be_contiguous(recognizer, faces, expected):
     np.testing.assert_allclose(recognizer.classify(mirrored_twice), expected[:3], atol=1e-5)
 
 
-def test_nothing_is_compiled_after_loading(recognizer, faces, frame, caplog):
+def test_nothing_is_compiled_after_compile(recognizer, faces, frame, caplog):
+    recognizer.compile()
     recognizer.detector.boxes = [Box(10, 10, 30, 30)] * 7
     with jax.log_compiles(), caplog.at_level(logging.DEBUG, "jax"):
         for count in (0, 1, 2, 3, 5, 18, 40):
@@ -127,6 +128,38 @@ def test_nothing_is_compiled_after_loading(recognizer, faces, frame, caplog):
         assert "ompil" not in caplog.text
         jax.jit(lambda x: x + 12345)(1)
         assert "Compiling" in caplog.text  # the test sees what is compiled
+
+
+def test_a_batch_size_is_compiled_when_it_is_first_needed(random_model, faces, caplog):
+    recognizer = EmotionRecognizer(random_model, GivenBoxes(), batch_sizes=(1, 4, 16))
+    compiled = []
+    with jax.log_compiles(), caplog.at_level(logging.DEBUG, "jax"):
+        for count in (1, 3, 4, 5, 16, 1):
+            recognizer.classify(faces[:count])
+            compiled.append("ompil" in caplog.text)
+            caplog.clear()
+    assert compiled == [False, True, False, True, False, False]
+
+
+def test_the_first_frame_of_a_stream_compiles_what_it_needs_and_the_second_the_rest(random_model, frame, caplog):
+    recognizer = EmotionRecognizer(random_model, GivenBoxes(), batch_sizes=(1, 2, 4))
+    stream, compiled = recognizer.stream(), []
+    with jax.log_compiles(), caplog.at_level(logging.DEBUG, "jax"):
+        for count in (1, 1, 2, 4):
+            recognizer.detector.boxes = [Box(40 * index, 10, 30, 30) for index in range(count)]
+            stream(frame, time=len(compiled) / 30)
+            compiled.append("ompil" in caplog.text)
+            caplog.clear()
+    assert compiled == [False, True, False, False]
+
+
+def test_threads_that_need_a_batch_size_at_the_same_time_compile_it_once(random_model, faces, caplog):
+    recognizer = EmotionRecognizer(random_model, GivenBoxes(), batch_sizes=(1, 8))
+    expected = np.concatenate([recognizer.classify(faces[index : index + 1]) for index in range(8)])
+    with jax.log_compiles(), caplog.at_level(logging.DEBUG, "jax"), ThreadPoolExecutor(6) as threads:
+        for probabilities in threads.map(recognizer.classify, [faces[:8]] * 6):
+            np.testing.assert_allclose(probabilities, expected, atol=1e-5)
+        assert caplog.text.count("Finished XLA compilation") == 1
 
 
 @pytest.mark.parametrize(

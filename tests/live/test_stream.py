@@ -35,8 +35,12 @@ class Brightness:
 
     def __init__(self, image_size=48):
         self.counts = []
+        self.compiled = 0
         self.model = SimpleNamespace(image_size=image_size, classes=EMOTIONS)
         self.detector = BrightestSpot()
+
+    def compile(self):
+        self.compiled += 1
 
     def classify(self, faces):
         assert faces.shape[1:] == (self.model.image_size,) * 2
@@ -82,6 +86,16 @@ def test_a_frame_of_another_size_begins_anew_with_new_numbers(stream):
     assert result.full_scan and result.faces == []
     (face,) = stream(large, time=0.44).faces
     assert (face.track_id, face.label) == (2, "sad")
+
+
+def test_all_is_compiled_before_the_second_frame_and_never_again(stream):
+    compiled = []
+    for step in range(4):
+        stream(frame(20), time=step / 30)
+        compiled.append(stream._recognizer.compiled)
+    stream.reset()
+    stream(frame(20), time=0.0)
+    assert (compiled, stream._recognizer.compiled) == ([0, 1, 1, 1], 1)
 
 
 def test_a_face_is_classified_when_it_is_due(stream):

@@ -112,6 +112,7 @@ class ExpressionPipeline:
         self._settings = settings
         self.model_name = resolve_model(settings.node.model).stem
         self._recognizer = EmotionRecognizer.load(settings.node.model, settings.detector)
+        self._recognizer.compile()
         self._model_info = node.create_publisher(type(self._info()), "~/model_info", LATCHED)
         self._model_info.publish(self._info())
         self._to_publishers = OnExecutor(node, self._publish, DEPTH * 4)

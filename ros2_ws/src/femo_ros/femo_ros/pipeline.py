@@ -76,6 +76,7 @@ class Pipeline:
             self.model_name = resolve_model(settings.node.model).stem
             prior = parse_prior(settings.node.prior)
             self._recognizer = EmotionRecognizer.load(settings.node.model, settings.detector, prior=prior)
+            self._recognizer.compile()  # while the robot is waiting anyway, and not at its second image
             self._page = open_page(settings.node, node.get_fully_qualified_name(), self._recognizer.class_names)
         except BaseException:
             self._outputs.close()
