@@ -29,7 +29,7 @@ help:
 	@echo "make format       ruff format and the fixes that ruff can make"
 	@echo "make pythons      smoke test in fresh environments of every Python from 3.10 on"
 	@echo "make lock         resolve constraints.txt and requirements/ for every Python from 3.10 on (UPGRADE=--upgrade)"
-	@echo "make onnx         write the shipped models as ONNX files into dist/"
+	@echo "make onnx         write the shipped models as ONNX files into dist/, and the one that is part of femo"
 	@echo "make fer          install the package fer in .fer, for benchmarks/live.py"
 	@echo "make clean        remove .venv, demo/ and caches"
 
@@ -115,11 +115,15 @@ lock: setup
 	$(RESOLVE) requirements/pip.in --generate-hashes --output-file requirements/pip.txt
 	$(RESOLVE) requirements/lite.in --constraint constraints.txt --generate-hashes --output-file requirements/lite.txt
 
-# What a release attaches, and the images in docker/ copy.
+# What a release attaches; and what recognises without JAX, which is part of the package.
 onnx: $(patsubst femo_jax/weights/%.safetensors,dist/%.onnx,$(wildcard femo_jax/weights/*.safetensors))
+onnx: femo_jax/weights/femonet-small.onnx
 
 dist/%.onnx: femo_jax/weights/%.safetensors $(INSTALLED)
 	@mkdir -p dist
+	$(BIN)/femo export $* --output $@
+
+femo_jax/weights/%.onnx: femo_jax/weights/%.safetensors $(INSTALLED)
 	$(BIN)/femo export $* --output $@
 
 # Its packages clash with femo's: an environment of its own. It imports pkg_resources, which newer setuptools lack, and

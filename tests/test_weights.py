@@ -5,17 +5,22 @@ import shutil
 import sys
 from pathlib import Path
 
+import jax
+import numpy as np
 import pytest
 from safetensors import safe_open
 
 from femo_jax import weights
+from femo_jax.data.drawn import draw_face
 from femo_jax.data.load import load_split
-from femo_jax.emotions import EMOTIONS
+from femo_jax.emotions import EMOTIONS, Emotion
 from femo_jax.errors import CheckpointError, ConfigError, ModelFileError
 from femo_jax.evaluate.metrics import report
 from femo_jax.evaluate.predict import predict_probabilities
+from femo_jax.live.onnx_network import OnnxNetwork
 from femo_jax.model_file import load_model_file, logits_function, save_model_file
 from femo_jax.models import create_model, model_cost
+from femo_jax.onnx_model import load_onnx_model
 from femo_jax.train import checkpoints
 from femo_jax.train.config import as_dict, load_config, upgraded
 from femo_jax.weights import load_model, model_names, model_path, model_record, resolve_model, shipped_names
@@ -36,6 +41,24 @@ def test_shipped_names_and_aliases():
 def test_the_small_model_has_less_than_a_million_parameters():
     model = load_model_file(model_path("small"))
     assert model_cost(create_model(model.architecture, **model.options)).parameters < 1_000_000
+
+
+def test_the_small_model_is_there_as_an_onnx_model_as_well():
+    small, exported = load_model("small"), load_onnx_model(model_path("small").with_suffix(".onnx"))
+    faces = np.stack([draw_face(emotion, np.random.default_rng(0)) for emotion in Emotion]).reshape(-1, 48, 48)
+    expected = jax.nn.softmax(logits_function(small)(faces[..., None]))
+    np.testing.assert_allclose(OnnxNetwork(exported)(faces), expected, atol=1e-5, err_msg="run `make onnx`")
+    assert (exported.classes, exported.training) == (small.classes, small.training), "run `make onnx`"
+
+
+def test_where_the_onnx_model_is_the_only_one_it_is_the_default(folder):
+    for path in folder.iterdir():
+        path.unlink()
+    (folder / "femonet-small.onnx").touch()
+    assert model_path() == model_path("small") == resolve_model() == folder / "femonet-small.onnx"
+    assert model_names() == ("small", "femonet-small")
+    with pytest.raises(ConfigError, match="no model 'femonet-base' ships with femo"):
+        model_path("femonet-base")
 
 
 def test_unknown_name_lists_the_known_ones():

@@ -36,7 +36,7 @@ _UNARY = {
     "erf": "Erf",
 }
 _SAME = ("stop_gradient", "copy", "copy_p", "name", "optimization_barrier")
-_REDUCE = {"reduce_max": "ReduceMax", "reduce_min": "ReduceMin"}
+_REDUCE = {"reduce_max": "ReduceMax", "reduce_min": "ReduceMin", "reduce_sum": "ReduceMean"}
 _CALLS = ("jit", "pjit", "closed_call", "core_call", "custom_jvp_call", "custom_vjp_call", "checkpoint", "remat2")
 
 
@@ -157,7 +157,9 @@ class _Graph:
             if isinstance(each, _Value):
                 names.append(self.in_order(each, axes).name)
             else:
-                names.append(self.constant(each.transpose(axes) if each.ndim else each))
+                array = each.transpose(axes) if each.ndim else each
+                # OpenCV 4.6 adds a row to several rows if it has one axis.
+                names.append(self.constant(array[0] if array.ndim == 2 and len(array) == 1 else array))
         return _Value(self.node(kind, names), axes)
 
     def _broadcast(self, step: Any, x: Any) -> Any:
@@ -261,11 +263,12 @@ def _pool(graph: _Graph, step: Any, x: _Value) -> _Value:
 
 def _reduce(graph: _Graph, step: Any, x: _Value) -> _Value:
     kind, reduced = step.primitive.name, step.params["axes"]
-    places = [x.axes.index(axis) for axis in reduced]
-    if kind == "reduce_sum":  # from opset 13 on, its axes are an input
-        name = graph.node("ReduceSum", [x.name, graph.constant(np.array(places, np.int64))], keepdims=0)
-    else:
-        name = graph.node(_REDUCE[kind], [x.name], axes=places, keepdims=0)
+    name = graph.node(_REDUCE[kind], [x.name], axes=[x.axes.index(axis) for axis in reduced], keepdims=0)
+    if kind == "reduce_sum":  # OpenCV 4.6 has no ReduceSum of this opset
+        summed = [step.invars[0].aval.shape[axis] for axis in reduced]
+        if not all(isinstance(size, int) for size in summed):
+            raise _not_covered("reduce_sum over the batch")
+        name = graph.node("Mul", [name, graph.constant(np.float32(np.prod(summed)))])
     left = [axis for axis in x.axes if axis not in reduced]
     return _Value(name, tuple(sorted(left).index(axis) for axis in left))
 

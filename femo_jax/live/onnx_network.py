@@ -107,7 +107,8 @@ def _on_opencv(model: OnnxModel) -> Callable[[np.ndarray], np.ndarray]:
 
     def run(pixels: np.ndarray) -> np.ndarray:
         with lock:  # a network holds its input
-            network.setInput(pixels.astype(np.float32))
+            # Up to OpenCV 4.6 the last of three axes would be taken for channels.
+            network.setInput(pixels[..., np.newaxis].astype(np.float32))
             return network.forward().copy()
 
     return run

@@ -1,6 +1,8 @@
 """The models that ship with femo, and `load_model`, which takes any model.
 
 Beside each model file lie a JSON record of what was measured (see `model_record`) and a card written from it.
+`femonet-small` is there as an ONNX model as well, which takes its place where JAX is not installed. The ROS 2 package
+`femo_recognition` has that one alone.
 """
 
 import json
@@ -20,6 +22,9 @@ DEFAULT = "default"
 
 ALIASES = {DEFAULT: "femonet-base", "small": "femonet-small"}
 """Short names, and the name of the shipped model that each stands for."""
+
+WITHOUT_JAX = "femonet-small"
+"""The shipped model that recognises without JAX; the default where an installation lacks `femonet-base`."""
 
 DEPRECATED_ALIASES = {"femonet": "femonet-base"}
 """Names of earlier releases; they still work, with a warning."""
@@ -48,6 +53,8 @@ def model_path(name: str = DEFAULT) -> Path:
     """
     shipped = _shipped()
     full = {**ALIASES, **DEPRECATED_ALIASES}.get(name, name)
+    if name == DEFAULT and full not in shipped:
+        full = WITHOUT_JAX
     if full not in shipped:
         raise ConfigError(
             f"no model {name!r} ships with femo; choose one of {', '.join(model_names())}, or give the path of a model"
@@ -139,7 +146,8 @@ def load_for_recognition(model: "str | os.PathLike[str] | None" = None) -> "Load
     """Load a model as `load_model` does, or an ONNX model of `femo export`, for which JAX is not imported.
 
     Args:
-      model: as `load_model` takes it; a path with the suffix `.onnx` is an ONNX model.
+      model: as `load_model` takes it; a path with the suffix `.onnx` is an ONNX model. Where JAX is not installed,
+        `small` is the ONNX model that ships with femo.
 
     Raises:
       ConfigError, ModelFileError, CheckpointError: as `load_model`; or the ONNX model is damaged or not of femo; or
@@ -151,15 +159,21 @@ def load_for_recognition(model: "str | os.PathLike[str] | None" = None) -> "Load
     try:
         return load_model(model)
     except ModuleNotFoundError as error:
-        if error.name not in ("jax", "jaxlib", "flax", "safetensors"):
+        # The ROS 2 package femo_recognition has no femo_jax.model_file.
+        if (error.name or "").split(".")[0] not in ("jax", "jaxlib", "flax", "safetensors", "femo_jax"):
             raise
+        exported = path.with_suffix(".onnx")
+        if path in _shipped().values() and exported.exists():
+            return load_onnx_model(exported)
         raise ModelFileError(
             f"{path}: needs {error.name}, which is not installed: pip install femo-jax. Without JAX femo runs ONNX"
-            " models: `femo export MODEL -o model.onnx`, on a machine with JAX, makes one."
+            " models: `small`, which ships with femo, or one that `femo export MODEL -o model.onnx` makes on a machine"
+            " with JAX."
         ) from error
 
 
 def _shipped() -> dict[str, Path]:
-    """The model files by name, in alphabetical order."""
-    paths = Path(__file__).parent.glob("*.safetensors")
-    return {path.stem: path for path in sorted(paths, key=lambda path: path.stem)}
+    """The model files by name, in alphabetical order; an ONNX model where that is the only one."""
+    folder = Path(__file__).parent
+    paths = {path.stem: path for suffix in ("onnx", "safetensors") for path in folder.glob(f"*.{suffix}")}
+    return dict(sorted(paths.items()))

@@ -124,12 +124,15 @@ def test_an_onnx_model_recognises_without_jax(small_onnx, portrait, tmp_path, mi
     assert json.loads(log.read_text().splitlines()[0])["faces"][0]["label"] == expected.label
 
 
-def test_without_jax_a_model_of_femo_is_refused_with_a_remedy():
+def test_without_jax_the_small_model_is_its_onnx_model_and_another_is_refused_with_a_remedy():
     code = WITHOUT.format(packages=NO_JAX) + (
         "from femo_jax.weights import load_for_recognition\n"
         "from femo_jax.errors import ModelFileError\n"
-        "try:\n    load_for_recognition('small')\n"
-        "except ModelFileError as error:\n    assert 'femo export MODEL -o model.onnx' in str(error), error\n"
+        "assert load_for_recognition('small').path.name == 'femonet-small.onnx'\n"
+        "try:\n    load_for_recognition('default')\n"
+        "except ModelFileError as error:\n"
+        "    for remedy in ('pip install femo-jax', '`small`', 'femo export MODEL -o model.onnx'):\n"
+        "        assert remedy in str(error), error\n"
         "else:\n    raise SystemExit('was loaded')"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

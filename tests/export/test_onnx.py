@@ -85,6 +85,12 @@ def test_batch_norm_is_folded(graph):
     assert not kinds & {"BatchNormalization", "Sqrt", "Reciprocal"}
 
 
+def test_operators_are_those_that_opencv_4_6_reads(graph):
+    """That of Debian 12 and Ubuntu 24.04."""
+    assert "ReduceSum" not in {node.op_type for node in graph.graph.node}
+    assert not [each.name for each in graph.graph.initializer if len(each.dims) == 2 and each.dims[0] == 1]
+
+
 def test_a_network_in_bfloat16_is_exported_in_float32(drawn_faces):
     full = random_network("femonet", **NARROW["femonet"])
     half = replace(full, options={**full.options, "dtype": "bfloat16"})

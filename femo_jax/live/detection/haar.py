@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import cv2
-import cv2.data
 import numpy as np
 
 from femo_jax.errors import ConfigError
@@ -15,8 +14,11 @@ from femo_jax.files import library_path
 from femo_jax.live.config import DetectorConfig
 from femo_jax.live.image import Box, CropGeometry, DetectedFace, InputImage, cut_square, overlaps, without_duplicates
 
+CASCADES = Path(__file__).parent / "cascades"
+"""Cascades of OpenCV, under the licence at their head: the OpenCV of Debian and Ubuntu comes without them."""
+
 CASCADE = "haarcascade_frontalface_alt2.xml"
-"""The cascade that is used where none is named, one of those that OpenCV brings along."""
+"""The cascade that is used where none is named."""
 
 _LOOK_SIZE = 2.4
 """Size of a face in a close look, as a multiple of the cascade's window: from 2 on OpenCV moves it pixel by pixel.
@@ -80,15 +82,14 @@ class HaarDetector:
         Raises:
           ConfigError: its file is missing or is not a cascade.
         """
-        cascades = Path(cv2.data.haarcascades)
         self._config = config
-        self._cascade = _load(config.model or cascades / CASCADE)
+        self._cascade = _load(config.model or CASCADES / CASCADE)
         self._window = max(self._cascade.getOriginalWindowSize())
         self._lock = threading.Lock()
         self._second: HaarDetector | None = None
         if config.model is None:
             second = {"scale_factor": _SECOND_SCALE_FACTOR, "min_neighbors": _SECOND_MIN_NEIGHBORS}
-            self._second = HaarDetector(replace(config, model=cascades / _SECOND_CASCADE, **second))
+            self._second = HaarDetector(replace(config, model=CASCADES / _SECOND_CASCADE, **second))
 
     def detect(self, image: InputImage, *, still: bool = True) -> list[Box]:
         """All faces of an image; see `Detector.detect`."""
@@ -157,7 +158,7 @@ class HaarDetector:
 
 def _load(path: Path) -> cv2.CascadeClassifier:
     if not path.is_file():
-        raise ConfigError(f"{path}: no such cascade file. Name one of OpenCV's .xml files, or none for its own.")
+        raise ConfigError(f"{path}: no such cascade file. Name one of OpenCV's .xml files, or none for femo's own.")
     cascade = cv2.CascadeClassifier()
     try:
         with library_path(path) as name:
@@ -171,7 +172,7 @@ def _load(path: Path) -> cv2.CascadeClassifier:
 
 def _not_a_cascade(path: Path) -> ConfigError:
     return ConfigError(
-        f"{path}: not a cascade that OpenCV reads. Name one of OpenCV's .xml files, or none for its own."
+        f"{path}: not a cascade that OpenCV reads. Name one of OpenCV's .xml files, or none for femo's own."
     )
 
 

@@ -11,7 +11,7 @@ from skimage.data import astronaut
 
 from femo_jax.errors import ConfigError
 from femo_jax.live.config import DetectorConfig
-from femo_jax.live.detection.haar import CASCADE, HaarDetector, _grouped
+from femo_jax.live.detection.haar import CASCADE, CASCADES, HaarDetector, _grouped
 from femo_jax.live.image import Box, InputImage, overlaps
 
 HEAD = astronaut()[:220, 100:340, ::-1]
@@ -224,6 +224,13 @@ def test_several_threads_get_what_one_gets(detector, crowd):
     for thread in threads:
         thread.join()
     assert results == [expected] * 8
+
+
+def test_the_cascades_are_those_of_opencv():
+    for path in sorted(CASCADES.iterdir()):
+        assert path.read_bytes() == Path(cv2.data.haarcascades, path.name).read_bytes()
+        assert b"Intel License Agreement" in path.read_bytes()[:1000]
+    assert (CASCADES / CASCADE).is_file()
 
 
 def test_another_cascade_finds_other_things():
