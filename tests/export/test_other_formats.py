@@ -9,6 +9,7 @@ import pytest
 from jax import export
 
 from femo_jax.data.drawn import drawn_split
+from femo_jax.data.load import load_split
 from femo_jax.errors import ConfigError, DataError
 from femo_jax.export.described import save_description
 from femo_jax.export.litert import save_litert
@@ -16,6 +17,7 @@ from femo_jax.export.onnx_file import onnx_model
 from femo_jax.export.quantize import accuracy_lost, quantize, quantize_on
 from femo_jax.export.stablehlo import save_stablehlo
 from femo_jax.weights import load_model
+from tools.runtimes import on_litert, on_stablehlo
 
 from .conftest import NARROW, log_probabilities, random_network
 
@@ -30,6 +32,20 @@ def test_stablehlo_comes_back(drawn_faces, tmp_path):
         np.testing.assert_allclose(np.log(jax.jit(read.call)(drawn_faces[:count])), expected[:count], atol=1e-4)
 
 
+@pytest.mark.real_data
+@pytest.mark.integration
+def test_shipped_model_on_publictest(fer2013, tmp_path):
+    """200 images; `tools/runtimes.py` takes all, and all runtimes."""
+    pytest.importorskip("ai_edge_litert.interpreter")
+    pytest.importorskip("jax.experimental.jax2tf")
+    loaded, faces = load_model("small"), load_split(fer2013, "validation").images[:200, ..., 0]
+    expected = log_probabilities(loaded, faces)
+    save_stablehlo(tmp_path / "small.stablehlo", loaded)
+    save_litert(tmp_path / "small.tflite", loaded)
+    for run in (on_stablehlo(tmp_path / "small.stablehlo"), on_litert(tmp_path / "small.tflite")):
+        np.testing.assert_allclose(np.log(run(faces)), expected, atol=1e-4)
+
+
 def test_description_beside_a_file(tmp_path):
     loaded = random_network("femonet", **NARROW["femonet"])
     path = save_description(tmp_path / "model.tflite", loaded, faces_as="float32", card="# Card")
@@ -41,17 +57,11 @@ def test_description_beside_a_file(tmp_path):
 
 @pytest.mark.integration
 def test_litert_gives_what_the_network_gives(drawn_faces, tmp_path):
-    litert = pytest.importorskip("ai_edge_litert.interpreter")
+    pytest.importorskip("ai_edge_litert.interpreter")
     pytest.importorskip("jax.experimental.jax2tf")
     loaded, path = random_network("femonet", **NARROW["femonet"]), tmp_path / "model.tflite"
     assert save_litert(path, loaded) == path.stat().st_size
-    interpreter = litert.Interpreter(str(path))
-    (taken,), (given,) = interpreter.get_input_details(), interpreter.get_output_details()
-    interpreter.resize_tensor_input(taken["index"], drawn_faces.shape)
-    interpreter.allocate_tensors()
-    interpreter.set_tensor(taken["index"], drawn_faces)
-    interpreter.invoke()
-    given = np.log(interpreter.get_tensor(given["index"]))
+    given = np.log(on_litert(path)(drawn_faces))
     np.testing.assert_allclose(given, log_probabilities(loaded, drawn_faces), atol=1e-4)
 
 

@@ -1,13 +1,82 @@
-"""What the tests of sources share: a capture that gives what a test gives it."""
+"""What the tests of recognition share: the runtime of the network, and a capture that gives what a test gives it.
 
-from collections.abc import Iterable, Mapping, Sequence
+    FEMO_TEST_RUNTIME=onnxruntime python -m pytest tests/live
+    FEMO_TEST_RUNTIME=opencv python -m pytest tests/live
+
+run all of them with ONNX models, to which every network is exported before it is loaded.
+"""
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import cv2
+import jax
 import numpy as np
 import pytest
+
+from femo_jax.export import onnx_file
+from femo_jax.live.onnx_network import RUNTIME
+from femo_jax.live.recognizer import EmotionRecognizer
+from femo_jax.model_file import LoadedModel
+from femo_jax.onnx_model import OnnxModel, load_onnx_model
+
+WANTED = os.environ.get("FEMO_TEST_RUNTIME")
+RUNTIMES = (WANTED,) if WANTED else ("jax", "onnxruntime", "opencv")
+"""What the tests with the fixture `runtime` run on."""
+
+
+@pytest.fixture(scope="session")
+def as_onnx(tmp_path_factory) -> Callable[[LoadedModel], OnnxModel]:
+    """Exports a network as an ONNX model, once."""
+    folder, made = tmp_path_factory.mktemp("onnx"), {}
+
+    def export(loaded: LoadedModel) -> OnnxModel:
+        digest = hashlib.sha256(repr((loaded.options, loaded.mean, loaded.std, loaded.temperature)).encode())
+        for leaf in jax.tree.leaves(loaded.variables):
+            digest.update(np.ascontiguousarray(leaf))
+        path = folder / f"{digest.hexdigest()}.onnx"
+        if path not in made:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(onnx_file, "_check_results", lambda *_: None)  # some tests want NaN
+                onnx_file.save_onnx_model(path, loaded, onnx_file.onnx_model(loaded))
+            made[path] = load_onnx_model(path)
+        return made[path]
+
+    return export
+
+
+@contextmanager
+def recognising_on(runtime: str, as_onnx: Callable[[LoadedModel], OnnxModel]) -> Iterator[None]:
+    """Inside the block every recogniser runs its network on `jax`, `onnxruntime` or `opencv`."""
+    made = EmotionRecognizer.__init__
+
+    def make(recognizer, model, *arguments, **options):
+        made(recognizer, as_onnx(model) if isinstance(model, LoadedModel) else model, *arguments, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        if runtime != "jax":
+            patch.setattr(EmotionRecognizer, "__init__", make)
+            patch.setenv(RUNTIME, runtime)
+        yield
+
+
+@pytest.fixture(scope="module", params=RUNTIMES)
+def runtime(request, as_onnx) -> Iterator[str]:
+    """Each runtime of the network in turn, for a few tests of each."""
+    with recognising_on(request.param, as_onnx):
+        yield request.param
+
+
+@pytest.fixture(scope="session", autouse=WANTED is not None)
+def wanted_runtime(as_onnx) -> Iterator[None]:
+    """The runtime that was asked for, for all tests."""
+    with recognising_on(WANTED or "jax", as_onnx):
+        yield
 
 
 class FakeCapture:
