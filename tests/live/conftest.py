@@ -27,7 +27,7 @@ from femo_jax.onnx_model import OnnxModel, load_onnx_model
 
 WANTED = os.environ.get("FEMO_TEST_RUNTIME")
 RUNTIMES = (WANTED,) if WANTED else ("jax", "onnxruntime", "opencv")
-"""What the tests with the fixture `runtime` run on."""
+"""What the tests with the fixture `load_on_runtime` run on."""
 
 
 @pytest.fixture(scope="session")
@@ -66,10 +66,27 @@ def recognising_on(runtime: str, as_onnx: Callable[[LoadedModel], OnnxModel]) ->
 
 
 @pytest.fixture(scope="module", params=RUNTIMES)
-def runtime(request, as_onnx) -> Iterator[str]:
-    """Each runtime of the network in turn, for a few tests of each."""
-    with recognising_on(request.param, as_onnx):
-        yield request.param
+def runtime(request) -> str:
+    """Each runtime of the network in turn."""
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def load_on_runtime(runtime, as_onnx) -> Callable[..., EmotionRecognizer]:
+    """`EmotionRecognizer.load` on each runtime in turn."""
+
+    def load(*arguments, **options):
+        with recognising_on(runtime, as_onnx):
+            return EmotionRecognizer.load(*arguments, **options)
+
+    return load
+
+
+@pytest.fixture
+def compiled_by_jax() -> None:
+    """A skip where another runtime was asked for, which compiles nothing."""
+    if WANTED not in (None, "jax"):
+        pytest.skip("about what JAX compiles")
 
 
 @pytest.fixture(scope="session", autouse=WANTED is not None)

@@ -21,8 +21,6 @@ from femo_jax.model_file import load_model_file, logits_function
 from femo_jax.prior import EVERYDAY_NEUTRAL
 from femo_jax.weights import model_path
 
-pytestmark = pytest.mark.usefixtures("runtime")
-
 
 class GivenBoxes:
     """A detector that finds what it is given."""
@@ -40,8 +38,8 @@ class GivenBoxes:
 
 
 @pytest.fixture(scope="module")
-def loaded(runtime):
-    return EmotionRecognizer.load(detector=GivenBoxes())
+def loaded(load_on_runtime):
+    return load_on_runtime(detector=GivenBoxes())
 
 
 @pytest.fixture
@@ -133,6 +131,7 @@ def test_nothing_is_compiled_after_compile(recognizer, faces, frame, caplog):
         assert "Compiling" in caplog.text  # the test sees what is compiled
 
 
+@pytest.mark.usefixtures("compiled_by_jax")
 def test_a_batch_size_is_compiled_when_it_is_first_needed(random_model, faces, caplog):
     recognizer = EmotionRecognizer(random_model, GivenBoxes(), batch_sizes=(1, 4, 16))
     compiled = []
@@ -144,6 +143,7 @@ def test_a_batch_size_is_compiled_when_it_is_first_needed(random_model, faces, c
     assert compiled == [False, True, False, True, False, False]
 
 
+@pytest.mark.usefixtures("compiled_by_jax")
 def test_the_first_frame_of_a_stream_compiles_what_it_needs_and_the_second_the_rest(random_model, frame, caplog):
     recognizer = EmotionRecognizer(random_model, GivenBoxes(), batch_sizes=(1, 2, 4))
     stream, compiled = recognizer.stream(), []
@@ -156,6 +156,7 @@ def test_the_first_frame_of_a_stream_compiles_what_it_needs_and_the_second_the_r
     assert compiled == [False, True, False, False]
 
 
+@pytest.mark.usefixtures("compiled_by_jax")
 def test_threads_that_need_a_batch_size_at_the_same_time_compile_it_once(random_model, faces, caplog):
     recognizer = EmotionRecognizer(random_model, GivenBoxes(), batch_sizes=(1, 8))
     expected = np.concatenate([recognizer.classify(faces[index : index + 1]) for index in range(8)])
