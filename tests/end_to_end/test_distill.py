@@ -22,7 +22,7 @@ def test_a_killed_recipe_resumes_with_its_teachers_as_they_are(femo, tmp_path):
     teacher.write_text(CONFIG.format(more=""))
     distilled = 'teachers=("default",), distillation_weight=1.0, dtype="bfloat16"'
     student.write_text(CONFIG.format(more=f"{distilled}, augmentation=Augmentation(mixup=1.0)"))
-    command = ["distill", student, "--teacher-config", teacher, "--teacher-seeds", "4", "--data", "drawn"]
+    command = ["distill", student, "--teacher-config", teacher, "--teacher-seeds", "4", "--data", femo.data]
     command += ["--workdir", workdir, "--loader", "numpy"]
     process = femo.start(*command)
     report, end = workdir / "teacher" / "seed4" / "flip.json", time.monotonic() + 400

@@ -29,7 +29,7 @@ def test_the_report_is_the_best_epoch_of_the_log(trained):
     report = json.loads((trained / "report.json").read_text())
     best = max(record["accuracy"] for record in log if record["split"] == "validation")
     assert report["accuracy"] == pytest.approx(best)
-    assert report["n"] == 420
+    assert report["n"] == 70
 
 
 def test_workdir_and_model_file_evaluate_alike(femo, trained, tmp_path):
@@ -38,7 +38,7 @@ def test_workdir_and_model_file_evaluate_alike(femo, trained, tmp_path):
     reports = []
     for source in (trained, model):
         report = tmp_path / "report.json"
-        output, _ = femo.run("evaluate", source, "--data", "drawn", "--split", "validation", "--json", report)
+        output, _ = femo.run("evaluate", source, "--data", femo.data, "--split", "validation", "--json", report)
         assert "accuracy" in output.lower()
         reports.append(json.loads(report.read_text()))
     assert reports[0].keys() >= {"accuracy", "macro_f1", "nll", "ece", "n", "per_class", "confusion", "tta", "split"}

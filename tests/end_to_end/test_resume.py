@@ -43,6 +43,22 @@ def lines_written(workdir):
     return path.read_text().count("\n") if path.exists() else 0
 
 
+AFTER_AN_EPOCH = """
+import pathlib, time
+from femo_jax.train import loop
+
+append_record = loop.append_record
+
+def append_and_wait(path, record):
+    append_record(path, record)
+    while path.read_text().count("\\n") == 2 and not pathlib.Path({go!r}).exists():
+        time.sleep(0.01)
+
+loop.append_record = append_and_wait
+"""
+"""A run goes on after its first epoch when there is a file: it is never over before the test has sent its signal."""
+
+
 @pytest.mark.integration
 @pytest.mark.parametrize("moment", ["before the first checkpoint", "while it trains", "right after an epoch's log"])
 def test_killed_at_a_random_step_and_resumed(femo, trained, tmp_path, moment):
@@ -62,9 +78,11 @@ def test_killed_at_a_random_step_and_resumed(femo, trained, tmp_path, moment):
 @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
 def test_asked_to_end_it_saves_and_goes_on_later(femo, trained, tmp_path, kind):
     workdir = tmp_path / "run"
-    process = femo.start(*femo.train_arguments(workdir))
+    go = tmp_path / "go"
+    process = femo.start(*femo.train_arguments(workdir), setup=AFTER_AN_EPOCH.format(go=str(go)))
     wait_for(lambda: lines_written(workdir) >= 2, process)
     os.kill(process.pid, kind)
+    go.touch()
     _, errors = process.communicate(timeout=100)
     assert process.returncode == 128 + kind, errors
     assert "resumes from there" in errors

@@ -16,22 +16,20 @@ import json
 import os
 import random
 import re
-import select
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
-from node_server import LIBRARIES, load_libraries
+from forked import ForkedProcess, fork_server
 
 PACKAGE = Path(__file__).parents[2] / "ros2_ws" / "src" / "femo_ros"
 """The sources of femo_ros, which come before the installed copy: tests never run yesterday's code."""
@@ -44,6 +42,27 @@ ASK_AGAIN = 5.0
 
 INTERFACES = Path(__file__).parent / "interfaces"
 """Definitions of interface packages that may be missing, with what builds them."""
+
+PRELOADED = (
+    "rclpy",
+    "femo_ros.executable",
+    "femo_ros.recognizer_node",
+    "femo_ros.video_source_node",
+    "femo_jax.live.recognizer",
+)
+"""What nodes import; importing it takes longer than a test."""
+
+LIBRARIES = "FEMO_TEST_LIBRARIES"
+"""Environment variable with a folder of libraries that a node loads first."""
+
+LOAD_LIBRARIES = f"""
+import ctypes, os, pathlib
+
+for pattern in ("*_generator_c.so", "*_typesupport_*_c.so"):
+    for path in sorted(pathlib.Path(os.environ.get({LIBRARIES!r}, "/nowhere")).glob(pattern)):
+        ctypes.CDLL(str(path))
+"""
+"""Loads the type support of a folder: the search path of the dynamic linker is that of the start of the process."""
 
 MISSING = [name for name in ("rclpy", "sensor_msgs", "femo_msgs") if find_spec(name) is None]
 
@@ -92,52 +111,17 @@ def domain(monkeypatch, tmp_path) -> Iterator[int]:
         yield domain
 
 
-class ForkedProcess:
-    """A process of `node_server.py`, with as much of the interface of `subprocess.Popen` as is used here."""
-
-    def __init__(
-        self, server: Path, module: str, arguments: Sequence[str], environment: Mapping[str, str], setup: str = ""
-    ):
-        """Have the module's main function run in a new process, after the code of `setup`."""
-        self._connection = socket.socket(socket.AF_UNIX)
-        self._connection.connect(str(server))
-        read, write = os.pipe()
-        request = {
-            "module": module,
-            "arguments": list(arguments),
-            "environment": dict(environment),
-            "setup": setup,
-        }
-        socket.send_fds(self._connection, [json.dumps(request).encode()], [write])
-        os.close(write)
-        self.stdout = os.fdopen(read, errors="replace")
-        self._answers = self._connection.makefile()
-        self.pid = int(self._answers.readline())
-        self._status: int | None = None
-
-    def poll(self) -> int | None:
-        """Return the exit code, negative after a signal; None while the process runs."""
-        with suppress(subprocess.TimeoutExpired):
-            self.wait(0)
-        return self._status
-
-    def wait(self, timeout: float | None = None) -> int:
-        """Wait for the end and return the exit code, negative after a signal."""
-        if self._status is None:
-            if not select.select([self._connection], [], [], timeout)[0]:
-                raise subprocess.TimeoutExpired(str(self.pid), timeout)
-            self._status = os.waitstatus_to_exitcode(int(self._answers.readline()))
-            self._connection.close()
-        return self._status
-
-    def send_signal(self, number: int) -> None:
-        """Send a signal, unless the process has ended."""
-        if self.poll() is None:
-            os.kill(self.pid, number)
-
-    def kill(self) -> None:
-        """End the process at once."""
-        self.send_signal(signal.SIGKILL)
+def fork_node(
+    server: Path, module: str, arguments: Sequence[str], environment: Mapping[str, str], setup: str
+) -> ForkedProcess:
+    """Have a node run in a process of the server, whose standard error goes to its standard output."""
+    read, write = os.pipe()
+    node = ForkedProcess(
+        server, module, arguments, environment, stdout=write, stderr=write, setup=LOAD_LIBRARIES + setup
+    )
+    os.close(write)
+    node.stdout = os.fdopen(read, errors="replace")
+    return node
 
 
 def start_program(command: Sequence[str | Path], environment: Mapping[str, str]) -> subprocess.Popen:
@@ -290,14 +274,9 @@ def start_process(domain, processes) -> Callable[..., Process]:
 
 @pytest.fixture(scope="session")
 def node_server(tmp_path_factory) -> Iterator[Path]:
-    """The socket of `node_server.py`."""
-    path = tmp_path_factory.mktemp("node_server") / "socket"
-    command = [sys.executable, str(Path(__file__).with_name("node_server.py")), str(path)]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=node_environment())
-    assert server.stdout.readline() == "ready\n"
-    yield path
-    server.kill()
-    server.wait()
+    """A fork server that has imported the nodes."""
+    with fork_server(tmp_path_factory.mktemp("node_server") / "socket", PRELOADED, node_environment()) as path:
+        yield path
 
 
 @pytest.fixture
@@ -314,8 +293,7 @@ def start_node(node_server, domain, processes) -> Callable[..., Process]:
     ) -> Process:
         command_line = ros_arguments(parameters, **arguments) if command_line is None else command_line
         module = f"femo_ros.{executable}"
-        node = ForkedProcess(node_server, module, command_line, node_environment(environment), setup)
-        processes.append(Process(node))
+        processes.append(Process(fork_node(node_server, module, command_line, node_environment(environment), setup)))
         return processes[-1]
 
     return start
@@ -377,7 +355,7 @@ def interfaces(built_interfaces, monkeypatch) -> None:
         (LIBRARIES, built_interfaces / "lib"),
     ):
         monkeypatch.setenv(name, os.pathsep.join(filter(None, [str(path), os.environ.get(name)])))
-    load_libraries(os.environ[LIBRARIES])
+    exec(LOAD_LIBRARIES, {})
 
 
 class Client:
