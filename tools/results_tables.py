@@ -164,6 +164,34 @@ def wild_prior_table() -> str:
     return markdown_table([*headings, "recall of neutral", "ECE"], rows, text_columns=3)
 
 
+def neutral_face_table() -> str:
+    """Metrics of persons with several neutral images, without and with the correction by their own neutral face."""
+    rows = []
+    for of in read_json("wild_neutral.json"):
+        for prior in ("training", "everyday"):
+            for strength, metrics in of["neutral_face"][prior].items():
+                shares = [
+                    f"{100 * metrics[name]:.1f} %" for name in ("accuracy", "balanced_accuracy", "neutral_recall")
+                ]
+                interval = metrics.get("change_interval")
+                change = "-" if interval is None else " to ".join(f"{100 * end:+.1f}" for end in interval)
+                rows.append([of["model"], prior, strength, *shares, change])
+    headings = ["model", "prior", "strength", "accuracy", "balanced accuracy", "recall of neutral", "change, 95 %"]
+    return markdown_table(headings, rows, text_columns=3)
+
+
+def temperature_table() -> str:
+    """Calibration errors by what the temperature was fitted to."""
+    rows = [
+        [of["model"], fitted, f"{metrics['temperature']:.2f}"]
+        + [f"{100 * metrics[name]:.1f} %" for name in ("ece_clean", "ece_corrupted", "ece_everyday")]
+        for of in read_json("wild_neutral.json")
+        for fitted, metrics in of["temperature"].items()
+    ]
+    headings = ["model", "fitted to", "temperature", "ECE, PublicTest", "ECE, corrupted", "ECE, everyday images"]
+    return markdown_table(headings, rows, text_columns=2)
+
+
 def _spread(values: Sequence[float]) -> str:
     """`71.2 ± 0.4 %`; of one value without a deviation."""
     around = deviation(values)
@@ -245,6 +273,8 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "tta": tta_table,
     "wild": wild_table,
     "wild_prior": wild_prior_table,
+    "neutral_face": neutral_face_table,
+    "temperature": temperature_table,
     "clips": clip_table,
     "private": private_table,
 }
