@@ -263,7 +263,49 @@ def _points(share: float) -> str:
     return f"{100 * share:+.2f}"
 
 
+RUNTIMES = {
+    "onnxruntime": "ONNX Runtime",
+    "opencv": "OpenCV",
+    "stablehlo": "StableHLO, JAX",
+    "litert": "LiteRT",
+    "int8": "ONNX Runtime, 8-bit integers",
+}
+"""Names of the runtimes in the table."""
+
+
+def runtimes_table() -> str:
+    """Exported models beside JAX, by model and runtime."""
+    measured = read_json("runtimes.json")
+    rows = []
+    for model, of in measured["models"].items():
+        for runtime, name in RUNTIMES.items():
+            on_runtime, live = of["probabilities"][runtime], of["live"]
+            differing = live["frames_that_differ"].get(runtime)
+            rows.append(
+                [
+                    f"`{model}`",
+                    name,
+                    f"{on_runtime['largest_difference']:.1e}",
+                    f"{on_runtime['mean_probability_difference']:.1e}",
+                    f"{on_runtime['other_labels']}",
+                    f"{100 * (on_runtime['accuracy'] - of['probabilities']['jax']['accuracy']):+.2f}",
+                    "" if differing is None else f"{differing} of {live['frames']}",
+                ]
+            )
+    headings = [
+        "Model",
+        "Runtime",
+        "Logits, largest",
+        "Probability, mean",
+        "Other labels",
+        "Accuracy, points",
+        "Frames",
+    ]
+    return markdown_table(headings, rows, 2)
+
+
 TABLES: Mapping[str, Callable[[], str]] = {
+    "runtimes": runtimes_table,
     "shipped": shipped_table,
     "networks": lambda: study_table("networks"),
     "ablations": lambda: study_table("ablations"),
