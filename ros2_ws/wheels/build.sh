@@ -37,8 +37,8 @@ has_femo() {
 
 # More options for `colcon build` may follow; the caller defines run_colcon.
 build() {
-    # femo_ros takes a second, and what is no longer in its sources must not stay.
-    rm -rf "$ros/build/femo_ros" "$ros/install/femo_ros"
+    # Both take a second, and what is no longer in their sources must not stay.
+    rm -rf "$ros/build/femo_ros" "$ros/install/femo_ros" "$ros/build/femo_recognition" "$ros/install/femo_recognition"
     # Left to itself, colcon has make wait for a time when the machine is idle.
     MAKEFLAGS=-j$(getconf _NPROCESSORS_ONLN) COLCON_LOG_LEVEL=error run_colcon --log-base "$ros/log" build --base-paths "$repository/ros2_ws/src" \
         --build-base "$ros/build" --install-base "$ros/install" --event-handlers console_cohesion+ "$@" \
@@ -110,9 +110,11 @@ femo_prepend() {
 }
 femo_prepend AMENT_PREFIX_PATH "$venv"
 femo_prepend AMENT_PREFIX_PATH "$ros/install/femo_msgs"
+femo_prepend AMENT_PREFIX_PATH "$ros/install/femo_recognition"
 femo_prepend AMENT_PREFIX_PATH "$ros/install/femo_ros"
 femo_prepend LD_LIBRARY_PATH "$ros/install/femo_msgs/lib"
 femo_prepend PYTHONPATH "$ros/install/femo_msgs/$packages"
+femo_prepend PYTHONPATH "$ros/install/femo_recognition/$packages"
 femo_prepend PYTHONPATH "$ros/install/femo_ros/$packages"
 case ":\$PATH:" in ":$venv/bin:"*) ;; *) export PATH="$venv/bin:\$PATH" ;; esac
 unset -f femo_prepend

@@ -1,6 +1,7 @@
 """video_source: clips, images and folders as a camera's topic."""
 
 import signal
+import sys
 import time
 
 import cv2
@@ -229,6 +230,14 @@ def test_what_cannot_be_played_is_reported(start_node, parameters, expected):
     node = start_node("video_source", parameters)
     assert node.wait() == 1
     node.wait_for_log(rf"\[FATAL\].*{expected}")
+    assert "Traceback" not in node.log
+
+
+def test_a_clip_without_the_package_that_reads_it_is_reported(start_node_from_scratch, clip):
+    """As on a robot without pip."""
+    node = start_node_from_scratch("video_source", {"source": clip}, setup="import sys; sys.modules['av'] = None")
+    assert node.wait() == 1
+    assert f"this needs the Python package av, which {sys.executable} lacks: install it by pip" in node.log
     assert "Traceback" not in node.log
 
 

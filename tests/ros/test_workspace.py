@@ -83,7 +83,7 @@ def test_a_python_without_femo_says_what_to_do(start_process):
 @pytest.mark.integration
 @pytest.mark.skipif(not (BUILT / "build").is_dir(), reason="the workspace was not built by `make ros`")
 def test_colcon_test_runs_the_tests_and_passes(tmp_path):
-    """Of both packages: hundreds of them, not none."""
+    """Of all packages: hundreds of them, not none."""
     environment = {**os.environ, "COLCON_LOG_LEVEL": "error"}
     environment.pop("_ROS_WHEELS_BOOTSTRAP_COMPLETE", None)
     colcon = [sys.executable, "-m", "colcon", "--log-base", str(tmp_path / "log")]
@@ -95,7 +95,8 @@ def test_colcon_test_runs_the_tests_and_passes(tmp_path):
     summary = subprocess.run(results, env=environment, capture_output=True, text=True, check=True, cwd=tmp_path).stdout
     by_package = {
         name: re.findall(rf"{name}/.*xml: (\d+) tests?, 0 errors, 0 failures", summary)
-        for name in ("femo_msgs", "femo_ros")
+        for name in ("femo_msgs", "femo_recognition", "femo_ros")
     }
+    assert sum(map(int, by_package["femo_recognition"])) >= 4, summary
     assert sum(map(int, by_package["femo_msgs"])) >= 8, summary
     assert sum(map(int, by_package["femo_ros"])) >= 150, summary

@@ -23,7 +23,6 @@ setup(
         (f"share/{NAME}/launch", files("launch/*.launch.*")),
         (f"share/{NAME}/config", files("config/*")),
     ],
-    # femo-jax and what it brings come from pip, the rest by rosdep: see README.md of the workspace.
     install_requires=["setuptools"],
     # Without this extra, `colcon test` finds no test runner, runs nothing and passes.
     extras_require={"test": ["pytest"]},

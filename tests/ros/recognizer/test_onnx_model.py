@@ -1,12 +1,15 @@
 """With an ONNX model the node loads no JAX, and on OpenCV nothing that Ubuntu lacks as a package."""
 
 import signal
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from femo_jax.export.onnx_file import onnx_model, save_onnx_model
 from femo_jax.weights import load_model
+
+ROOT = Path(__file__).parents[3]
 
 FROM_PIP = ("flax", "jax", "jaxlib", "onnxruntime", "pooch", "rich", "safetensors", "tensorflow", "tyro", "av")
 """Packages that femo uses and Ubuntu 24.04 lacks, or has in versions that femo does not take."""
@@ -59,6 +62,28 @@ def test_the_node_recognises_without_jax(
     assert {"femo_jax", "rclpy", "cv2"} <= loaded
     assert loaded.isdisjoint(missing)
     assert ("onnxruntime" in loaded) == (runtime == "onnxruntime")
+
+
+WITHOUT_FEMO_OF_PIP = f"""
+import importlib.machinery, sys
+
+for name in [name for name in sys.modules if name.split(".")[0] == "femo_jax"]:
+    del sys.modules[name]
+sys.path[:] = [path for path in sys.path if path not in ("", {str(ROOT)!r})]
+sys.meta_path[:] = [each for each in sys.meta_path if "editable" not in str(getattr(each, "__module__", ""))]
+assert importlib.machinery.PathFinder.find_spec("femo_jax") is None
+"""
+
+
+def test_the_node_needs_nothing_from_pip(start_recognizer, start_node_from_scratch, quick, camera, scene):
+    """The workspace brings femo and a model along, which is then the default one."""
+    recognizer = start_recognizer(
+        quick, start_node=start_node_from_scratch, setup=WITHOUT_FEMO_OF_PIP + WITHOUT.format(packages=FROM_PIP)
+    )
+    (face,) = recognizer.faces_of(camera, scene.image)
+    assert face.label == scene.label
+    recognizer.process.wait_for_log("Configured: femonet-small")
+    assert recognizer.process.stop(signal.SIGINT) == 0
 
 
 def test_a_damaged_onnx_model_fails_the_configuration(start_recognizer, quick, small_onnx, tmp_path):

@@ -3,6 +3,7 @@
 import logging
 import os
 import re
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
@@ -42,8 +43,8 @@ def run(
 
     Args:
       name: of the node, for the log.
-      work: makes the node, spins it and ends it. A FemoError or a ParameterException of it is logged as one line, and
-        makes the exit code 1.
+      work: makes the node, spins it and ends it. A FemoError, a ParameterException or a missing Python package is
+        logged as one line, and makes the exit code 1.
       stop: the signals that end the spinning.
       args: of the command line; those of the process by default.
       sends: value of `PUBLICATION_MODE` where the environment has none; empty: Fast DDS's own default.
@@ -66,6 +67,12 @@ def run(
         work(spin)
     except (FemoError, ParameterException) as error:
         get_logger(name).fatal(str(error))
+        return 1
+    except ModuleNotFoundError as error:  # of what femo_recognition does without
+        package = "femo-jax" if (error.name or "").startswith("femo_jax") else error.name
+        get_logger(name).fatal(
+            f"this needs the Python package {package}, which {sys.executable} lacks: install it by pip"
+        )
         return 1
     finally:
         stop.ignore()

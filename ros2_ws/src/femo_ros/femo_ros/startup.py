@@ -29,11 +29,21 @@ class StopSignals:
         self.requested = True
 
 
+def provide_femo() -> bool:
+    """Have `import femo_jax` find the one that pip installed, else that of femo_recognition; False without either."""
+    if find_spec("femo_recognition") is not None:
+        import femo_recognition
+
+        femo_recognition.provide()
+    return find_spec("femo_jax") is not None
+
+
 def require_femo() -> None:
-    """End the program with code 1 and a remedy where femo_jax cannot be imported."""
-    if find_spec("femo_jax") is None:
+    """As `provide_femo`; without either the program ends with code 1 and a remedy."""
+    if not provide_femo():
         sys.exit(
-            f"femo_ros: the Python package femo-jax is missing in {sys.executable}. If it is installed in a virtual"
-            " environment, activate that before you start the node (`source VENV/bin/activate`); else install it for"
-            " this Python with pip. README.md of the workspace explains how ROS and virtual environments go together."
+            f"femo_ros: {sys.executable} has neither the ROS package femo_recognition nor the Python package femo-jax."
+            " Build the whole workspace and source it (`source install/setup.bash`). If femo-jax is installed in a"
+            " virtual environment, activate that before you start the node (`source VENV/bin/activate`). README.md of"
+            " the workspace explains how ROS and virtual environments go together."
         )
