@@ -38,7 +38,7 @@ setup: $(INSTALLED)
 # Exact versions with the hashes of their files, see `make lock`. femo itself has none, and is installed without pip's
 # looking for more.
 $(INSTALLED): pyproject.toml requirements/pip.txt requirements/dev.txt
-	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 10) <= sys.version_info[:2] <= (3, 13) else "training and ROS 2 have packages for Python 3.10 to 3.13: make PYTHON=python3.11 ...")'
+	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 10) <= sys.version_info[:2] <= (3, 13) else "training and ROS 2 have packages for Python 3.10 to 3.13: make PYTHON=python3.11 ...\nRecognition has them for newer ones as well: pip install . in a virtual environment, or without JAX as docs/deploy.md describes")'
 	$(PYTHON) -m venv $(VENV)
 	@echo "installing femo and what it is trained and tested with into $(VENV); this takes some minutes"
 	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements/pip.txt

@@ -127,6 +127,15 @@ def test_classifiers_name_every_python_from_the_oldest_to_the_newest():
     assert named == [f"3.{minor}" for minor in minors]
 
 
+def test_make_setup_names_what_works_on_a_newer_python(tmp_path):
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.version_info = (3, 14, 0)\n")
+    make = ["make", "-C", str(ROOT), "setup", f"VENV={tmp_path / 'venv'}", f"PYTHON={sys.executable}"]
+    done = subprocess.run(make, env={**os.environ, "PYTHONPATH": str(tmp_path)}, capture_output=True, text=True)
+    assert done.returncode
+    assert "Recognition has them for newer ones as well: pip install . in a virtual environment" in done.stderr
+    assert not (tmp_path / "venv").exists()
+
+
 def test_make_onnx_exports_every_shipped_model_and_the_one_that_is_part_of_the_package():
     make = ["make", "-C", str(ROOT), "--dry-run", "--always-make", "onnx"]
     commands = subprocess.run(make, capture_output=True, text=True, check=True).stdout

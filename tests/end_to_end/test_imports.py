@@ -124,6 +124,15 @@ def test_an_onnx_model_recognises_without_jax(small_onnx, portrait, tmp_path, mi
     assert json.loads(log.read_text().splitlines()[0])["faces"][0]["label"] == expected.label
 
 
+def test_an_onnx_model_is_loaded_without_what_takes_time_and_is_not_needed(small_onnx):
+    modules = loaded(
+        "import os; os.environ['FEMO_ONNX_RUNTIME'] = 'opencv'\n"
+        f"from femo_jax import EmotionRecognizer; EmotionRecognizer.load({str(small_onnx)!r})"
+    )
+    assert "cv2" in modules
+    assert modules.isdisjoint({*NO_JAX, *HEAVY, "onnxruntime", "asyncio", "email", "http", "rich", "tyro", "unittest"})
+
+
 def test_without_jax_the_small_model_is_its_onnx_model_and_another_is_refused_with_a_remedy():
     code = WITHOUT.format(packages=NO_JAX) + (
         "from femo_jax.weights import load_for_recognition\n"

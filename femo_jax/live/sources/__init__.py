@@ -9,7 +9,6 @@ from femo_jax.live.sources.addresses import is_address, redacted
 from femo_jax.live.sources.frame import Frame, FrameSource
 from femo_jax.live.sources.images import ImageSource, content_kind, find_images
 from femo_jax.live.sources.live import camera_number, open_camera
-from femo_jax.live.sources.network import open_network
 
 __all__ = ["Frame", "FrameSource", "open_source"]
 
@@ -51,6 +50,8 @@ def open_source(
     if camera is not None:
         return open_camera(camera, size, rate, give_up_after)
     if is_address(word):
+        from femo_jax.live.sources.network import open_network  # its HTTP client is slow to import
+
         return open_network(word, give_up_after, timeout)
     if word and path.is_dir():
         return ImageSource(find_images(word), rate)
