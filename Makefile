@@ -13,7 +13,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 ROS := $(VENV)/ros/.built
 ROS_SOURCES := $(shell find ros2_ws -type f -not -path '*/__pycache__/*' -not -path '*/.pytest_cache/*')
 
-.PHONY: help setup ros demo test check perf browser docs lint format pythons lock onnx fer clean
+.PHONY: help setup ros demo test check perf bench browser docs lint format pythons lock onnx fer clean
 
 help:
 	@echo "make demo         recognise faces in an image and a clip, train a small network; everything lands in demo/"
@@ -25,6 +25,7 @@ help:
 	@echo "make ros          build the ROS 2 workspace, with ROS 2 from wheels where none is sourced; needs no make setup;"
 	@echo "                  DISTRO=kilted: with Kilted, into .venv-kilted; also for make test"
 	@echo "make docs         build the documentation site into site/, warnings are errors; run the blocks of README"
+	@echo "make bench        run the benchmarks that need no other project, one after the other, into bench/ (15 minutes)"
 	@echo "make lint         ruff and pyright"
 	@echo "make format       ruff format and the fixes that ruff can make"
 	@echo "make pythons      smoke test in fresh environments of every Python from 3.10 on"
@@ -75,6 +76,9 @@ check: setup
 
 perf: setup ros
 	. $(VENV)/ros/env.sh && $(PYTEST) -m perf tests ros2_ws/src
+
+bench: setup ros
+	. $(VENV)/ros/env.sh && $(BIN)/python benchmarks/suite.py --out bench
 
 # Playwright drives the system's Chromium; the tests are part of `make test` where there is one.
 browser: setup
@@ -134,4 +138,4 @@ fer:
 	.fer/bin/python -m pip install --quiet "setuptools<80" "opencv-contrib-python<5" "fer==25.10.3"
 
 clean:
-	rm -rf .venv .venv-kilted .fer demo .pytest_cache .ruff_cache site
+	rm -rf .venv .venv-kilted .fer bench demo .pytest_cache .ruff_cache site

@@ -64,9 +64,9 @@ def main(options: Options) -> None:
     os.environ.pop("JAX_COMPILATION_CACHE_DIR", None)
     with tempfile.TemporaryDirectory(prefix="femo-benchmark-") as folder:
         report = measure(options, Path(folder), console)
-    print_report(report, console)
     if options.json:
         write_json(options.json, report)
+    print_report(report, console)
     if options.figure:
         draw_figure(report, options.figure)
 
@@ -80,16 +80,34 @@ def measure(options: Options, folder: Path, console: Console) -> dict:
     frames = Frames(raw, SHAPE, write_scenes(raw, scenes, options.image_frames))
     console.print(f"{sum(len(scene.times) for scene in frames.scenes)} frames of {len(frames.scenes)} scenes")
 
-    report: dict = {"femo": {}, "fer": {} if fer else None, "ratio": None}
+    report: dict = {"femo": {}, "fer": None, "ratio": None, "left_out": {}}
+    if fer and (obstacle := why_not(fer, frames)):
+        report["left_out"]["fer"], fer = obstacle, None
+    if fer:
+        report["fer"] = {}
     report["machine"] = machine()
     report["frames"] = {scene.name: len(scene.times) for scene in frames.scenes}
     measure_cold_starts(report, femo, fer, frames, options.cold_starts, folder)
     measure_speed(report, femo, fer, frames, options.rounds, console)
-    report["femo"]["installed_mib"] = installed_mib(options.femo_python, "femo-jax", "femo_jax")
+    sizes = {"femo": (options.femo_python, "femo-jax", "femo_jax"), "fer": (options.fer_python, "fer", "fer")}
+    for name in ("femo", "fer") if fer else ("femo",):
+        try:
+            report[name]["installed_mib"] = installed_mib(*sizes[name])
+        except FemoError as error:  # such as a distribution that was removed by hand; all else is measured
+            report[name]["installed_mib"] = None
+            report["left_out"][f"installed size of {name}"] = str(error)
     if fer:
-        report["fer"]["installed_mib"] = installed_mib(options.fer_python, "fer", "fer")
         report["ratio"] = ratios(report)
     return report
+
+
+def why_not(start: Start, frames: Frames) -> str | None:
+    """What a system fails with on the first frame; None where it works."""
+    try:
+        cold_start_seconds(start, "images", frames)
+    except FemoError as error:
+        return str(error)
+    return None
 
 
 def demo_scenes(folder: Path) -> Path:

@@ -24,6 +24,8 @@ COLOURS = ("#0072B2", "#56B4E9", "#999999")  # of Okabe and Ito's palette (2008)
 DISTURBED = 0.1
 """Share of the processors' time from which on others disturb the measurement."""
 
+NO_CONCLUSION = "That is too much for a conclusion: leave the machine alone and run this again."
+
 
 def ratios(report: dict) -> dict:
     """How many times as good as fer's each measure of femo is; faces are the true faces where these are known."""
@@ -38,7 +40,9 @@ def ratios(report: dict) -> dict:
         "cold_start": fer["cold_start_s"] / femo["cold_start_s"]["filled_cache"],
         "cold_start_empty_cache": fer["cold_start_s"] / femo["cold_start_s"]["empty_cache"],
         "peak_memory": fer["peak_memory_mib"] / femo["peak_memory_mib"],
-        "installed": fer["installed_mib"] / femo["installed_mib"],
+        "installed": fer["installed_mib"] / femo["installed_mib"]
+        if fer["installed_mib"] and femo["installed_mib"]
+        else None,
     }
 
 
@@ -54,7 +58,13 @@ def print_report(report: dict, console: Console) -> None:
     console.print(_table(report))
     times = ", ".join(f"{faces}: {value:.2f} ms" for faces, value in report["classify_ms"].items())
     console.print(f"femo classifies faces in one call ({times})")
-    if report["fer"]:
+    for what, reason in report["left_out"].items():
+        console.print(f"{what} is left out: {reason}", markup=False)
+    others = report["machine"]["others"]
+    console.print(f"other programs took {others:.0%} of the processors' time")
+    if others > DISTURBED:
+        console.print(NO_CONCLUSION, style="bold")
+    elif report["fer"]:
         times = ", ".join(f"{faces}: {value:.2f} ms" for faces, value in report["fer"]["classify_ms"].items())
         console.print(f"fer crops and classifies faces of given boxes ({times})")
         for key, (what, goal) in GOALS.items():
@@ -63,12 +73,8 @@ def print_report(report: dict, console: Console) -> None:
             console.print(f"{what}: {ratio:.2f} times as good as fer's (goal {goal:g}, {verdict})")
         rate, faces = report["ratio"]["frames_per_second_images"], report["ratio"]["faces_images"]
         console.print(f"In single images: {rate:.2f} times the frames per second, {faces:.2f} times the faces.")
-    else:
+    elif "fer" not in report["left_out"]:
         console.print(NOT_INSTALLED)
-    others = report["machine"]["others"]
-    console.print(f"other programs took {others:.0%} of the processors' time")
-    if others > DISTURBED:
-        console.print("That is much: leave the machine alone and run this again.", style="bold")
 
 
 def _table(report: dict) -> Table:
@@ -88,7 +94,8 @@ def _table(report: dict) -> Table:
         row("  false ones", [str(mode["false_faces"]) for _, _, mode in measured])
     row("cold start, s", [_cold_start(system["cold_start_s"]) for _, system, _ in measured])
     row("peak memory, MiB", [f"{system['peak_memory_mib']:.0f}" for _, system, _ in measured])
-    row("installed, MiB", [f"{system['installed_mib']:.0f}" for _, system, _ in measured])
+    sizes = [system["installed_mib"] for _, system, _ in measured]
+    row("installed, MiB", ["-" if size is None else f"{size:.0f}" for size in sizes])
     return table
 
 
@@ -123,7 +130,7 @@ def draw_figure(report: dict, path: str | os.PathLike[str]) -> None:
     _marks(starts, "with an empty cache", [seconds[0]["empty_cache"]])
     memories = [system["peak_memory_mib"] for system in systems.values()]
     _bars(memory, "peak memory, MiB", [*systems], memories, COLOURS[::2])
-    installed = [system["installed_mib"] for system in systems.values()]
+    installed = [system["installed_mib"] or 0.0 for system in systems.values()]
     _bars(sizes, "installed, MiB", [*systems], installed, COLOURS[::2])
     save_figure(figure, path, dpi=120)
 
@@ -135,7 +142,7 @@ def _bars(
     background = {"boxstyle": "round", "facecolor": "white", "edgecolor": "none", "alpha": 0.8}
     axes.bar_label(bars, fmt=_short, label_type="center", bbox=background)
     axes.set_title(title, fontsize=11)
-    axes.set_ylim(0, 1.1 * max(values))
+    axes.set_ylim(0, 1.1 * max(*values, 1e-3))
     axes.spines[["top", "right"]].set_visible(False)
 
 

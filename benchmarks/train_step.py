@@ -70,7 +70,8 @@ def measure(options: Options, console: Console) -> dict:
         parts = PARTS if network == "femonet" else [side for side in PARTS if side.group == "peak"]
         with ExitStack() as stack:
             participants = start(stack, [side.of(network) for side in sides] + parts, report, console)
-            report["machine"]["others"][network] = take_turns(participants, rounds, seconds, console)
+            others = take_turns(participants, rounds, seconds, report["left_out"], console)
+            report["machine"]["others"][network] = others
         note(report, network, participants)
     report["ratio"] = ratios(report)
     return report
@@ -98,8 +99,12 @@ def start(stack: ExitStack, sides: list[Side], report: dict, console: Console) -
     return participants
 
 
-def take_turns(participants: list[Participant], rounds: int, seconds: float, console: Console) -> float:
+def take_turns(
+    participants: list[Participant], rounds: int, seconds: float, left_out: dict[str, str], console: Console
+) -> float:
     """A turn of about so many seconds for each in each round, the order reversed from round to round.
+
+    A participant that fails leaves the list, and its reason is put into `left_out`.
 
     Returns:
       The processor time that others took meanwhile, as a share of all processors: 0 on an idle machine.
@@ -110,8 +115,13 @@ def take_turns(participants: list[Participant], rounds: int, seconds: float, con
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("measuring", total=rounds * len(order))
         for _ in range(rounds):
-            for participant in order:
-                own_seconds += participant.take_turn(seconds)
+            for participant in list(order):
+                try:
+                    own_seconds += participant.take_turn(seconds)
+                except FemoError as error:
+                    left_out[participant.side.name] = str(error)
+                    participants.remove(participant)
+                    order.remove(participant)
                 progress.advance(task)
             order.reverse()
     return others.share_beside(own_seconds)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from report import DISTURBED
+from report import DISTURBED, NO_CONCLUSION
 from rich.console import Console
 from rich.table import Table
 
@@ -77,17 +77,17 @@ def print_report(report: Mapping, console: Console) -> None:
         console.print(_parts_table(report))
     for name, peak in report["peak_gflop_per_second"].items():
         console.print(f"peak, a large oneDNN matrix product, {name}: {peak:.0f} GFLOP/s")
-    for network, found in report["ratio"].items():
-        for name, ratio in found.items():
-            what, goal = GOALS[name]
-            verdict = "met" if ratio >= goal else "missed"
-            console.print(f"{NETWORKS[network]}, {what}: {ratio:.2f} times as fast (goal {goal:g}, {verdict})")
     for name, reason in report["left_out"].items():
         console.print(f"{TITLES.get(name, name)} is left out: {reason}", markup=False)
     for network, others in report["machine"]["others"].items():
         console.print(f"{NETWORKS[network]}: other programs took {others:.0%} of the processors' time")
         if others > DISTURBED:
-            console.print("That is much: leave the machine alone and run this again.", style="bold")
+            console.print(NO_CONCLUSION, style="bold")
+            continue
+        for name, ratio in report["ratio"].get(network, {}).items():
+            what, goal = GOALS[name]
+            verdict = "met" if ratio >= goal else "missed"
+            console.print(f"{NETWORKS[network]}, {what}: {ratio:.2f} times as fast (goal {goal:g}, {verdict})")
 
 
 def _table(report: Mapping, network: str) -> Table:

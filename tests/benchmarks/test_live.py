@@ -5,11 +5,14 @@ import sys
 from pathlib import Path
 
 import cv2
+import harness
 import live
 import numpy as np
 import pytest
 from live import Options
 from report import NOT_INSTALLED
+
+from femo_jax.errors import FemoError
 
 BENCHMARKS = Path(live.__file__).parent
 
@@ -59,6 +62,7 @@ def fakes(tmp_path, monkeypatch):
     monkeypatch.setenv("STARTS", str(tmp_path / "starts"))
     monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path / "jax"))
     monkeypatch.setattr(live, "HERE", folder)
+    monkeypatch.setattr(harness.ProcessorTime, "share_beside", lambda self, own: 0.02)
     monkeypatch.setattr(live, "installed_mib", lambda python, name, package: {"femo-jax": 900.0, "fer": 8000.0}[name])
 
 
@@ -88,7 +92,7 @@ def run(tmp_path, scenes, fer):
 
 def test_both_systems(fakes, scenes, tmp_path, capsys):
     report = run(tmp_path, scenes, Path(sys.executable))
-    assert set(report) == {"femo", "fer", "ratio", "classify_ms", "machine", "frames"}
+    assert set(report) == {"femo", "fer", "ratio", "classify_ms", "machine", "frames", "left_out"}
     stream, images, fer = report["femo"]["stream"], report["femo"]["images"], report["fer"]["images"]
     assert 2 <= stream["median_ms"] < images["median_ms"] < fer["median_ms"]
     assert (stream["faces"], stream["true_faces"], stream["false_faces"], stream["faces_there"]) == (20, 10, 10, 10)
@@ -122,3 +126,29 @@ def test_femo_alone_says_how_fer_is_installed(fakes, scenes, tmp_path, capsys):
     assert report["femo"]["stream"]["faces"] == 20
     assert cv2.imread(str(tmp_path / "live.png")) is not None
     assert NOT_INSTALLED in " ".join(capsys.readouterr().out.split())
+
+
+def test_what_fails_is_left_out_and_the_rest_is_kept(fakes, scenes, tmp_path, monkeypatch, capsys):
+    def only_femo(python, name, package):
+        if name == "fer":
+            raise FemoError("no distribution fer")
+        return 900.0
+
+    monkeypatch.setattr(live, "installed_mib", only_femo)
+    report = run(tmp_path, scenes, Path(sys.executable))
+    assert report["fer"]["installed_mib"] is None and report["ratio"]["installed"] is None
+    assert report["ratio"]["peak_memory"] > 0
+    assert report["left_out"] == {"installed size of fer": "no distribution fer"}
+    assert "installed size of fer is left out: no distribution fer" in " ".join(capsys.readouterr().out.split())
+
+    (live.HERE / "fer_worker.py").write_text("raise SystemExit('fer has no such model')")
+    report = run(tmp_path, scenes, Path(sys.executable))
+    assert report["fer"] is None and report["femo"]["stream"]["faces"] == 20
+    assert "fer has no such model" in report["left_out"]["fer"]
+
+
+def test_a_busy_machine_gives_no_verdict(fakes, scenes, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(harness.ProcessorTime, "share_beside", lambda self, own: 0.2)
+    run(tmp_path, scenes, Path(sys.executable))
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "too much for a conclusion" in printed and "goal" not in printed
