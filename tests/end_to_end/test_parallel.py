@@ -36,3 +36,14 @@ def test_two_processes_give_the_loss_curve_of_one(femo, reference, tmp_path):
         assert process.returncode == 0, errors
     assert losses(workdir) == pytest.approx(reference, rel=5e-3)
     assert (workdir / "report.json").exists()
+
+
+@pytest.mark.integration
+def test_teachers_on_two_devices_give_the_loss_curve_of_one(femo, trained, tmp_path):
+    teachers = ["--teachers", json.dumps([str(trained)]), "--distillation-weight", "0.8", "--augmentation.mixup", "0.5"]
+    curves = []
+    for devices in (1, 2):
+        workdir = tmp_path / str(devices)
+        femo.run(*femo.train_arguments(workdir, *teachers, "--epochs", "2", "--ops", "xla", "--cpu-devices", devices))
+        curves.append(losses(workdir))
+    assert curves[1] == pytest.approx(curves[0], rel=5e-3)
