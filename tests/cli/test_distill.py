@@ -73,6 +73,18 @@ def test_a_recipe_that_is_stopped_between_teachers_and_student_resumes(recipe, m
     assert not (folder / "W" / "student" / "seed2").exists()
 
 
+def test_teachers_that_femo_train_has_trained_are_left_alone(recipe):
+    """As by several jobs side by side."""
+    folder, run = recipe
+    teacher = folder / "W" / "big" / "seed3"
+    common = ["--data", "drawn", "--ops", "xla", "--loader", "numpy"]
+    assert main(["train", "big.py", "--seed", "3", "--workdir", str(teacher), *common]) == 0
+    before = (teacher / "metrics.jsonl").stat().st_mtime_ns
+    assert run("--teacher-seeds", "3") == 0
+    assert (teacher / "metrics.jsonl").stat().st_mtime_ns == before
+    assert (folder / "W" / "student" / "seed0" / "report.json").is_file()
+
+
 @pytest.mark.parametrize(
     ("student", "message"),
     [
