@@ -41,7 +41,13 @@ STAGES = ("decode", "grey", "scan", "close look", "crop", "network", "tracking",
 RECOGNITION = STAGES[1:7]
 """Those that `EmotionStream` does; a benchmark of recognition alone times these."""
 
-_METHODS = {"detect": "scan", "detect_near": "close look", "_look": "close look"}
+_METHODS = {
+    "detect": "scan",
+    "detect_first": "scan",
+    "detect_part": "scan",
+    "detect_near": "close look",
+    "_look": "close look",
+}
 """Methods of detectors and their stages; those of the second kind are also called within the first."""
 
 _JPEG_QUALITY = 90

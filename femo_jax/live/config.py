@@ -74,7 +74,8 @@ class SearchConfig:
     """How faces are followed through a stream between the scans of whole frames."""
 
     full_scan_ms: float = 250.0
-    """Milliseconds between scans of the whole frame, which find new faces; 0 scans every frame."""
+    """Milliseconds in which the whole frame is scanned for new faces: by haar a part in each frame, by yunet all in
+    one; 0 scans every frame."""
     window_scale: float = 1.6
     """Side of the window in which a known face is looked for, as a multiple of its last box."""
     scale_range: float = 1.2

@@ -98,7 +98,7 @@ class FrameResult:
       height: of the frame, in pixels.
       detection_ms: spent on finding the faces, in milliseconds.
       inference_ms: spent on cropping and classifying those of them that were due; see `TrackConfig.classify_every_ms`.
-      full_scan: the whole frame was searched for new faces.
+      full_scan: a search of the whole frame for new faces, which may be spread over frames, ended with this one.
     """
 
     faces: list[FaceEmotion]

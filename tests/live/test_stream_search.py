@@ -108,3 +108,137 @@ def test_settings_and_detector_may_be_replaced(change):
     else:
         search.detector = FakeDetector([RIGHT])
         assert search.find(IMAGE, 1.0, []) == ([RIGHT], True)
+
+
+class DividedDetector(FakeDetector):
+    """Searches in parts of which each takes the share of a scan that it is given; notes what was searched."""
+
+    def __init__(self, shares, first=(), new=(), near=None):
+        super().__init__(near=near)
+        self.shares, self.first, self.new = list(shares), list(first), list(new)
+        self.searched = []
+        self.firsts = 0
+
+    def detect(self, image, *, still=True):
+        raise AssertionError("a frame is searched in parts")
+
+    def detect_near(self, image, boxes, window, scales):
+        return [self.near.get(box) for box in boxes]
+
+    def detect_first(self, image):
+        self.firsts += 1
+        return sorted(self.first)
+
+    def parts(self, width, height):
+        return self.shares
+
+    def detect_part(self, image, part, region, known):
+        self.searched.append((part, region, list(known)))
+        return self.new
+
+    def taken(self):
+        searched, self.searched = [part for part, *_ in self.searched], []
+        return searched
+
+
+def noise(seed, width=640, height=480):
+    """A frame that differs everywhere from all others."""
+    return InputImage(
+        np.kron(
+            np.random.default_rng(seed).integers(0, 256, (height // 20, width // 20), np.uint8),
+            np.ones((20, 20), np.uint8),
+        )
+    )
+
+
+def searched_parts(search, times, first_seed=0):
+    return [(search.find(noise(first_seed + n), time, [])[1], search.detector.taken()) for n, time in enumerate(times)]
+
+
+def test_a_scan_is_spread_over_frames():
+    detector = DividedDetector([0.4, 0.2, 0.2, 0.2])
+    search = FaceSearch(detector, SearchConfig(full_scan_ms=500))
+    found = searched_parts(search, [10 + step / 10 for step in range(11)])
+    assert detector.firsts == 1
+    scan = [[0], [], [1], [2], [3]]
+    assert [parts for _, parts in found] == [[], *scan, *scan]
+    assert [ended for ended, _ in found] == [True, *[False] * 4, True, *[False] * 4, True]
+
+
+def test_parts_of_several_scans_follow_each_other():
+    search = FaceSearch(DividedDetector([0.5, 0.5, 1.0, 1.0]), SearchConfig(full_scan_ms=200))
+    found = searched_parts(search, [step / 10 for step in range(13)])
+    cycle = [[0], [1], [2], [], [3], []]
+    assert [parts for _, parts in found] == [[], *cycle, *cycle]
+
+
+def test_a_late_frame_searches_each_part_once():
+    search = FaceSearch(DividedDetector([0.5, 0.25, 0.25]), SearchConfig(full_scan_ms=100))
+    found = searched_parts(search, [0.0, 5.0, 5.1, 5.15])
+    assert [parts for _, parts in found] == [[], [0, 1, 2], [0, 1, 2], [0]]
+
+
+def test_what_has_not_changed_is_not_searched_again_until_it_is_refreshed():
+    detector = DividedDetector([1.0])
+    search = FaceSearch(detector, SearchConfig(full_scan_ms=100))
+    searched = []
+    for step in range(20):
+        search.find(noise(0), step / 10, [])
+        searched += [step] * len(detector.taken())
+    assert searched == [9, 17]
+
+
+def test_noise_of_a_camera_is_no_change():
+    detector = DividedDetector([1.0])
+    search = FaceSearch(detector, SearchConfig(full_scan_ms=100))
+    rng = np.random.default_rng(0)
+    searched = []
+    for step in range(8):
+        grey = np.clip(noise(0).grey + rng.normal(0, 6, (480, 640)), 0, 255).astype(np.uint8)
+        search.find(InputImage(grey), step / 10, [])
+        searched += [step] * len(detector.taken())
+    assert searched == []
+
+
+def test_only_what_has_changed_is_searched():
+    detector = DividedDetector([1.0])
+    search = FaceSearch(detector, SearchConfig(full_scan_ms=100))
+    grey = np.full((480, 640), 100, np.uint8)
+    for step in range(3):
+        search.find(InputImage(grey), step / 10, [])
+    changed = grey.copy()
+    changed[200:260, 400:480] = 200
+    detector.taken()
+    search.find(InputImage(changed), 0.3, [])
+    ((_, region, _),) = detector.searched
+    assert region.x <= 400 < 480 <= region.x + region.w and region.w < 100
+    assert region.y <= 200 < 260 <= region.y + region.h and region.h < 80
+
+
+def test_parts_are_told_what_is_known_and_find_what_is_new():
+    moved = Box(55, 102, 60, 60)
+    detector = DividedDetector([1.0], first=[LEFT], new=[RIGHT, Box(402, 101, 80, 80)], near={LEFT: moved})
+    search = FaceSearch(detector, SearchConfig(full_scan_ms=100))
+    assert search.find(noise(0), 0.0, []) == ([LEFT], True)
+    assert search.find(noise(1), 0.1, [LEFT]) == ([moved, RIGHT], True)
+    ((_, _, known),) = detector.searched
+    assert known == [LEFT, moved]
+
+
+@pytest.mark.parametrize("why", ["reset", "time", "size", "detector"])
+def test_a_stream_that_begins_anew_is_searched_as_a_whole(why):
+    detector = DividedDetector([0.5, 0.5])
+    search = FaceSearch(detector, SearchConfig(full_scan_ms=1000))
+    assert [ended for ended, _ in searched_parts(search, [5.0, 5.1])] == [True, False]
+    if why == "reset":
+        search.reset()
+    if why == "detector":
+        search.detector = detector = DividedDetector([1.0])
+    image = noise(9, width=320) if why == "size" else noise(9)
+    assert search.find(image, 1.0 if why == "time" else 5.2, [])[1]
+    assert detector.firsts == (1 if why == "detector" else 2)
+
+
+def test_frames_in_which_no_size_fits_have_no_parts():
+    search = FaceSearch(DividedDetector([]), SearchConfig())
+    assert [search.find(noise(step), step / 10, []) for step in range(3)] == [([], True), ([], False), ([], False)]

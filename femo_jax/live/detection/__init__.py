@@ -1,7 +1,7 @@
 """Face detection: one interface, two detectors behind it."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from femo_jax.live.config import DetectorConfig
 from femo_jax.live.detection.haar import HaarDetector
@@ -39,6 +39,40 @@ class Detector(Protocol):
 
         Returns:
           For each box where its face is now, as `detect` gives it, or None where none is found.
+        """
+        ...
+
+
+@runtime_checkable
+class DividedDetector(Detector, Protocol):
+    """Also searches a frame in parts, so that a stream can spread a scan over its frames."""
+
+    def detect_first(self, image: InputImage) -> list[Box]:
+        """All faces of the first frame of a stream, as thoroughly as all parts together search; as `detect`."""
+        ...
+
+    def parts(self, width: int, height: int) -> Sequence[float]:
+        """The parts of a scan of a frame: the share of each in the work of one scan.
+
+        Their sum is the number of scans after which the parts begin again; these may complement each other.
+
+        Args:
+          width: of the frame, in pixels.
+          height: of the frame, in pixels.
+        """
+        ...
+
+    def detect_part(self, image: InputImage, part: int, region: Box, known: Sequence[Box]) -> list[Box]:
+        """Faces that one part of a scan finds.
+
+        Args:
+          image: the frame.
+          part: index in `parts`.
+          region: where to search, in pixels of the frame; faces that touch it are found.
+          known: faces that need not be found.
+
+        Returns:
+          Boxes as `detect` gives them, in no order; one face may be there twice.
         """
         ...
 

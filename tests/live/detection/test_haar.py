@@ -12,7 +12,7 @@ from skimage.data import astronaut
 from femo_jax.errors import ConfigError
 from femo_jax.live.config import DetectorConfig
 from femo_jax.live.detection.haar import CASCADE, CASCADES, HaarDetector, _grouped
-from femo_jax.live.image import Box, InputImage, overlaps
+from femo_jax.live.image import Box, InputImage, overlaps, without_duplicates
 
 HEAD = astronaut()[:220, 100:340, ::-1]
 """The only face of a photograph, `[220, 240, 3]` BGR."""
@@ -108,7 +108,7 @@ def test_sizes_as_fractions_count_from_the_shorter_side():
 def test_a_still_without_a_certain_face_is_searched_by_a_second_cascade(detector, monkeypatch):
     """A frame of a stream is not, since the next one comes at once; nor is a still with a certain large face."""
     asked = []
-    monkeypatch.setattr(detector._second, "_found", lambda image, smallest: asked.append(smallest) or [])
+    monkeypatch.setattr(detector._second, "_scan", lambda image, smallest, step: asked.append(smallest) or [])
     blank = InputImage(np.full((480, 640), 128, np.uint8))
     detector.detect(blank, still=False)
     detector.detect(put((50, 50, 1.0)))
@@ -120,7 +120,9 @@ def test_a_still_without_a_certain_face_is_searched_by_a_second_cascade(detector
 def test_two_places_of_one_face_give_one_box(detector, monkeypatch):
     place = face_at(50, 50, 0.8)
     monkeypatch.setattr(
-        detector, "_scan", lambda image, smallest: [Box(*(value + 6 * step for value in place)) for step in (0, 1)]
+        detector,
+        "_scan",
+        lambda image, smallest, step: [Box(*(value + 6 * step for value in place)) for step in (0, 1)],
     )
     assert_same_places(detector.detect(put((50, 50, 0.8))), [place])
 
@@ -271,3 +273,56 @@ def test_a_missing_cascade_is_reported(tmp_path):
         HaarDetector(DetectorConfig(model=tmp_path / "nowhere.xml"))
     with pytest.raises(ConfigError, match="no such cascade file"):
         HaarDetector(DetectorConfig(model=tmp_path))
+
+
+def by_parts(detector: HaarDetector, image: InputImage, region: Box | None = None, known: tuple = ()) -> list[Box]:
+    found = []
+    for part in range(len(detector.parts(image.width, image.height))):
+        found += detector.detect_part(image, part, region or image.box, known)
+    return sorted(without_duplicates(found))
+
+
+def test_the_parts_of_a_scan_find_the_faces_of_the_frame(detector, crowd):
+    expected = sorted([face_at(10, 260, 0.6), face_at(10, 20, 1.0), face_at(330, 200, 0.5), face_at(330, 20, 0.8)])
+    assert_same_places(by_parts(detector, crowd), expected)
+    assert_same_places(detector.detect_first(crowd), expected)
+
+
+def test_no_part_is_much_of_a_scan(detector):
+    parts = detector.parts(640, 480)
+    assert sum(parts) == pytest.approx(3)  # one by the first cascade, one that takes twice as long by the second
+    assert max(parts) < 0.2 * 2
+    cascade = HaarDetector(DetectorConfig(model=Path(cv2.data.haarcascades) / CASCADE))
+    assert sum(cascade.parts(640, 480)) == pytest.approx(1)
+    assert HaarDetector(DetectorConfig(min_size=0.9, max_size=100)).parts(640, 480) == []
+
+
+def test_a_part_finds_faces_that_touch_its_region_and_no_others(detector, crowd):
+    x, y, w, h = face_at(10, 20, 1.0)
+    corner = Box(x + w - 5, y + h - 5, 10, 10)
+    assert_same_places(by_parts(detector, crowd, corner), [face_at(10, 20, 1.0)])
+    assert by_parts(detector, crowd, Box(600, 440, 10, 10)) == []
+
+
+def test_known_faces_are_not_looked_at_again(detector, crowd, monkeypatch):
+    known = tuple(detector.detect_first(crowd))
+    looked = []
+    monkeypatch.setattr(detector, "_look", lambda image, place, *_: looked.append(place) or [])
+    by_parts(detector, crowd, known=known)
+    assert overlaps(looked, known).max(initial=0.0) < 0.3
+
+
+def test_a_new_face_is_confirmed_by_another_cascade(detector, crowd, monkeypatch):
+    box = face_at(10, 20, 1.0)
+    elsewhere = Box(500, 400, 50, 50)
+    for hits, confirmed in ([], 0), ([(box, 4)], 0), ([(elsewhere, 50)], 0), ([(elsewhere, 50), (box, 5)], 1):
+        monkeypatch.setattr(detector._confirming, "_look", lambda *_, hits=hits: hits)
+        assert len(detector._confirmed(crowd, [(box.rounded(), 7)])) == confirmed
+    monkeypatch.setattr(detector, "_confirming", None)
+    assert len(detector._confirmed(crowd, [(box, 7)])) == 1
+
+
+@pytest.mark.parametrize("shape", [(1, 640), (20, 20), (30, 3000), (480, 44)])
+def test_parts_of_a_frame_of_any_shape(detector, shape):
+    image = InputImage(np.random.default_rng(0).integers(0, 256, shape, np.uint8))
+    assert detector.detect_first(image) == by_parts(detector, image) == []
