@@ -22,6 +22,7 @@ from femo_jax.live.output.records import Prediction, csv_text
 from femo_jax.live.recognizer import EmotionRecognizer, recognize_stills
 from femo_jax.model_file import load_model_file, logits_function, save_model_file
 from femo_jax.runs import train_run
+from femo_jax.train.augment import Augmentation
 from femo_jax.train.config import TrainConfig
 from femo_jax.train.targets import load_soft_labels, save_soft_labels
 from femo_jax.train.workdir import check_workdir, describe_data
@@ -32,8 +33,8 @@ pytestmark = pytest.mark.usefixtures("unoptimised")
 THREE = ("smile", "neutral", "frown")
 EIGHT = (*EMOTIONS, "contempt")
 CONFIG = TrainConfig(
-    model="simple_cnn",
-    model_options={"widths": (4, 4, 4, 4), "dense": 8},
+    model_options={"widths": (4,)},
+    augmentation=Augmentation(rotation=0, scale=0, translation=0, brightness=0, contrast=0),
     epochs=1,
     batch_size=12,
     eval_batch_size=12,

@@ -81,9 +81,9 @@ def test_pixels_alone_do_not_give_the_emotion_away(splits):
 @pytest.mark.integration
 def test_a_small_cnn_learns_them(splits):
     train, test = splits["train"], splits["test"]
-    model = create_model("femonet", widths=(16, 32, 64, 128), dropout=0.0)
+    model = create_model("femonet", widths=(8, 16, 32), dropout=0.0)
     variables = jax.jit(partial(model.init, train=False))(jax.random.key(0), jnp.zeros((1, 48, 48, 1)))
-    epochs, batch = 10, 50
+    epochs, batch = 5, 50
     steps = len(train.labels) // batch
     optimizer = optax.adam(optax.cosine_decay_schedule(3e-3, epochs * steps))
 

@@ -67,7 +67,7 @@ class Femo:
 
     def start(self, *arguments, setup: str = "") -> FemoProcess:
         """A running process, which runs the code of `setup` first."""
-        if arguments[0] in ("train", "distill"):
+        if arguments[0] in ("train", "sweep", "distill"):
             setup = UNOPTIMISED + setup
         words = [str(word) for word in arguments]
         folder = self._folder / f"process{len(self._processes)}"

@@ -20,11 +20,12 @@ from femo_jax.live.output.video import VideoWriter
 pytestmark = pytest.mark.usefixtures("unoptimised")
 
 CONFIG = """
+from femo_jax.train.augment import Augmentation
 from femo_jax.train.config import TrainConfig
 
 config = TrainConfig(
-    model="simple_cnn",
-    model_options={"widths": (4, 4, 4, 4), "dense": 8},
+    model_options={"widths": (4,)},
+    augmentation=Augmentation(rotation=0, scale=0, translation=0, brightness=0, contrast=0),
     epochs=1,
     batch_size=16,
     eval_batch_size=16,

@@ -88,3 +88,30 @@ def test_asked_to_end_it_saves_and_goes_on_later(femo, trained, tmp_path, kind):
     assert "resumes from there" in errors
     femo.run(*femo.train_arguments(workdir))
     assert_same_run(workdir, trained)
+
+
+@pytest.mark.integration
+def test_a_killed_sweep_resumes_and_leaves_finished_runs_alone(femo, tmp_path):
+    workdir = tmp_path / "W"
+    command = [
+        "sweep",
+        femo.config,
+        "--data",
+        femo.data,
+        "--workdir",
+        workdir,
+        "--loader",
+        "numpy",
+        "--seeds",
+        "0",
+        "1",
+    ]
+    process = femo.start(*command)
+    wait_for((workdir / "small" / "seed1" / "config.json").exists, process)
+    process.kill()
+    process.communicate()
+    before = (workdir / "small" / "seed0" / "metrics.jsonl").stat().st_mtime_ns
+    femo.run(*command)
+    (row,) = json.loads((workdir / "sweep.json").read_text())
+    assert row["seeds"] == [0, 1]
+    assert (workdir / "small" / "seed0" / "metrics.jsonl").stat().st_mtime_ns == before

@@ -14,9 +14,8 @@ IMAGES = jax.random.normal(jax.random.key(0), (4, 48, 48, 1))
 def applied(variables, seed=0, **options):
     """Logits in training."""
     model = create_model("femonet", **NARROW, **options)
-    return model.apply(variables, IMAGES, train=True, rngs={"dropout": jax.random.key(seed)}, mutable=["batch_stats"])[
-        0
-    ]
+    apply = jax.jit(partial(model.apply, train=True, mutable=["batch_stats"]))
+    return apply(variables, IMAGES, rngs={"dropout": jax.random.key(seed)})[0]
 
 
 def initial(**options):

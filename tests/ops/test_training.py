@@ -26,9 +26,11 @@ from femo_jax.train.state import NEVER, create_train_state
 from femo_jax.train.steps import train_step
 from femo_jax.train.targets import smooth_targets
 
+pytestmark = pytest.mark.usefixtures("unoptimised")
+
 CONFIG = TrainConfig(
     model="femonet",
-    model_options={"widths": (8, 16, 24), "dropout": 0.1},
+    model_options={"widths": (8, 16), "dropout": 0.1},
     batch_size=32,
     eval_batch_size=32,
     learning_rate=0.05,
@@ -64,20 +66,26 @@ def loss_curve(config, ops, split, steps=20):
     return np.array(losses) / 32
 
 
+@pytest.fixture(scope="module")
+def by_xla(train_tiles, unoptimised):
+    """The losses in float32 with XLA."""
+    return loss_curve(CONFIG, "xla", train_tiles)
+
+
 @pytest.mark.integration
-def test_twenty_steps_agree_in_float32(onednn, train_tiles):
-    by_xla, by_onednn = (loss_curve(CONFIG, ops, train_tiles) for ops in ("xla", "onednn"))
+def test_twenty_steps_agree_in_float32(onednn, by_xla, train_tiles):
+    by_onednn = loss_curve(CONFIG, "onednn", train_tiles)
     np.testing.assert_allclose(by_onednn, by_xla, rtol=1e-3)
     assert by_xla[-3:].mean() < 0.9 * by_xla[:3].mean()  # weights have moved
 
 
 @pytest.mark.integration
 @pytest.mark.parametrize("dtype", ["bfloat16"])
-def test_twenty_steps_in_bfloat16_stay_near(dtype, onednn, train_tiles):
+def test_twenty_steps_in_bfloat16_stay_near(dtype, onednn, by_xla, train_tiles):
     """A step rounds activations to 8 bits, 0.4 %; over twenty steps the losses part by a few of such roundings."""
     config = dataclasses.replace(CONFIG, dtype=dtype)
     curve = loss_curve(config, "onednn", train_tiles)
-    np.testing.assert_allclose(curve, loss_curve(CONFIG, "xla", train_tiles), rtol=0.05)
+    np.testing.assert_allclose(curve, by_xla, rtol=0.05)
 
 
 def test_a_loss_that_is_not_finite_is_seen(onednn, train_tiles):
@@ -132,10 +140,10 @@ def test_without_the_extension_training_takes_xla_and_says_so(tmp_path):
     config = tmp_path / "small.py"
     config.write_text(
         "from femo_jax.train.config import TrainConfig\n"
-        'config = TrainConfig(model_options={"widths": (6, 8)}, epochs=1, batch_size=64, eval_batch_size=64)\n'
+        'config = TrainConfig(model_options={"widths": (4,)}, epochs=1, batch_size=64, eval_batch_size=64)\n'
     )
     workdir = tmp_path / "run"
-    command = [sys.executable, "-m", "femo_jax.cli.main", "train", config, "--data", "drawn", "--ops", "auto"]
+    command = [sys.executable, "-m", "femo_jax.cli.main", "train", config, "--data", "drawn", "--loader", "numpy"]
     result = subprocess.run(
         [*command, "--workdir", workdir], capture_output=True, text=True, env=environment, timeout=300
     )

@@ -34,11 +34,17 @@ def tiny_config():
 
 @pytest.fixture(scope="session")
 def new_state():
-    """A function that makes a state at step 0 for a configuration."""
+    """A function that makes a state at step 0 for a configuration.
+
+    The same configuration gives the same state: a function that was compiled for it is not compiled again.
+    """
+    made = {}
 
     def make(config, seed=0):
-        model = create_model(config.model, **config.model_options)
-        tx = create_optimizer(config, create_schedule(config, steps_per_epoch=6))
-        return create_train_state(jax.random.key(seed), model, tx)
+        if (key := (repr(config), seed)) not in made:
+            model = create_model(config.model, **config.model_options)
+            tx = create_optimizer(config, create_schedule(config, steps_per_epoch=6))
+            made[key] = create_train_state(jax.random.key(seed), model, tx)
+        return made[key]
 
     return make
