@@ -61,15 +61,18 @@ $(BIN)/python:
 demo: setup ros
 	tools/demo.sh
 
-# Two test processes: many tests wait for other processes. A file stays in one of them, since its tests share fixtures.
-# Files keep their order, in which the long ones do not come last.
+# A test process for each core, from two, since many tests wait for other processes, to four, which hosted runners of
+# continuous integration have. A file stays in one of them, since its tests share fixtures. Files keep their order, in
+# which the long ones do not come last.
 PYTEST := $(BIN)/python -m pytest
-PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
+CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+PROCESSES := $(shell echo $$(($(CORES) < 2 ? 2 : $(CORES) > 4 ? 4 : $(CORES))))
+PARALLEL := -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
 ORDER :=
 
 test: setup ros
 	. $(VENV)/ros/env.sh && \
-	  $(PYTEST) $(if $(filter random,$(ORDER)),-n 2 --random-order,$(PARALLEL)) -m "not perf and not docs" tests ros2_ws/src
+	  $(PYTEST) $(if $(filter random,$(ORDER)),-n $(PROCESSES) --random-order,$(PARALLEL)) -m "not perf and not docs" tests ros2_ws/src
 
 check: setup
 	$(PYTEST) $(PARALLEL) -m "not integration and not ros and not real_data and not perf and not docs" tests
