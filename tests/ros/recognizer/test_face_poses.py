@@ -2,6 +2,7 @@
 
 import array
 
+import cv2
 import numpy as np
 import pytest
 
@@ -18,6 +19,16 @@ def depth_image(metres, stamp):
     return image
 
 
+def compressed_depth(metres, stamp):
+    """The same as image_transport compresses it."""
+    from sensor_msgs.msg import CompressedImage
+
+    png = cv2.imencode(".png", np.full((240, 320), round(1000 * metres), np.uint16))[1].tobytes()
+    image = CompressedImage(format="16UC1; compressedDepth png", data=array.array("B", bytes(12) + png))
+    image.header.stamp.sec, image.header.stamp.nanosec = stamp
+    return image
+
+
 def camera_info(k=FX, width=640):
     """The calibration of the scene's camera."""
     from sensor_msgs.msg import CameraInfo
@@ -26,14 +37,17 @@ def camera_info(k=FX, width=640):
     return CameraInfo(height=480, width=width, distortion_model="plumb_bob", d=[0.0] * 5, k=matrix)
 
 
+@pytest.mark.parametrize("transport", ["raw", "compressedDepth"])
 def test_a_face_has_its_place_from_its_width_and_from_depth_where_there_is_some(
-    start_recognizer, quick, new_camera, client, scene
+    start_recognizer, quick, new_camera, client, scene, transport
 ):
     from geometry_msgs.msg import PoseArray
-    from sensor_msgs.msg import CameraInfo, Image
+    from sensor_msgs.msg import CameraInfo
 
     images = {"image": "/rgb/image_raw", "depth": "/aligned_depth"}
-    recognizer = start_recognizer({**quick, "track.box_cutoff_hz": 1000.0}, remappings=images)
+    recognizer = start_recognizer(
+        {**quick, "track.box_cutoff_hz": 1000.0, "depth_transport": transport}, remappings=images
+    )
     camera = new_camera("/rgb/image_raw")
     topic = f"{recognizer.node}/face_poses"
     (face,) = client.spin_until(lambda: recognizer.faces_of(camera, scene.image), "a face")
@@ -41,14 +55,18 @@ def test_a_face_has_its_place_from_its_width_and_from_depth_where_there_is_some(
 
     poses = client.collect(PoseArray, topic)
     calibrate = client.publisher(CameraInfo, "/rgb/camera_info")
-    measure = client.publisher(Image, "/aligned_depth")
+    make_depth, topic = {
+        "raw": (depth_image, "/aligned_depth"),
+        "compressedDepth": (compressed_depth, "/aligned_depth/compressedDepth"),
+    }[transport]
+    measure = client.publisher(type(make_depth(1.0, (0, 0))), topic)
     seconds = iter(range(300, 400))
 
     def shown(depth=None, offset=0.0):
         """The place of the face in an image, with a depth image whose stamp is so many seconds later."""
         second = next(seconds)
         if depth is not None:  # first, so that it is there when the faces are, also on a busy machine
-            measure.publish(depth_image(depth, (second, round(offset * 1e9))))
+            measure.publish(make_depth(depth, (second, round(offset * 1e9))))
         camera.show(scene.image, (second, 0))
         message = client.spin_until(lambda: next((each for each in poses if each.header.stamp.sec == second), None))
         assert message.header.frame_id == "camera_optical_frame"

@@ -8,19 +8,21 @@ import numpy as np
 from geometry_msgs.msg import Point, Pose, PoseArray, Quaternion
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
 from femo_jax.live.image import Box
 from femo_jax.live.results import FrameResult
 from femo_ros.camera_topic import offers, wants_reliable
-from femo_ros.images import ImageError, decode_depth
+from femo_ros.images import ImageError, decode_compressed_depth, decode_depth
 from femo_ros.parameters import PositionConfig
 from femo_ros.position import Camera, PositionError, camera_of, depth_of_face, position
 from femo_ros.timing import Pairs, seconds_of
 
 DEPTH = 5
 """Messages that the middleware keeps until the node takes them."""
+
+_COMPRESSED = "/compressedDepth"
 
 
 def info_topic(node: Any) -> str:
@@ -44,20 +46,22 @@ class FacePoses:
     Until then neither calibration nor depth images are subscribed to. All methods belong to the executor's thread.
     """
 
-    def __init__(self, node: LifecycleNode, publisher: Any) -> None:
+    def __init__(self, node: LifecycleNode, publisher: Any, depth_transport: str) -> None:
         """Wait for a subscriber.
 
         Args:
           node: that publishes.
           publisher: of `~/face_poses`.
+          depth_transport: of the depth images, `raw` or `compressedDepth`.
         """
+        self._depth_type = Image if depth_transport == "raw" else CompressedImage
         self._node = node
         self._publisher = publisher
         self._subscriptions: list[Any] = []
         self._reliable: tuple[bool, bool] | None = None
         self._info: CameraInfo | None = None
         self._camera: tuple[bool, Camera] | None = None  # made of `_info`, for images that are rectified or not
-        self._pairs: Pairs[tuple[Header, FrameResult, PositionConfig], Image] = Pairs()
+        self._pairs: Pairs[tuple[Header, FrameResult, PositionConfig], Image | CompressedImage] = Pairs()
         self._config = PositionConfig()
         self._problem = ""
         self._by_depth = self._by_width = self._unknown = 0
@@ -83,14 +87,14 @@ class FacePoses:
         if not self._publisher.get_subscription_count():
             self.rest()
             return
-        topics = info_topic(self._node), self._node.resolve_topic_name("depth")
+        topics = info_topic(self._node), self._depth_topic()
         info, depth = (wants_reliable("auto", offers(self._node.get_publishers_info_by_topic(each))) for each in topics)
         if self._reliable != (info, depth):
             self._unsubscribe()
             self._reliable = info, depth
             self._subscriptions = [
                 self._node.create_subscription(CameraInfo, topics[0], self._take_info, _profile(info)),
-                self._node.create_subscription(Image, "depth", self._take_depth, _profile(depth)),
+                self._node.create_subscription(self._depth_type, topics[1], self._take_depth, _profile(depth)),
             ]
         self._send()
 
@@ -120,10 +124,14 @@ class FacePoses:
         self._subscriptions = []
         self._reliable = None
 
+    def _depth_topic(self) -> str:
+        topic = self._node.resolve_topic_name("depth")
+        return topic if self._depth_type is Image else f"{topic.removesuffix(_COMPRESSED)}{_COMPRESSED}"
+
     def _take_info(self, message: CameraInfo) -> None:
         self._info, self._camera = message, None
 
-    def _take_depth(self, message: Image) -> None:
+    def _take_depth(self, message: Image | CompressedImage) -> None:
         self._pairs.offer(message, seconds_of(message.header), time.monotonic())
         self._send()
 
@@ -149,12 +157,11 @@ class FacePoses:
             )
         return camera
 
-    def _distances(self, depth: Image | None) -> np.ndarray | None:
+    def _distances(self, depth: Image | CompressedImage | None) -> np.ndarray | None:
         problem, distances = "", None
         if depth is not None:
-            shape = depth.height, depth.width, depth.step
             try:
-                distances = decode_depth(depth.encoding, *shape, bool(depth.is_bigendian), depth.data)
+                distances = _decoded(depth)
             except ImageError as error:
                 problem = f"face poses without depth: {error}"
         self._report(problem)
@@ -175,6 +182,13 @@ class FacePoses:
         if problem and problem != self._problem:
             self._node.get_logger().warning(problem)
         self._problem = problem
+
+
+def _decoded(depth: Image | CompressedImage) -> np.ndarray:
+    if isinstance(depth, CompressedImage):
+        return decode_compressed_depth(depth.format, depth.data)
+    shape = depth.height, depth.width, depth.step
+    return decode_depth(depth.encoding, *shape, bool(depth.is_bigendian), depth.data)
 
 
 def _profile(reliable: bool) -> QoSProfile:

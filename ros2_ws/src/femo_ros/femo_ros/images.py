@@ -209,6 +209,44 @@ def decode_compressed(data: Any) -> np.ndarray:
     return image
 
 
+_DEPTH_HEADER = 12  # bytes: a number of the coding, and two float32 of it
+
+
+def decode_compressed_depth(form: str, data: Any) -> np.ndarray:
+    """The distances of a `sensor_msgs/CompressedImage` of image_transport's `compressedDepth`, compressed as PNG.
+
+    A header of 12 bytes stands before the PNG of 16-bit numbers. Those of 16UC1 are millimetres; those of 32FC1 are
+    inverse depths, where the distance is `a / (number - b)` with a and b from the header, and 0 is unknown.
+
+    Args:
+      form: `format` of the message, such as `16UC1; compressedDepth png`.
+      data: any object with a buffer of bytes.
+
+    Returns:
+      `[height, width]`, uint16 in millimetres or float32 in metres; unknown distances are 0 or NaN.
+
+    Raises:
+      ImageError: it is no depth image, is compressed in another way (`rvl`), or is cut off or damaged.
+    """
+    encoding, _, coding = (part.strip() for part in form.partition(";"))
+    if encoding not in _DEPTHS or coding not in ("", "compressedDepth", "compressedDepth png"):
+        raise ImageError(f"depth image of format {form!r}; expected 16UC1 or 32FC1, and compressedDepth png")
+    contents = bytes(data)
+    if not contents[_DEPTH_HEADER:].startswith(_PNG):
+        raise ImageError(f"{encoding} depth image of {len(contents)} bytes without a PNG after its header")
+    numbers = decode_compressed(contents[_DEPTH_HEADER:])
+    if numbers.ndim != 2 or numbers.dtype != np.uint16:
+        raise ImageError(
+            f"{encoding} depth image whose PNG is {numbers.dtype} {list(numbers.shape)}; expected 16-bit grey"
+        )
+    if _DEPTHS[encoding] == np.uint16:
+        return numbers
+    _, a, b = np.frombuffer(contents[:_DEPTH_HEADER], "<f4")
+    with np.errstate(divide="ignore", invalid="ignore"):
+        metres = a / (numbers.astype(np.float32) - b)
+    return np.where(numbers > 0, metres, np.float32(np.nan))
+
+
 def encode_jpeg(bgr: np.ndarray, quality: int) -> bytes:
     """An image as a JPEG file.
 

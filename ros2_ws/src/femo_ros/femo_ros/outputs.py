@@ -88,7 +88,8 @@ class Outputs:
         self._humans = (
             HumansFaces(node, hri_msgs, (config.hri_face_width, config.hri_face_height)) if hri_msgs else None
         )
-        self._poses = FacePoses(node, self._publisher(PoseArray, "~/face_poses", FACES_DEPTH))
+        poses = self._publisher(PoseArray, "~/face_poses", FACES_DEPTH)
+        self._poses = FacePoses(node, poses, config.depth_transport)
         self._to_executor = OnExecutor(node, self._publish_on_executor, FACES_DEPTH)
         self._drawing: NewestWins[tuple[Answer, float | None]] = NewestWins(self._publish_drawn, "drawing", failed)
 

@@ -42,6 +42,8 @@ class NodeConfig:
     """raw: subscribe to topic `image` (sensor_msgs/Image); compressed: to `image/compressed`, JPEG or PNG."""
     image_qos: Literal["auto", "sensor_data", "reliable"] = "auto"
     """Reliability of the image subscription. auto: as the publishers offer it; sensor_data: best effort."""
+    depth_transport: Literal["raw", "compressedDepth"] = "raw"
+    """raw: depth images on topic `depth` (sensor_msgs/Image); compressedDepth: on `depth/compressedDepth`, as PNG."""
     autostart: bool = True
     """Configure and activate at once; false waits for a lifecycle manager."""
     bond_timeout: float = 4.0
@@ -134,6 +136,7 @@ CHANGES: Mapping[str, Change] = {
     "model": "unconfigured",
     "prior": "unconfigured",
     "image_transport": "unconfigured",
+    "depth_transport": "unconfigured",
     "publish_vision_msgs": "unconfigured",
     "publish_foxglove_msgs": "unconfigured",
     "publish_hri": "unconfigured",

@@ -5,7 +5,15 @@ from array import array
 import cv2
 import numpy as np
 import pytest
-from femo_ros.images import ENCODINGS, ImageError, decode_compressed, decode_depth, decode_image, encode_jpeg
+from femo_ros.images import (
+    ENCODINGS,
+    ImageError,
+    decode_compressed,
+    decode_compressed_depth,
+    decode_depth,
+    decode_image,
+    encode_jpeg,
+)
 
 WIDTH, HEIGHT = 24, 16
 BLUE, GREEN, RED = (200, 30, 10), (20, 180, 40), (15, 25, 220)
@@ -214,6 +222,44 @@ def test_depths_keep_their_numbers(encoding, kind, is_bigendian, padding):
 def test_what_is_no_depth_image_is_refused(encoding, size, words):
     with pytest.raises(ImageError, match=words):
         decode_depth(encoding, 3, 4, 16, False, bytes(size))
+
+
+def compressed_depth(numbers, a=0.0, b=0.0):
+    """The bytes of compressedDepth: a header, and a PNG of the numbers."""
+    return np.array([0.0, a, b], "<f4").tobytes() + cv2.imencode(".png", numbers)[1].tobytes()
+
+
+@pytest.mark.parametrize("form", ["16UC1", "16UC1; compressedDepth", "16UC1; compressedDepth png"])
+def test_compressed_depths_of_millimetres(form):
+    """Of old and of new publishers."""
+    numbers = np.arange(12, dtype=np.uint16).reshape(3, 4) * 500
+    np.testing.assert_array_equal(decode_compressed_depth(form, array("B", compressed_depth(numbers))), numbers)
+
+
+def test_compressed_depths_of_metres():
+    """They are inverse: with the quantisation of 100 and the largest depth of 10 m that publishers have by default."""
+    metres = np.array([[0.5, 1.0, 2.0], [4.0, 8.0, 20.0]], np.float32)
+    a = 100 * 101.0
+    b = 1 - a / 10
+    numbers = np.where(metres < 10, a / metres + b, 0).astype(np.uint16)
+    found = decode_compressed_depth("32FC1; compressedDepth png", compressed_depth(numbers, a, b))
+    np.testing.assert_allclose(found, np.where(metres < 10, metres, np.nan), rtol=0.001)
+
+
+@pytest.mark.parametrize(
+    ("form", "contents", "words"),
+    [
+        ("16UC1; compressedDepth rvl", b"", "expected 16UC1 or 32FC1, and compressedDepth png"),
+        ("bgr8; jpeg compressed bgr8", b"", "'bgr8; jpeg compressed bgr8'"),
+        ("16UC1; compressedDepth png", b"", "of 0 bytes without a PNG"),
+        ("16UC1; compressedDepth png", compressed_depth(np.ones((4, 4), np.uint16))[:-20], "cut off or damaged"),
+        ("32FC1; compressedDepth png", compressed_depth(np.ones((4, 4), np.uint8)), "uint8 .*expected 16-bit grey"),
+    ],
+)
+def test_what_is_no_compressed_depth_image_is_refused(form, contents, words):
+    """With what was expected."""
+    with pytest.raises(ImageError, match=words):
+        decode_compressed_depth(form, contents)
 
 
 @pytest.mark.parametrize("encoding", ["", "mono32", "32FC1", "BGR8", "jpeg"])
