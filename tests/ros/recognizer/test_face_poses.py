@@ -55,11 +55,11 @@ def test_a_face_has_its_place_from_its_width_and_from_depth_where_there_is_some(
 
     poses = client.collect(PoseArray, topic)
     calibrate = client.publisher(CameraInfo, "/rgb/camera_info")
-    make_depth, topic = {
+    make_depth, depth_topic = {
         "raw": (depth_image, "/aligned_depth"),
         "compressedDepth": (compressed_depth, "/aligned_depth/compressedDepth"),
     }[transport]
-    measure = client.publisher(type(make_depth(1.0, (0, 0))), topic)
+    measure = client.publisher(type(make_depth(1.0, (0, 0))), depth_topic)
     seconds = iter(range(300, 400))
 
     def shown(depth=None, offset=0.0):
