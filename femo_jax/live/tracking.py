@@ -16,14 +16,14 @@ References:
 import itertools
 import math
 from collections import deque
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
 from femo_jax.emotions import EMOTIONS
-from femo_jax.live.assignment import linear_sum_assignment
+from femo_jax.live.association import pair_boxes
 from femo_jax.live.config import TrackConfig
 from femo_jax.live.image import Box, DetectedFace, overlaps
 from femo_jax.live.results import FaceEmotion, SmoothedEmotion, first_emotion, is_uncertain, next_emotion
@@ -48,9 +48,6 @@ SAME_FACE_SECONDS = 0.5
 
 LEFT_OUTSIDE = 0.25
 """A face out of sight has left the frame once its motion has taken more than this part of its box across the edge."""
-
-LARGEST_GROWTH = 1.5
-"""Factor by which a face that left its last box may have grown or shrunk and still be the same."""
 
 MOVED = 0.5
 """Widths of its box by which a face has moved, or grown or shrunk, since its last classification, from which on it is
@@ -401,55 +398,3 @@ def _part_outside(box: Box, width: int, height: int) -> float:
 def _signal(box: Box) -> np.ndarray:
     """What is filtered of a box: centre, width and height, `[4] float64`."""
     return np.array([*box.center, box.w, box.h], np.float64)
-
-
-def pair_boxes(
-    known: Sequence[Box], found: Sequence[Box], min_overlap: float, hidden: Collection[int] = ()
-) -> dict[int, int]:
-    """Pairs found boxes with known ones, each at most once, by the greatest sum of overlaps.
-
-    Overlaps with faces that are hidden count half: where one walks in front of another, its number would else be taken
-    by the one that it hides, whose last box it crosses. What is left is paired by nearness: at few frames a second a
-    face may leave its last box without a trace of overlap. It then belongs to a known face of like size whose centre
-    was less than one box away.
-
-    Args:
-      known: where the faces were.
-      found: where faces are.
-      min_overlap: smallest intersection over union of a pair, above 0.
-      hidden: indices in `known` of faces that were out of sight in the frame before.
-
-    Returns:
-      Index in `found` -> index in `known`.
-    """
-    overlap = overlaps(known, found)
-    overlap[overlap < min_overlap] = 0.0
-    overlap[list(hidden)] *= 0.5
-    pairs = _assign(overlap)
-    if len(pairs) == min(len(known), len(found)):
-        return pairs
-    nearness = _nearness(known, found)
-    nearness[list(pairs.values())] = 0.0
-    nearness[:, list(pairs)] = 0.0
-    return pairs | _assign(nearness)
-
-
-def _assign(scores: np.ndarray) -> dict[int, int]:
-    """Column -> row of `[rows, columns]` scores so that their sum is greatest; a score of 0 is no pair."""
-    rows, columns = np.nonzero(scores > 0)
-    if len(set(rows.tolist())) < len(rows) or len(set(columns.tolist())) < len(columns):
-        rows, columns = linear_sum_assignment(scores, maximize=True)
-    return {int(column): int(row) for row, column in zip(rows, columns, strict=True) if scores[row, column] > 0}
-
-
-def _nearness(known: Sequence[Box], found: Sequence[Box]) -> np.ndarray:
-    """`[known, found] float64`: 1 at the same centre, 0 from one box's size away on, and 0 for unlike sizes."""
-    centres, sizes = zip(*(_centres_and_sizes(boxes) for boxes in (known, found)), strict=True)
-    distances = np.linalg.norm(centres[0][:, None] - centres[1], axis=-1)
-    smaller = np.minimum(sizes[0][:, None], sizes[1])
-    larger = np.maximum(sizes[0][:, None], sizes[1])
-    return np.where(larger < LARGEST_GROWTH * smaller, np.maximum(1.0 - distances / larger, 0.0), 0.0)
-
-
-def _centres_and_sizes(boxes: Sequence[Box]) -> tuple[np.ndarray, np.ndarray]:
-    return np.array([box.center for box in boxes]), np.array([max(box.size, 1.0) for box in boxes])
