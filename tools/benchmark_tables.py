@@ -123,6 +123,14 @@ def deploy_table() -> str:
     return f"{table.rstrip()}\n\n{machine['processor']}, {machine['cores']} cores.{note}"
 
 
+def stages_table() -> str:
+    """Times of the stages of a frame."""
+    together = measurement("stages")["together"]
+    named = {**together["stages"], "recognition": together["recognition"], "whole frame": together["frame"]}
+    rows = [[name, *(f"{of[key]:.1f}" for key in ("median_ms", "p95_ms", "mean_ms"))] for name, of in named.items()]
+    return markdown_table(["ms", "median", "95th percentile", "mean"], rows)
+
+
 def classification_table() -> str:
     """Labels of faces that are classified now and then, beside those of every frame."""
     rows = []
@@ -145,6 +153,7 @@ def classification_table() -> str:
 
 TABLES: Mapping[str, Callable[[], str]] = {
     "classification": classification_table,
+    "stages": stages_table,
     "deploy": deploy_table,
     "live": live_table,
     "train_step": lambda: train_step_table({"femonet": ""}),

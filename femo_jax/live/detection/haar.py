@@ -58,7 +58,8 @@ _SECOND_DURATION = 2.0
 """Scans of the first cascade in the time of one of the second, which takes longer and rarely finds what that misses."""
 
 _BANDS = 8
-"""Bands into which a scan would be divided if all of its faces were of one size."""
+"""Parts that a scan is divided into at least: sizes of face with more work have several bands, those with less share
+one part."""
 
 _KNOWN = 0.3
 """Overlap from which on a place is that of a known face."""
@@ -79,7 +80,7 @@ _GROUP_TOLERANCE = 0.2
 class _Part(NamedTuple):
     scanner: "HaarDetector"
     reduction: float  # factor by which a frame is reduced
-    scale: float  # size of a face as a multiple of the cascade's window
+    scales: tuple[float, float]  # smallest and largest size of a face as multiples of the cascade's window
     top: float  # rows of the frame in which a face begins
     bottom: float
     share: float  # of the work of a scan
@@ -153,23 +154,23 @@ class HaarDetector:
         return [self] if self._second is None else [self, self._second]
 
     def parts(self, width: int, height: int) -> list[float]:
-        """Sizes of face by each cascade, the smallest in bands; see `DividedDetector.parts`."""
+        """Sizes of face by each cascade, small ones in bands, large ones together; see `DividedDetector.parts`."""
         return [part.share for part in self._parts(width, height)]
 
     def detect_part(self, image: InputImage, part: int, region: Box, known: Sequence[Box]) -> list[Box]:
-        """New faces of one size in a band; see `DividedDetector.detect_part`."""
-        scanner, reduction, scale, top, bottom, _ = self._parts(image.width, image.height)[part]
-        size = scale * scanner._window / reduction
+        """New faces of some sizes in a band; see `DividedDetector.detect_part`."""
+        scanner, reduction, scales, top, bottom, _ = self._parts(image.width, image.height)[part]
+        smallest, size = (scale * scanner._window / reduction for scale in scales)
         left, right = region.x - size, region.x + region.w + size
         # All windows that begin in the band.
         upper, lower = max(region.y - size, top), min(region.y + region.h, bottom) + size
         x, y, w, h = map(
             int, Box(left, upper, right - left, lower - upper).clipped(image.width, image.height).rounded()
         )
-        if min(w, h) < size - 1:
+        if min(w, h) < smallest - 1:
             return []
         reduced, to_frame = _resized(image.grey[y : y + h, x : x + w], reduction)
-        places, _ = _grouped(scanner._hits_of(reduced, scale), 1)
+        places, _ = _grouped(scanner._hits_of(reduced, scales, self._config.scale_factor), 1)
         boxes = [Box(*(place * to_frame + (x, y, 0, 0))) for place in places]
         new = overlaps(boxes, known).max(axis=1, initial=0.0) < _KNOWN
         places = [box for box, is_new in zip(boxes, new, strict=True) if is_new]
@@ -185,11 +186,18 @@ class HaarDetector:
             duration = 1.0 if scanner is self else _SECOND_DURATION
             reduction, scales = scanner._levels(width, height, self._config.scale_factor)
             work = [_positions(width * reduction, height * reduction, scanner._window, scale) for scale in scales]
-            for scale, share in zip(scales, np.array(work) / max(sum(work), 1.0), strict=True):
+            shares = np.array(work) / max(sum(work), 1.0)
+            first = 0
+            for last, scale in enumerate(scales):
+                share = float(shares[first : last + 1].sum())
+                if last + 1 < len(scales) and _BANDS * (share + shares[last + 1]) < 1:
+                    continue
                 bands = max(1, round(_BANDS * share))
                 for band in range(bands):
                     top, bottom = (height * edge / bands for edge in (band, band + 1))
-                    parts.append(_Part(scanner, reduction, scale, top, bottom, duration * share / bands))
+                    part = _Part(scanner, reduction, (scales[first], scale), top, bottom, duration * share / bands)
+                    parts.append(part)
+                first = last + 1
         return parts
 
     def _levels(self, width: int, height: int, step: float) -> tuple[float, list[float]]:
@@ -200,16 +208,16 @@ class HaarDetector:
         count = math.floor(math.log(most, step) + 1e-9) + 1 if most >= 1 else 0
         return reduction, [step**index for index in range(count)]
 
-    def _hits_of(self, image: np.ndarray, scale: float) -> np.ndarray:
-        """The windows of one size that pass the cascade, `[hits, 4] int`."""
-        width, height = (round(scale * side) for side in self._cascade.getOriginalWindowSize())
-        if image.shape[1] < width or image.shape[0] < height:
+    def _hits_of(self, image: np.ndarray, scales: tuple[float, float], step: float) -> np.ndarray:
+        """The windows of some sizes that pass the cascade, `[hits, 4] int`; each size is a power of `step`."""
+        window = self._cascade.getOriginalWindowSize()
+        (least, most) = ([round(scale * side) for side in window] for scale in scales)
+        if image.shape[1] < least[0] or image.shape[0] < least[1]:
             return np.empty((0, 4), np.int32)
         if self._config.equalize:
             image = cv2.equalizeHist(image)
-        step = scale if scale > 1 else 2.0  # OpenCV begins with the window's own size
         with self._lock:
-            hits = self._cascade.detectMultiScale(image, step, 0, 0, (width, height), (width, height))
+            hits = self._cascade.detectMultiScale(image, step, 0, 0, least, most)
         return np.array(hits, np.int32).reshape(-1, 4)
 
     def _looked(self, image: InputImage, places: Sequence[Box]) -> list[tuple[Box, int]]:
