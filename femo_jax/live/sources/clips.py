@@ -34,6 +34,15 @@ _PLAYLISTS = ("hls", "dash")  # their size is that of the list
 _TURNS = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CLOCKWISE}
 
 
+def _is_mirrored(frame: Any) -> bool:
+    """Whether a frame's display matrix, two rows of two numbers and a third of each, turns left and right around."""
+    matrix = frame.side_data.get("DISPLAYMATRIX")
+    if matrix is None:
+        return False
+    a, b, _, c, d, *_ = np.frombuffer(bytes(matrix), np.int32).astype(float)
+    return bool(a * d < b * c)
+
+
 class Decoder:
     """The frames of the first video stream of a file or an address.
 
@@ -122,6 +131,8 @@ class Decoder:
             image = on_white(frame.to_ndarray(format="bgra", width=width, height=height))
         else:
             image = frame.to_ndarray(format="bgr24", width=width, height=height)
+        if _is_mirrored(frame):
+            image = cv2.flip(image, 0)  # upside down; the rotation that is stated with it does the rest
         self.rotation = round(frame.rotation / 90) * 90 % 360
         return cv2.rotate(image, _TURNS[self.rotation]) if self.rotation else image
 

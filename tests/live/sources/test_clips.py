@@ -1,3 +1,4 @@
+import struct
 from fractions import Fraction
 from pathlib import Path
 
@@ -110,6 +111,17 @@ def test_a_clip_is_turned_upright(write_clip, turn, corner):
     assert image.shape[:2] == ((64, 48) if turn % 180 else (48, 64))
     marked = image.mean(axis=2) > 128
     assert marked[corner] and marked.mean() == pytest.approx(1 / 16, abs=0.02)
+
+
+def test_a_mirrored_clip_is_shown_as_it_states(write_clip):
+    path = write_clip([20], name="clip.mp4", codec="libx264")
+    identity = (1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)
+    before, matrix, after = path.read_bytes().rpartition(struct.pack(">9i", *identity))
+    assert matrix
+    path.write_bytes(before + struct.pack(">9i", -identity[0], *identity[1:]) + after)
+    with open_clip(path) as source:
+        marked = next(iter(source)).image.mean(axis=2) > 128
+    assert marked[0, -1] and marked.mean() == pytest.approx(1 / 16, abs=0.02)
 
 
 def test_a_clip_that_is_cut_off_ends_with_what_there_is(write_clip, caplog):

@@ -3,6 +3,7 @@ import os
 import cv2
 import numpy as np
 import pytest
+from PIL import Image, ImageOps, features
 
 from femo_jax.errors import SourceError
 from femo_jax.live.sources.images import ImageSource, find_images, read_image
@@ -42,6 +43,23 @@ def test_an_image_is_turned_as_its_exif_data_state(tmp_path):
     path = tmp_path / "turned.jpg"
     path.write_bytes(jpg[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + jpg[2:])
     assert read_image(path).shape == (40, 30, 3)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_an_avif_is_turned_and_mirrored_as_its_boxes_state(tmp_path, orientation):
+    """Pillow writes the orientation into the boxes `irot` and `imir`, and turns the image for comparison."""
+    if not features.check("avif"):
+        pytest.skip("Pillow was built without AVIF")
+    corners = np.zeros((48, 64, 3), np.uint8)
+    corners[:24, :32], corners[:24, 32:], corners[24:, :32] = (255, 0, 0), (0, 255, 0), (0, 0, 255)
+    image, exif = Image.fromarray(corners), Image.Exif()
+    exif[0x0112] = orientation
+    image.save(tmp_path / "a.avif", exif=exif, quality=95, subsampling="4:4:4")
+    image.getexif()[0x0112] = orientation
+    expected = np.asarray(ImageOps.exif_transpose(image))[..., ::-1]
+    read = read_image(tmp_path / "a.avif")
+    assert read.shape == expected.shape
+    assert np.abs(read.astype(int) - expected).mean() < 20
 
 
 def test_any_path_can_be_read(tmp_path):
