@@ -32,12 +32,13 @@ SUITE: dict[str, list[str]] = {
     "face": [],
     "train_step": ["--quick"],
     "convolution": [],
+    "checkpoints": [],
     "ros": ["--seconds=30", "--images=2000"],
     "serve_load": ["--seconds=60", "--turns=2"],
 }
 """Arguments of each script; CLIP stands for the clip of `make demo`."""
 
-NEEDS = {"ros": "rclpy", "train_step": "optax", "convolution": "optax"}
+NEEDS = {"ros": "rclpy", "train_step": "optax", "convolution": "optax", "checkpoints": "optax"}
 """A module that a script cannot do without."""
 
 

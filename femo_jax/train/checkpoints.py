@@ -38,7 +38,7 @@ class Resumed(NamedTuple):
     Attributes:
       state: of training.
       seconds: that its epoch had taken until then; 0 at the end of an epoch.
-      records: of the metric log that belong to the epoch which it ends, if any.
+      records: of the metric log that were saved with it.
     """
 
     state: TrainState
@@ -60,16 +60,19 @@ def save_newest(workdir: Path, state: TrainState, seconds: float = 0.0, records:
       workdir: the run folder.
       state: to be saved.
       seconds: that its epoch has taken so far, within an epoch.
-      records: of the metric log for the epoch that it ends. They are logged after the checkpoint, and restored from it
-        should the run be killed in between.
+      records: of the metric log for the epochs up to it that are not logged yet. They are logged after the checkpoint,
+        and restored from it should the run be killed in between.
     """
     check = {"seconds": seconds, "records": list(records)}
     _save(workdir / NEWEST, int(state.step), serialization.to_state_dict(state), keep=2, check=check)
 
 
-def save_best(workdir: Path, state: TrainState) -> None:
-    """Saves the averaged weights as the best ones; those before are kept in case the run has to resume before these."""
-    _save(workdir / BEST, int(state.step), serialization.to_state_dict(state.ema), keep=2)
+def save_best(workdir: Path, step: int, weights: Any) -> None:
+    """Saves the averaged weights `TrainState.ema` of a step as the best ones.
+
+    Those before are kept in case the run has to resume before these.
+    """
+    _save(workdir / BEST, step, serialization.to_state_dict(weights), keep=2)
 
 
 def reconcile_best(workdir: Path, state: TrainState, records: Sequence[dict[str, Any]]) -> float:
@@ -94,7 +97,7 @@ def reconcile_best(workdir: Path, state: TrainState, records: Sequence[dict[str,
         return -1.0
     best = max(accuracies, key=lambda step: (accuracies[step], -step))
     if best == int(state.step) and best not in finished_steps(workdir / BEST):
-        save_best(workdir, state)
+        save_best(workdir, best, state.ema)
     return max((accuracies[step] for step in finished_steps(workdir / BEST)), default=-1.0)
 
 

@@ -1,9 +1,10 @@
 """The training loop: steps, an evaluation and a checkpoint each epoch, and resuming from the last checkpoint."""
 
 import contextlib
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,9 @@ from femo_jax.train.workdir import (
 
 REPORT_EVERY = 20
 """Steps between two looks at the loss from outside the device."""
+
+SAVE_EVERY = 10.0
+"""Seconds between two checkpoints at least. A checkpoint takes part of a second, as a short epoch on a GPU does."""
 
 
 class Interrupted(Exception):
@@ -178,8 +182,24 @@ def train(
             validation_split=validation_split,
             take_step=jax.jit(partial(train_step, config=config), donate_argnums=0, static_argnames="size"),
             evaluate_batch=jax.jit(partial(eval_step, apply_fn=model.apply)),
+            unsaved=_Unsaved(),
         )
         _fit(run, replicate(state, mesh), seconds, best)
+
+
+@dataclass
+class _Unsaved:
+    """What the epochs since the last checkpoint have left to be written, in the first process.
+
+    Attributes:
+      records: lines of the metric log.
+      best: step and averaged weights of the best epoch so far, unless they are saved.
+      saved_at: when the last checkpoint was written, by the clock of `time.perf_counter`.
+    """
+
+    records: list[dict[str, Any]] = field(default_factory=list)
+    best: tuple[int, Any] | None = None
+    saved_at: float = -math.inf
 
 
 @dataclass(frozen=True)
@@ -196,6 +216,7 @@ class _Run:
       batches: of the steps that are still to be done, in order.
       take_step: `train_step`, compiled: state, batch, class weights, teachers and `size` -> state.
       evaluate_batch: `eval_step`, compiled, with the network in float32: state and batch -> metrics.
+      unsaved: of the epochs since the last checkpoint.
     """
 
     config: TrainConfig
@@ -211,6 +232,7 @@ class _Run:
     validation_split: Split
     take_step: Callable[..., TrainState]
     evaluate_batch: Callable[..., Metrics]
+    unsaved: _Unsaved
 
 
 def _fit(run: _Run, state: TrainState, seconds: float, best: float) -> None:
@@ -234,9 +256,12 @@ def _fit(run: _Run, state: TrainState, seconds: float, best: float) -> None:
                 state = state.replace(metrics=replicate(Metrics.zeros(), run.mesh))
                 improved = validation_record["accuracy"] > best
                 best = max(best, validation_record["accuracy"])
-                _save_epoch(run, state, (train_record, validation_record), improved)
+                _keep(run, state, (train_record, validation_record), improved)
                 run.reporter.epoch(train_record, validation_record, improved)
-                if epoch < epochs and _asked_to_stop(stop, True):
+                stops = epoch < epochs and _asked_to_stop(stop, True)
+                if stops or epoch == epochs or time.perf_counter() - run.unsaved.saved_at >= SAVE_EVERY:
+                    _save(run, state)
+                if stops:
                     raise Interrupted(stop.signum, epoch * run.steps_per_epoch)
                 seconds = 0.0
         finally:
@@ -265,8 +290,7 @@ def _train_epoch(
             run.reporter.advance(done, epoch, means, speed)
         if done < end and _asked_to_stop(stop, looks):
             _means_if_finite(state.metrics, run.workdir)  # a state that is not is never saved
-            if jax.process_index() == 0:
-                save_newest(run.workdir, state, time.perf_counter() - began)
+            _save(run, state, time.perf_counter() - began)
             raise Interrupted(stop.signum, done)
     seconds = time.perf_counter() - began
     return state, {
@@ -297,20 +321,38 @@ def _evaluate(run: _Run, state: TrainState, epoch: int) -> dict[str, Any]:
     }
 
 
-def _save_epoch(run: _Run, state: TrainState, records: Sequence[dict[str, Any]], improved: bool) -> None:
-    """Save the state after an epoch, its weights if they are the best so far, and its records, in the first process.
+def _keep(run: _Run, state: TrainState, records: Sequence[dict[str, Any]], improved: bool) -> None:
+    """Keep an epoch's records, and its weights if they are the best so far, for the next checkpoint."""
+    if jax.process_index():
+        return
+    run.unsaved.records.extend(records)
+    if improved:
+        # A copy on the host: the next step takes the memory of the state.
+        run.unsaved.best = records[-1]["step"], jax.tree.map(np.array, state.ema)
 
-    In this order: whatever is missing after a kill in between is restored from the checkpoint.
+
+def _save(run: _Run, state: TrainState, seconds: float = 0.0) -> None:
+    """Save the state, and what the epochs since the last checkpoint have left, in the first process.
+
+    The best weights of an earlier epoch come before the state, those of the state itself after it, the records last:
+    whatever is missing after a kill in between is restored from the checkpoint, or the run resumes before it all.
     """
     if jax.process_index():
         return
-    save_newest(run.workdir, state, records=records)
-    if improved:
-        save_best(run.workdir, state)
-    for record in records:
+    unsaved, step = run.unsaved, int(state.step)
+    if unsaved.best and unsaved.best[0] != step:
+        save_best(run.workdir, *unsaved.best)
+        unsaved.best = None
+    save_newest(run.workdir, state, seconds, unsaved.records)
+    if unsaved.best:
+        save_best(run.workdir, *unsaved.best)
+        unsaved.best = None
+    for record in unsaved.records:
         append_record(run.workdir / METRICS_FILE, record)
         if run.on_record:
             run.on_record(record)
+    unsaved.records.clear()
+    unsaved.saved_at = time.perf_counter()
 
 
 def _resume(workdir: Path, state: TrainState, first: bool) -> tuple[TrainState, float, float]:

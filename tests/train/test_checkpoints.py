@@ -154,8 +154,8 @@ def test_the_best_weights_become_a_model(tmp_path, state, tiny_config):
     frequencies = {"class_frequencies": {"happy": 0.6, "sad": 0.4}}
     write_json(tmp_path / CONFIG_FILE, {"config": as_dict(tiny_config), "data": {}, **frequencies})
     (tmp_path / "metrics.jsonl").write_text('{"epoch": 1, "step": 6, "split": "validation", "accuracy": 0.5}\n')
-    checkpoints.save_best(tmp_path, state.replace(step=np.int32(3)))
-    checkpoints.save_best(tmp_path, state)
+    checkpoints.save_best(tmp_path, 3, state.ema)
+    checkpoints.save_best(tmp_path, int(state.step), state.ema)
     loaded = checkpoints.load_for_inference(tmp_path)
     assert loaded.architecture == "femonet"
     assert loaded.training["validation"]["accuracy"] == 0.5
@@ -170,7 +170,7 @@ def test_the_same_run_gives_the_same_model_file_however_long_it_took(tmp_path, s
         write_json(workdir / CONFIG_FILE, {"config": as_dict(tiny_config), "data": {}})
         record = {"epoch": 1, "step": 6, "split": "validation", "accuracy": 0.5, "seconds": seconds}
         (workdir / "metrics.jsonl").write_text(json.dumps(record) + "\n")
-        checkpoints.save_best(workdir, state)
+        checkpoints.save_best(workdir, int(state.step), state.ema)
         save_model_file(workdir / "model.safetensors", checkpoints.load_for_inference(workdir))
         contents.append((workdir / "model.safetensors").read_bytes())
     assert contents[0] == contents[1]
@@ -181,7 +181,7 @@ def test_exported_config_has_the_names_of_soft_labels_and_teachers_without_their
     asked["teachers"] = ["/home/me/teacher.safetensors"]
     write_json(tmp_path / CONFIG_FILE, {"config": asked, "data": {}})
     (tmp_path / "metrics.jsonl").touch()
-    checkpoints.save_best(tmp_path, state)
+    checkpoints.save_best(tmp_path, int(state.step), state.ema)
     bare = {"soft_labels": "soft.safetensors", "teachers": ["teacher.safetensors"]}
     assert checkpoints.load_for_inference(tmp_path).training["config"] == asked | bare
 

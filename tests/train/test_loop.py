@@ -16,6 +16,7 @@ from femo_jax.errors import CheckpointError, ConfigError, DivergenceError
 from femo_jax.evaluate.predict import predict_probabilities
 from femo_jax.model_file import logits_function, save_model_file
 from femo_jax.models.registry import register
+from femo_jax.train import loop
 from femo_jax.train.checkpoints import load_for_inference, restore_newest
 from femo_jax.train.loop import Interrupted, train
 from femo_jax.train.progress import SilentReporter
@@ -325,6 +326,88 @@ def test_metrics_and_best_weights_agree_after_a_kill_between_two_files(
         train(tiny_config, tmp_path, train_tiles, validation_tiles, SilentReporter())
     train(tiny_config, tmp_path, train_tiles, validation_tiles, SilentReporter())
     assert_same_run(unbroken, tmp_path)
+
+
+def second_is_best(patch):
+    """Has the second epoch the best accuracy, whatever the network learns."""
+    evaluate = loop._evaluate
+    accuracies = (0.1, 0.5, 0.4, 0.3)
+    patch.setattr(
+        loop,
+        "_evaluate",
+        lambda run, state, epoch: evaluate(run, state, epoch) | {"accuracy": accuracies[epoch - 1]},
+    )
+
+
+@pytest.fixture(scope="module")
+def whole_falling(tmp_path_factory, tiny_config, train_tiles, validation_tiles):
+    """The workdir of an unbroken run of four epochs."""
+    workdir = tmp_path_factory.mktemp("falling")
+    with pytest.MonkeyPatch.context() as patch:
+        second_is_best(patch)
+        config = dataclasses.replace(tiny_config, epochs=4)
+        train(config, workdir, train_tiles, validation_tiles, SilentReporter())
+    return workdir
+
+
+@pytest.fixture
+def falling(whole_falling, tiny_config, monkeypatch):
+    """Configuration and workdir of a run whose best epoch is neither the first nor the last."""
+    second_is_best(monkeypatch)
+    return dataclasses.replace(tiny_config, epochs=4), whole_falling
+
+
+@pytest.mark.parametrize(
+    ("killed_in", "call"), [("save_newest", 2), ("save_best", 2), ("append_record", 3), ("append_record", 7)]
+)
+def test_several_epochs_between_two_checkpoints_survive_a_kill(
+    killed_in, call, falling, train_tiles, validation_tiles, tmp_path, monkeypatch
+):
+    """The first epoch is saved, and the last, with the best weights of one between them."""
+    config, workdir = falling
+    monkeypatch.setattr("femo_jax.train.loop.SAVE_EVERY", np.inf)
+
+    class Killed(BaseException):
+        pass
+
+    calls = []
+    whole = getattr(loop, killed_in)
+
+    def kill(*arguments, **named):
+        calls.append(arguments)
+        if len(calls) == call:
+            raise Killed
+        whole(*arguments, **named)
+
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(f"femo_jax.train.loop.{killed_in}", kill)
+        train(config, tmp_path, train_tiles, validation_tiles, SilentReporter())
+    train(config, tmp_path, train_tiles, validation_tiles, SilentReporter())
+    assert_same_run(workdir, tmp_path)
+
+
+def test_a_run_stopped_within_an_epoch_saves_the_epochs_before_it(
+    falling, train_tiles, validation_tiles, tmp_path, monkeypatch
+):
+    config, workdir = falling
+    monkeypatch.setattr("femo_jax.train.loop.SAVE_EVERY", np.inf)
+    monkeypatch.setattr("femo_jax.train.loop.REPORT_EVERY", 1)
+    with pytest.raises(Interrupted):
+        train(config, tmp_path, train_tiles, validation_tiles, StopsAt(20))
+    assert records(tmp_path) == records(workdir)[:6]
+    train(config, tmp_path, train_tiles, validation_tiles, SilentReporter())
+    assert_same_run(workdir, tmp_path)
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(np.inf, [6, 18]), (0.0, [6, 12, 18])])
+def test_checkpoints_are_so_many_seconds_apart_but_the_last_epoch_is_saved(
+    seconds, expected, tiny_config, train_tiles, validation_tiles, tmp_path, monkeypatch
+):
+    saved = []
+    monkeypatch.setattr("femo_jax.train.loop.SAVE_EVERY", seconds)
+    monkeypatch.setattr("femo_jax.train.loop.save_newest", lambda _, state, *__: saved.append(int(state.step)))
+    train(tiny_config, tmp_path, train_tiles, validation_tiles, SilentReporter())
+    assert saved == expected
 
 
 def test_divergence_before_the_first_checkpoint_names_no_checkpoint(
