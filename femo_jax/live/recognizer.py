@@ -190,8 +190,8 @@ class EmotionRecognizer:
     def classify(self, faces: np.ndarray) -> np.ndarray:
         """Calibrated probabilities of the emotions of cropped faces, by the prior of the place of use.
 
-        All of them go through the network in one call, filled up with blank ones to the next batch size. Of more
-        faces than the largest size, so many at a time do; all calls are started before the first is waited for.
+        They are divided among the batch sizes, the largest first: five are a batch of four and one of one. A batch
+        that is nearly full is filled up with blank ones. All calls are started before the first is waited for.
 
         Args:
           faces: `[n, 48, 48] uint8`, grey; n may be 0.

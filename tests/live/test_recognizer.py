@@ -136,7 +136,7 @@ def test_a_batch_size_is_compiled_when_it_is_first_needed(random_model, faces, c
     recognizer = EmotionRecognizer(random_model, GivenBoxes(), batch_sizes=(1, 4, 16))
     compiled = []
     with jax.log_compiles(), caplog.at_level(logging.DEBUG, "jax"):
-        for count in (1, 3, 4, 5, 16, 1):
+        for count in (1, 4, 2, 16, 5, 1):
             recognizer.classify(faces[:count])
             compiled.append("ompil" in caplog.text)
             caplog.clear()
@@ -168,10 +168,21 @@ def test_threads_that_need_a_batch_size_at_the_same_time_compile_it_once(random_
 
 @pytest.mark.parametrize(
     ("count", "batches"),
-    [(0, []), (1, [1]), (2, [4]), (4, [4]), (5, [16]), (16, [16]), (17, [16, 1]), (37, [16, 16, 16])],
+    [
+        (0, []),
+        (1, [1]),
+        (3, [2, 1]),
+        (4, [4]),
+        (5, [4, 1]),
+        (7, [8]),
+        (13, [8, 4, 1]),
+        (14, [16]),
+        (17, [16, 1]),
+        (37, [16, 16, 4, 1]),
+    ],
 )
-def test_faces_go_through_the_network_in_one_call_as_far_as_they_fit(count, batches):
-    assert _batches(count, (1, 4, 16)) == batches
+def test_faces_are_divided_among_the_batch_sizes(count, batches):
+    assert _batches(count, (1, 2, 4, 8, 16)) == batches
 
 
 def test_without_a_batch_size_of_one_the_smallest_is_filled_up(recognizer, faces, expected):
