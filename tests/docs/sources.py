@@ -276,6 +276,7 @@ CLAIMS: dict[str, list[Claim]] = {
         Claim("Python 3.11, JAX 0.10.2, OpenCV 4.14", [fact("versions in live.json")] * 2),
         Claim("The default is 100 ms", [TrackConfig().classify_every_ms]),
         Claim("at 30 Hz", [fact("RATE in benchmarks/classification.py")]),
+        Claim("differ by up to 0.031", [RECORDED]),
         Claim("oneDNN 3.2", [fact("the version that onednn-devel-cpu-tbb 2023.2.0 holds")]),
         Claim("in 10 instead of 24 ms", [RECORDED]),
         Claim("in 15 minutes", [read("benchmarks/results/endurance.json")["seconds"] / 60]),
