@@ -55,6 +55,14 @@ def test_a_table(folder, capsys):
     assert said.err.splitlines()[-1] == "femo: images: 2, faces: 1, unreadable: 0"
 
 
+@pytest.mark.parametrize(("options", "smallest"), [([], 50), (["--detector.min-size", "30"], 30)])
+def test_without_a_face_the_smallest_size_and_its_option_are_named(folder, capsys, options, smallest):
+    cv2.imwrite("tall.png", np.full((2133, 1200, 3), 20, np.uint8))
+    assert main(["predict", "tall.png", *options]) == 0
+    errors = " ".join(capsys.readouterr().err.split())
+    assert f"no face of {smallest} px or more in 1 image; --detector.min-size PIXELS searches for smaller" in errors
+
+
 def test_json_to_the_standard_output_is_nothing_else(folder, capsys):
     assert main(["predict", "bright.png", "dark.png", "--json", "-", "--csv", "faces.csv"]) == 0
     first, second = json.loads(capsys.readouterr().out)
