@@ -94,6 +94,9 @@ def chain(request, tmp_path_factory):
     report = femo("evaluate", run, "--data", data, "--split", "validation", "--json", "-")
     found.evaluated = json.loads(report)
     femo("export", run, "-o", model, "--calibrate-on", data)
+    found.tuned = folder / "tuned"
+    tuning = ["train", "finetune", "--init", model, "--epochs", "1", "--batch-size", "16"]
+    femo(*tuning, "--ops", "xla", "--loader", "numpy", "--data", data, "--workdir", found.tuned)
     of_model = ["--model", model, "--faces", "cropped"]
     found.predicted = json.loads(femo("predict", folder / "face.png", *of_model, "--json", "-"))
     log = folder / "faces.jsonl"
@@ -116,6 +119,13 @@ def test_a_run_is_resumed_with_the_classes(chain):
     epochs = [json.loads(line)["epoch"] for line in (chain.run / "metrics.jsonl").read_text().splitlines()]
     assert sorted(set(epochs)) == [1, 2] and epochs.count(1) == epochs.count(2)
     assert json.loads((chain.run / "config.json").read_text())["data"]["classes"]["names"] == list(chain.names)
+
+
+def test_the_packaged_recipe_fine_tunes_the_model(chain):
+    record = json.loads((chain.tuned / "config.json").read_text())
+    assert record["fine_tuning"]["head"]["copied"] == list(chain.names)
+    assert record["config"]["model_options"]["widths"] == [4]
+    assert (chain.tuned / "metrics.jsonl").read_text().count('"validation"') == 1
 
 
 def test_the_report_has_the_classes(chain):

@@ -82,6 +82,13 @@ def assert_near(found, expected, pixels=4):
 HIGH, SMALL, WIDE = Box(100, 40, 80, 112), Box(300, 200, 50, 60), Box(20, 300, 120, 90)
 
 
+def test_a_model_whose_name_is_not_utf8_reaches_opencv(tmp_path):
+    path = tmp_path / os.fsdecode(b"caf\xe9.onnx")
+    path.write_bytes(b"no network")
+    with pytest.raises(ConfigError, match="not a YuNet that OpenCV"):
+        YuNetDetector(DetectorConfig(kind="yunet", model=path))
+
+
 def test_boxes_are_in_pixels_of_the_frame_and_in_order(make, network):
     found = make().detect(draw(SMALL, WIDE, HIGH))
     assert_near(found, [WIDE, HIGH, SMALL])
