@@ -289,9 +289,9 @@ def main(argv: list[str]) -> int:
 def _with_packaged_votes(argv: Sequence[str]) -> list[str]:
     """Arguments in which `--ferplus` without a file has the word for the votes that are part of femo."""
     given = []
-    for word, following in zip(argv, [*argv[1:], "--"], strict=True):
+    for position, word in enumerate(argv, start=1):
         given.append(word)
-        if word == "--ferplus" and following.startswith("-"):
+        if word == "--ferplus" and (position == len(argv) or argv[position].startswith("-")):
             given.append(PACKAGED)
     return given
 

@@ -46,6 +46,16 @@ def test_every_command_has_help(name, capsys):
     assert "--" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("name", sorted(COMMANDS.keys() - {"live", "serve", "models"}))
+def test_a_command_without_what_it_needs_prints_what_that_is(name, capsys):
+    try:
+        code = main([name])
+    except SystemExit as ended:
+        code = ended.code
+    assert code == 2
+    assert re.search("(?i)expected|missing|at least one", capsys.readouterr().err)
+
+
 @pytest.fixture
 def command(monkeypatch):
     """Has `femo plot` do what the test sets."""
