@@ -16,7 +16,7 @@ are imported where they are used, so that `--help` needs none of them.
 """
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -25,7 +25,7 @@ import tyro
 from femo_jax.cli.console import STANDARD_OUTPUT, warn
 from femo_jax.cli.parsing import default_hint
 from femo_jax.errors import ConfigError
-from femo_jax.files import check_outputs_are_not_inputs
+from femo_jax.files import check_outputs_are_not_inputs, printable
 
 _MODEL_HELP = "Shipped model (default, small), model file, or run folder of `femo train`."
 _DATA_HELP = "FER-2013 (csv, zip, tar.gz, folder or prepared folder), or `drawn` for synthetic faces."
@@ -116,23 +116,31 @@ def load_plugins(plugins: Iterable[str]) -> None:
 def check_outputs(
     outputs: Mapping[str, Path | None],
     *,
+    folders: Collection[str] = (),
     inputs: Iterable[str | os.PathLike[str]] = (),
     model: str | os.PathLike[str] | None = None,
     data: str | os.PathLike[str] | None = None,
 ) -> None:
-    """Checks that no output is one of a command's inputs, and no two outputs are the same file.
+    """Checks that no output is one of a command's inputs, no two are the same file, and no folder stands for a file.
 
     Every command that writes files calls this before it reads or writes anything.
 
     Args:
       outputs: files and folders by the option that names each; None for an option that was not given.
+      folders: the options among them that take a folder.
       inputs: files that the command reads, such as images and a config.
       model: the model, as `femo_jax.weights.load_model` takes it.
       data: the data set, as `femo_jax.data.load.load_split` takes it.
 
     Raises:
-      ConfigError: two of them are the same file, also by another name; or two outputs are standard output.
+      ConfigError: two of them are the same file, also by another name; two outputs are standard output, or one that
+        takes a folder is; a file's name is that of a folder.
     """
+    for option, path in outputs.items():
+        if option in folders and path == STANDARD_OUTPUT:
+            raise ConfigError(f"{option} takes a folder; - is standard output, which holds one file. Name a folder.")
+        if option not in folders and path is not None and path.is_dir() and path != STANDARD_OUTPUT:
+            raise ConfigError(f"{printable(path)}: is a folder. {option} takes the name of a file.")
     to_stdout = [option for option, path in outputs.items() if path == STANDARD_OUTPUT]
     if len(to_stdout) > 1:
         raise ConfigError(f"{' and '.join(to_stdout)} both name the standard output (-). Give one of them a file.")

@@ -2,7 +2,7 @@
 
 | output | function | standard | with `--quiet` |
 |---|---|---|---|
-| a result | `print_result`, `print_table`, `give_json` | output | printed |
+| a result | `print_result`, `print_table`, `give_json`, `give_text` | output | printed |
 | a file written, a summary, a hint | `wrote`, `note` | error | left out |
 | progress | `status`, `error_console` | error | left out |
 | an input that is skipped, a deprecation, a failure | `warn` | error | printed |
@@ -14,6 +14,7 @@ control the terminal.
 import json
 import logging
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,7 +27,7 @@ from rich.segment import Segment
 from rich.status import Status
 from rich.table import Table
 
-from femo_jax.files import write_json
+from femo_jax.files import write_json, write_text
 
 STANDARD_OUTPUT = Path("-")
 """What stands for the standard output in place of a file."""
@@ -84,6 +85,20 @@ def give_json(path: Path | None, value: Any) -> None:
         print(json.dumps(value, indent=2, allow_nan=False))
     elif path is not None:
         write_json(path, value)
+
+
+def give_text(path: Path, text: str) -> None:
+    """Writes text to `path`, or the same bytes to the standard output if `path` is `-`.
+
+    Raises:
+      FemoError: the file cannot be written.
+    """
+    if path == STANDARD_OUTPUT:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
+        sys.stdout.buffer.flush()
+    else:
+        write_text(path, text)
 
 
 def _decodable(value: Any) -> Any:

@@ -21,6 +21,7 @@ from femo_jax.cli.arguments import (
 )
 from femo_jax.cli.console import STANDARD_OUTPUT, escape_control, give_json, note, print_table, status, wrote
 from femo_jax.cli.parsing import parse
+from femo_jax.errors import ConfigError
 from femo_jax.evaluate.tta import TTA
 from femo_jax.prior import TRAINING, parse_prior
 
@@ -72,6 +73,8 @@ def run(
         from femo_jax.figures.report import check_figures, corruptions_figure  # needs matplotlib
 
         check_figures(figure, top_errors, top_errors_count)
+        if corruptions and figure == STANDARD_OUTPUT:
+            raise ConfigError("--corruptions draws a second figure beside --figure, and - holds one. Name a file.")
         if corruptions and figure is not None:
             outputs["--corruptions"] = corruptions_figure(figure)
     check_outputs(outputs, model=model, data=data)

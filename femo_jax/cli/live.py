@@ -92,6 +92,8 @@ class Options:
         """Refuses what cannot be done, with ConfigError."""
         if self.max_frames is not None and self.max_frames < 1:
             raise ConfigError(f"--max-frames is {self.max_frames}; expected at least 1.")
+        if self.output == STANDARD_OUTPUT:
+            raise ConfigError("--output writes a clip, which cannot go to standard output (-). Name a file.")
         check_outputs({"--output": self.output, "--log": self.log}, inputs=_files(self.source), model=self.model)
 
     @property

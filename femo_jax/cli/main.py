@@ -183,7 +183,7 @@ def _print_usage(console: Console) -> None:
         line(f"  {name:<13}{purpose}")
     line("\nfemo COMMAND --help lists the options of a command.")
     line("--quiet, with any command, leaves out all but results and errors.")
-    line("Where an option takes a FILE to write, - is standard output.\n")
+    line("Where an option takes a FILE to write, - is standard output; a clip and some formats need a file.\n")
     line("examples:")
     for example in EXAMPLES:
         line(f"  {example}")

@@ -1,6 +1,5 @@
 """`femo predict`: the emotions of the faces in images."""
 
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,11 +21,21 @@ from femo_jax.cli.arguments import (
     load_plugins,
     replace_deprecated,
 )
-from femo_jax.cli.console import STANDARD_OUTPUT, counted, error_console, give_json, note, print_table, warn, wrote
+from femo_jax.cli.console import (
+    STANDARD_OUTPUT,
+    counted,
+    error_console,
+    give_json,
+    give_text,
+    note,
+    print_table,
+    warn,
+    wrote,
+)
 from femo_jax.cli.images import downloaded, find_named, is_animation, read_named
 from femo_jax.cli.parsing import parse
 from femo_jax.errors import ConfigError, FemoError, SourceError
-from femo_jax.files import printable, write_text
+from femo_jax.files import printable
 from femo_jax.live.config import DetectorConfig, DrawConfig
 from femo_jax.live.image import InputImage
 from femo_jax.live.output.records import AnnotatedFolder, Prediction, csv_text
@@ -93,7 +102,7 @@ def run(options: Options) -> int:
         named = find_named([place for place in options.images if not is_address(place)], unreadable, left_out)
         paths = [*named, *addresses]
         outputs = {"--json": options.json, "--csv": options.csv, "--output": options.output}
-        check_outputs(outputs, inputs=paths, model=options.model)
+        check_outputs(outputs, folders=("--output",), inputs=paths, model=options.model)
         if not paths:
             raise _nothing(options)
         copies = AnnotatedFolder(options.output, paths, options.draw) if options.output is not None else None
@@ -156,13 +165,6 @@ def _attempt(failures: list[str], write: Callable[..., None], *arguments: Any) -
         failures.append(str(error))
 
 
-def _give_text(path: Path, text: str) -> None:
-    if path == STANDARD_OUTPUT:
-        sys.stdout.write(text)
-    else:
-        write_text(path, text)
-
-
 def _with_bar(paths: Sequence[Path]) -> Iterable[Path]:
     """The paths, with a progress bar on a terminal."""
     console = error_console()
@@ -193,7 +195,7 @@ def _write(
             wrote(options.json)
     written = len(failures)
     if options.csv is not None:
-        _attempt(failures, _give_text, options.csv, csv_text(predictions, class_names))
+        _attempt(failures, give_text, options.csv, csv_text(predictions, class_names))
         if len(failures) == written:
             wrote(options.csv)
     on_screen = STANDARD_OUTPUT in (options.json, options.csv)

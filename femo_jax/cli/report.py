@@ -12,7 +12,7 @@ import tyro
 from rich.markup import escape
 
 from femo_jax.cli.arguments import Flag, OptionalModel, PriorOption, check_outputs
-from femo_jax.cli.console import error_console, warn, wrote
+from femo_jax.cli.console import STANDARD_OUTPUT, error_console, give_text, warn, wrote
 from femo_jax.cli.parsing import default_hint, parse
 from femo_jax.errors import ConfigError, FemoError
 from femo_jax.files import check_writable, printable
@@ -39,11 +39,12 @@ class Options:
     source: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="LOG|CLIP")]
     """Frame log of `femo live --log`, or a clip, which is recognised first."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="FILE")] = Path("report.html")
-    """The page: one HTML file that needs no other."""
+    """The page: one HTML file that needs no other; - is standard output."""
     csv: Annotated[Path | None, tyro.conf.arg(metavar="FILE", help_behavior_hint=default_hint)] = None
-    """Write a table with one row per face and frame, and beside it FILE-intervals; .csv or .parquet."""
+    """Write a table with one row per face and frame, and beside it FILE-intervals; .csv or .parquet; - prints the first
+    table alone, as csv."""
     figure: Annotated[Path | None, tyro.conf.arg(metavar="FILE", help_behavior_hint=default_hint)] = None
-    """Draw the timeline: .png, .pdf or .svg."""
+    """Draw the timeline: .png, .pdf or .svg; - writes a PNG to standard output."""
     roi: Annotated[str | None, tyro.conf.arg(metavar="X,Y,W,H", help_behavior_hint=default_hint)] = None
     """Only faces whose middle lies in this region, in pixels of the frames."""
     every: Annotated[str | None, tyro.conf.arg(metavar="TIME", help_behavior_hint=default_hint)] = None
@@ -82,16 +83,18 @@ class Options:
 
 def run(options: Options) -> int:
     """Reads or recognises the source and writes what was asked for; 0, or 128 + signal where one ended it."""
-    from femo_jax.report.page import write_report
-    from femo_jax.report.tables import table_paths, write_tables
+    from femo_jax.report.page import report_html
+    from femo_jax.report.tables import csv_text, table_paths, write_tables
 
     region, step = options.region, options.step
-    tables = table_paths(options.csv, step) if options.csv is not None else []
     outputs = {"--output": options.output, "--figure": options.figure}
-    outputs |= {f"--csv ({path.name})": path for path in tables}
+    if options.csv == STANDARD_OUTPUT:
+        outputs["--csv"] = options.csv
+    elif options.csv is not None:
+        outputs |= {f"--csv ({path.name})": path for path in table_paths(options.csv, step)}
     check_outputs(outputs, inputs=[options.source], model=options.model)
     for path in outputs.values():
-        if path is not None:
+        if path is not None and path != STANDARD_OUTPUT:
             check_writable(path)
     if options.figure is not None:
         from femo_jax.figures.style import check_format  # needs matplotlib
@@ -116,9 +119,11 @@ def run(options: Options) -> int:
         kept = set(log.persons)
         thumbnails = [each for each in thumbnails if each.person in kept]
     title = options.source.name
-    write_report(log, options.output, title, every=step, thumbnails=thumbnails, roi=region)
+    give_text(options.output, report_html(log, title, every=step, thumbnails=thumbnails, roi=region))
     wrote(options.output)
-    if options.csv is not None:
+    if options.csv == STANDARD_OUTPUT:
+        give_text(STANDARD_OUTPUT, csv_text(log.columns()))
+    elif options.csv is not None:
         wrote(*write_tables(log, options.csv, step))
     if options.figure is not None:
         from femo_jax.figures.timeline import plot_timeline

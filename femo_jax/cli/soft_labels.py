@@ -6,8 +6,8 @@ from typing import Annotated
 import numpy as np
 import tyro
 
-from femo_jax.cli.arguments import Data, Models, replace_deprecated
-from femo_jax.cli.console import counted, wrote
+from femo_jax.cli.arguments import Data, Models, check_outputs, replace_deprecated
+from femo_jax.cli.console import STANDARD_OUTPUT, counted, wrote
 from femo_jax.cli.parsing import parse
 from femo_jax.errors import ConfigError
 from femo_jax.evaluate.tta import TTA
@@ -29,7 +29,7 @@ def run(
     Args:
       models: See `femo_jax.cli.arguments.Models`.
       data: See `femo_jax.cli.arguments.Data`.
-      output: File to write (.safetensors).
+      output: File to write (.safetensors); - is standard output.
       tta: Test-time augmentation over which probabilities are averaged.
     """
     from femo_jax.data.load import load_split  # needs OpenCV
@@ -37,6 +37,8 @@ def run(
 
     if not models:
         raise ConfigError("no model: expected `femo soft-labels MODEL [MODEL ...] --data DATA`")
+    for model in models:
+        check_outputs({"--output": output}, model=model, data=data)
     loaded = [load_model(model) for model in models]
     split = load_split(data, "train")
     for name, model in zip(models, loaded, strict=True):
@@ -47,7 +49,8 @@ def run(
             )
     each = [predict_probabilities(logits_function(model), split.images, tta=tta) for model in loaded]
     probabilities = np.mean(each, axis=0)
-    save_soft_labels(output, split, probabilities, [Path(model).name for model in models])
+    target = Path("/dev/stdout") if output == STANDARD_OUTPUT else output
+    save_soft_labels(target, split, probabilities, [Path(model).name for model in models])
     accuracy = (probabilities.argmax(axis=1) == split.labels).mean()
     wrote(
         output,

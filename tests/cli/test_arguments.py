@@ -58,6 +58,14 @@ def test_two_outputs_of_one_name_are_refused(here):
         check_outputs({"--json": Path("-"), "--csv": Path("-")})
 
 
+def test_a_folder_is_refused_where_a_file_is_meant_and_not_the_other_way(here):
+    with pytest.raises(ConfigError, match=r"data: is a folder. --json takes the name of a file"):
+        check_outputs({"--json": Path("data")})
+    check_outputs({"--output": Path("data")}, folders=("--output",))
+    with pytest.raises(ConfigError, match=r"--output takes a folder; - is standard output"):
+        check_outputs({"--output": Path("-")}, folders=("--output",))
+
+
 def test_deprecated_options_and_values_are_replaced_with_a_notice(capsys):
     options, values = {"--views": "--tta", "--mistakes-count": "--count"}, {"--tta": {"one": "none"}}
     given = ["one", "--views", "one", "--mistakes_count=3", "--tta=one", "--tta", "flip", "--json", "one"]

@@ -129,6 +129,8 @@ def test_json_on_standard_output_stands_alone(asked, capsys):
 def test_a_figure_on_standard_output_stands_alone(asked, capfdbinary):
     assert main(["evaluate", "small", "--data", "x", "--figure", "-"]) == 0
     assert capfdbinary.readouterr().out.startswith(b"\x89PNG")
+    assert main(["evaluate", "small", "--data", "x", "--figure", "-", "--corruptions"]) == 2
+    assert b"--corruptions draws a second figure" in capfdbinary.readouterr().err
 
 
 def test_the_data_are_not_overwritten(asked, tmp_path, capsys):

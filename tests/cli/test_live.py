@@ -88,6 +88,11 @@ def test_the_log_on_standard_output_is_alone_there(clip, capfd):
     assert "frames     3 in" in printed.err
 
 
+def test_a_clip_is_not_written_to_standard_output(clip, capsys):
+    assert main(["live", str(clip), "--output", "-", "--no-window"]) == 2
+    assert "--output writes a clip, which cannot go to standard output" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("link", ["hardlink_to", "symlink_to"])
 def test_a_link_to_the_source_is_not_written_over(clip, tmp_path, capsys, link):
     before = clip.read_bytes()

@@ -256,6 +256,12 @@ def test_csv_to_standard_output(folder, capsys):
     assert not Path("-").exists()
 
 
+def test_a_folder_of_copies_is_not_written_to_standard_output(folder, capsys):
+    assert main(["predict", "bright.png", "--output", "-"]) == 2
+    assert "--output takes a folder; - is standard output" in capsys.readouterr().err
+    assert not Path("-").exists()
+
+
 @pytest.mark.parametrize("options", [[], ["--json", "-"], ["--csv", "-"]])
 def test_a_full_disk_behind_standard_output_is_one_line(folder, capsys, monkeypatch, options):
     with Path("/dev/full").open("w") as full:

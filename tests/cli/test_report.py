@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -108,6 +109,21 @@ def test_what_cannot_be_done_is_refused_and_nothing_is_written(log, tmp_path, ca
     assert words in message
     assert message.count("\n") == 1
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_page_and_table_on_standard_output(log, tmp_path, capfdbinary, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["report", log.name, "-o", "page.html", "--csv", "faces.csv"]) == 0
+    capfdbinary.readouterr()
+    assert main(["report", log.name, "-o", "-"]) == 0
+    assert capfdbinary.readouterr() == (Path("page.html").read_bytes(), b"")
+    assert main(["report", log.name, "-o", "page.html", "--csv", "-"]) == 0
+    assert capfdbinary.readouterr().out == Path("faces.csv").read_bytes()
+    assert main(["report", log.name, "-o", "-", "--csv", "-"]) == 2
+    assert b"--output and --csv both name the standard output" in capfdbinary.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        *("faces-intervals.csv", "faces.csv", log.name, "page.html")
+    ]
 
 
 def test_the_log_is_not_written_over(log, capsys):

@@ -2,7 +2,7 @@ import numpy as np
 
 from femo_jax.cli.main import main
 from femo_jax.evaluate.predict import predict_probabilities
-from femo_jax.model_file import logits_function, save_model_file
+from femo_jax.model_file import load_model_file, logits_function, save_model_file
 from femo_jax.train.targets import load_soft_labels
 
 
@@ -29,6 +29,20 @@ def test_writes_the_mean_of_the_networks_on_the_training_split(
     assert not np.allclose(*each, atol=1e-3)
     np.testing.assert_allclose(load_soft_labels(target, train_tiles), np.mean(each, axis=0), atol=1e-6)
     assert "2 models, 96 images" in capsys.readouterr().err
+    again = ["soft-labels", str(files[0]), "--data", "faces.zip", "-o", str(files[0])]
+    assert main(again) == 2
+    assert "is also an input" in capsys.readouterr().err
+
+
+def test_writes_to_standard_output(random_model, train_tiles, tmp_path, monkeypatch, capfdbinary):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("femo_jax.data.load.load_split", lambda *_: train_tiles)
+    save_model_file("one.safetensors", random_model)
+    assert main(["soft-labels", "one.safetensors", "--data", "faces.zip", "-o", "-", "--tta", "none"]) == 0
+    (tmp_path / "soft.safetensors").write_bytes(capfdbinary.readouterr().out)
+    expected = predict_probabilities(logits_function(load_model_file("one.safetensors")), train_tiles.images)
+    np.testing.assert_allclose(load_soft_labels("soft.safetensors", train_tiles), expected, atol=1e-6)
+    assert not (tmp_path / "-").exists()
 
 
 def test_without_a_model_it_is_refused(capsys):
