@@ -67,6 +67,11 @@ def test_unknown_name_lists_the_known_ones():
         model_path("vgg")
 
 
+def test_the_closest_of_the_known_names_is_suggested():
+    with pytest.raises(ConfigError, match=r"no model 'smal' ships with femo; .*run folder. Did you mean small\?"):
+        resolve_model("smal")
+
+
 def test_the_name_of_an_earlier_release_works_with_a_warning():
     with pytest.warns(FutureWarning, match="'femonet' is deprecated; use 'femonet-base'"):
         assert model_path("femonet") == model_path("femonet-base")

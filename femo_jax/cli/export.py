@@ -9,6 +9,7 @@ from femo_jax.cli.arguments import Plugins, check_outputs, load_plugins
 from femo_jax.cli.console import STANDARD_OUTPUT, note, wrote
 from femo_jax.cli.parsing import parse
 from femo_jax.errors import ConfigError
+from femo_jax.files import printable
 
 if TYPE_CHECKING:
     from femo_jax.model_file import LoadedModel
@@ -26,7 +27,7 @@ SUFFIXES: dict[str, Format] = {
 _MODEL_HELP = "Run folder of `femo train`, model file, or shipped model (default, small)."
 _FORMAT_HELP = (
     "safetensors: femo's model file; onnx: for ONNX Runtime and OpenCV; stablehlo: for JAX without femo; litert: for"
-    " LiteRT (TensorFlow Lite). By default that of the suffix of --output, else safetensors."
+    " LiteRT (TensorFlow Lite). By default that of the suffix of --output: .safetensors, .onnx, .stablehlo, .tflite."
 )
 _CALIBRATE_HELP = (
     "Calibrate confidences: fit the temperature on the validation split (PublicTest) of this data set (FER-2013 in any"
@@ -94,16 +95,26 @@ def run(
 
 
 def _target(output: Path | None, format: Format | None) -> tuple[Path, Format]:
-    """The file and its format, each by the other where it is not given."""
+    """The file and its format, each by the other where it is not given; a name that femo would not read is refused."""
     by_suffix = None if output is None else SUFFIXES.get(output.suffix.lower())
-    format = format or by_suffix or "safetensors"
-    suffix = next(suffix for suffix, name in SUFFIXES.items() if name == format)
-    output = output or Path(f"model{suffix}")
-    if by_suffix not in (None, format):
-        raise ConfigError(f"{output}: has the suffix of the format {by_suffix}, and --format is {format}. Change one.")
-    if output == STANDARD_OUTPUT and format != "safetensors":
-        raise ConfigError(f"--format {format} cannot be written to standard output. Give --output FILE.")
-    return output, format
+    wanted = format or by_suffix or "safetensors"
+    suffix = next(suffix for suffix, name in SUFFIXES.items() if name == wanted)
+    if output is None:
+        return Path(f"model{suffix}"), wanted
+    shown = printable(output)
+    if by_suffix not in (None, wanted):
+        raise ConfigError(f"{shown}: has the suffix of the format {by_suffix}, and --format is {wanted}. Use {suffix}.")
+    if output == STANDARD_OUTPUT and wanted != "safetensors":
+        raise ConfigError(f"--format {wanted} cannot be written to standard output. Give --output FILE.")
+    if by_suffix is None and wanted != "safetensors":  # readers tell other formats by the suffix
+        raise ConfigError(f"{shown}: a file of the format {wanted} has the suffix {suffix}. Use it.")
+    if by_suffix is None and format is None and output.suffix:
+        others = ", ".join(list(SUFFIXES)[1:])
+        raise ConfigError(
+            f"{shown}: unknown suffix; expected {suffix}, or {others} for another format. Use one of them, or give"
+            " --format safetensors."
+        )
+    return output, wanted
 
 
 def _as_stored(loaded: "LoadedModel", format: Format, dtype: Literal["float16", "float32"]) -> "LoadedModel":

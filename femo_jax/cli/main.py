@@ -8,6 +8,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable, Mapping
+from difflib import get_close_matches
 from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 from types import ModuleType
@@ -138,7 +139,9 @@ def _run(arguments: list[str]) -> int:
     if name == COMPLETION:
         return _print_completion(rest)
     if name not in COMMANDS:
-        warn(f"no command {name!r}; choose one of {', '.join(COMMANDS)}")
+        close = get_close_matches(name, COMMANDS, n=1)
+        hint = f" Did you mean {close[0]}?" if close else ""
+        warn(f"no command {name!r}.{hint} Choose one of {', '.join(COMMANDS)}")
         return 2
     # JAX reads it when it is imported: a network that was compiled once starts at once the next time.
     cache = cache_folder() / "xla"

@@ -3,10 +3,18 @@
 import dataclasses
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import tyro
-from tyro.constructors import ConstructorRegistry, StructConstructorSpec, StructFieldSpec, StructTypeInfo
+from tyro.constructors import (
+    ConstructorRegistry,
+    PrimitiveConstructorSpec,
+    PrimitiveTypeInfo,
+    StructConstructorSpec,
+    StructFieldSpec,
+    StructTypeInfo,
+)
 
 from femo_jax.docstrings import field_docs
 
@@ -62,6 +70,25 @@ def _options(info: StructTypeInfo) -> StructConstructorSpec | None:
             text = re.sub(r"`(\w+)`", lambda word: _option(word[1]) if word[1] in names else word[0], text)
         fields.append(StructFieldSpec(each.name, kind, default, text))
     return StructConstructorSpec(info.type, tuple(fields))
+
+
+@registry.primitive_rule
+def _optional_choice(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
+    """One of several words, or None where the option is not given: None is no word that can be chosen."""
+    kinds = [each for each in get_args(info.type) if each is not NoneType]
+    if get_origin(info.type) not in (Union, UnionType) or len(kinds) != 1 or get_origin(kinds[0]) is not Literal:
+        return None
+    words = get_args(kinds[0])
+    if not all(isinstance(word, str) for word in words):
+        return None
+    return PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="{" + ",".join(words) + "}",
+        instance_from_str=lambda given: given[0],
+        is_instance=lambda value: value is None or value in words,
+        str_from_instance=lambda value: [str(value)],
+        choices=words,
+    )
 
 
 def _option(field: str) -> str:

@@ -5,6 +5,7 @@ import math
 import reprlib
 import sys
 from collections.abc import Callable, Mapping
+from difflib import get_close_matches
 from importlib.metadata import entry_points
 from types import ModuleType
 from typing import Any, TypeVar
@@ -76,9 +77,11 @@ def model_class(name: str) -> type[nn.Module]:
     if name not in _NETWORKS:
         _load_entry_point(name)
     if name not in _NETWORKS:
+        close = get_close_matches(name, model_names(), n=1)
+        hint = f" Did you mean {close[0]}?" if close else ""
         raise ConfigError(
             f"unknown model {name!r}; choose one of {', '.join(model_names())}. For a network of your own give --plugin"
-            " MODULE, the module or .py file that registers it"
+            f" MODULE, the module or .py file that registers it.{hint}"
         )
     return _NETWORKS[name]
 

@@ -111,6 +111,12 @@ def test_a_shipped_model_or_model_file_is_exported_again(model, tmp_path):
     assert second.read_bytes() == first.read_bytes()
 
 
+@pytest.mark.parametrize("arguments", [["-o", "mine"], ["-o", "mine.1", "--format", "safetensors"]])
+def test_a_model_file_of_any_name_is_read_again(model, tmp_path, arguments):
+    assert main(["export", "run", *arguments]) == 0
+    assert load_model_file(tmp_path / arguments[1]).training == {"epochs": 3}
+
+
 @pytest.mark.parametrize(
     ("arguments", "written"),
     [
@@ -148,6 +154,10 @@ def test_quantises_and_prints_the_accuracy_lost(model, tmp_path, monkeypatch, ca
     [
         (["--int8", "drawn"], "the format is safetensors. Give --format onnx"),
         (["-o", "model.tflite", "--format", "onnx"], "model.tflite: has the suffix of the format litert"),
+        (["-o", "model.safetensors", "--format", "onnx"], "--format is onnx. Use .onnx"),
+        (["-o", "mine.model", "--format", "onnx"], "mine.model: a file of the format onnx has the suffix .onnx"),
+        (["-o", "mine", "--format", "litert"], "mine: a file of the format litert has the suffix .tflite"),
+        (["-o", "x.pt"], "x.pt: unknown suffix; expected .safetensors, or .onnx, "),
         (["-o", "-", "--format", "onnx"], "--format onnx cannot be written to standard output"),
     ],
 )
@@ -155,6 +165,14 @@ def test_what_does_not_fit_together_is_refused(model, tmp_path, arguments, messa
     assert main(["export", "run", *arguments]) == 2
     assert message in capsys.readouterr().err.replace("\n", " ").replace("  ", " ")
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_an_unknown_format_lists_those_there_are(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["export", "run", "--format", "onx"])
+    assert ended.value.code == 2
+    printed = " ".join(capsys.readouterr().err.replace("│", " ").split())
+    assert "Expected one of ('safetensors', 'onnx', 'stablehlo', 'litert')" in printed
 
 
 def test_not_a_run(tmp_path, capsys):

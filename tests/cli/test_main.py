@@ -33,9 +33,13 @@ def test_version(capsys):
     assert __version__ in capsys.readouterr().out
 
 
-def test_an_unknown_command_is_named(capsys):
-    assert main(["fly"]) == 2
-    assert "fly" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("word", "hint"),
+    [("fly", "'fly'. Choose one of live, serve"), ("predit", "'predit'. Did you mean predict? Choose")],
+)
+def test_an_unknown_command_is_named(word, hint, capsys):
+    assert main([word]) == 2
+    assert f"no command {hint}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -30,6 +30,8 @@ def test_options_from_json_make_a_working_network(name):
 
 
 def test_unknown_name_lists_the_known_ones():
+    with pytest.raises(ConfigError, match=r"unknown model 'mini_xcption'.*Did you mean mini_xception\?"):
+        create_model("mini_xcption")
     with pytest.raises(ConfigError, match=r"unknown model 'resnet50'.*femonet.*mini_xception.*simple_cnn"):
         create_model("resnet50")
 
