@@ -18,6 +18,7 @@ from femo_jax.errors import ConfigError, FemoError
 
 _TEMPORARY = re.compile(r"\.femo-[0-9a-f]{8}(\.[A-Za-z0-9]{1,15})?")
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,15}")
+_STANDARD_OUTPUT = Path("/dev/stdout")
 _PIPE_TIMEOUT = 10.0  # seconds that the reader of a named pipe may take to open it
 _cleared: set[Path] = set()
 
@@ -55,13 +56,16 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
       The path to write to.
 
     Raises:
-      FemoError: the folder cannot be created, the file cannot be written, or nothing reads the named pipe; `path`
-        keeps its old contents.
+      FemoError: `path` is a folder, its folder cannot be created, it cannot be written, or nothing reads the named
+        pipe; `path` keeps its old contents.
+      BrokenPipeError: it is `/dev/stdout`, whose reader has ended.
     """
     target = Path(path)
     place = Path(os.path.realpath(target))
     try:
-        special = target.exists() and (_is_open_already(target) or not (target.is_file() or target.is_dir()))
+        if target.is_dir():
+            raise FemoError(f"{printable(target)}: is a folder. Name a file.")
+        special = target.exists() and (_is_open_already(target) or not target.is_file())
         if special:
             mode, folder = 0o600, Path(tempfile.gettempdir())
         else:
@@ -88,6 +92,12 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
             beside.replace(place)
             _flush(folder)
     except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            if target == _STANDARD_OUTPUT:
+                raise
+            raise FemoError(
+                f"{printable(target)}: could not be written: the program that read it has ended."
+            ) from error
         raise FemoError(
             f"{printable(target)}: could not be written ({error.strerror or error}); its old contents, if any, are"
             " kept. Make room or choose another folder."

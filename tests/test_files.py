@@ -209,6 +209,37 @@ def test_a_full_device_is_an_error_in_words():
         write_text("/dev/full", "new")
 
 
+def test_a_folder_is_not_replaced_by_a_file(tmp_path):
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(FemoError, match=r"folder: is a folder. Name a file"):
+        write_text(tmp_path / "folder", "new")
+    assert list(tmp_path.rglob("*")) == [tmp_path / "folder"]
+
+
+def test_a_pipe_whose_reader_has_ended_is_not_called_full():
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        with pytest.raises(FemoError, match=r"could not be written: the program that read it has ended"):
+            write_text(f"/proc/self/fd/{write}", "new")
+    finally:
+        os.close(write)
+
+
+def test_the_end_of_who_reads_standard_output_is_left_to_the_caller(capfd):
+    read, write = os.pipe()
+    before = os.dup(1)
+    os.close(read)
+    os.dup2(write, 1)
+    try:
+        with pytest.raises(BrokenPipeError):
+            write_text("/dev/stdout", "new")
+    finally:
+        os.dup2(before, 1)
+        os.close(before)
+        os.close(write)
+
+
 def test_a_pipe_gets_nothing_of_what_failed(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(RuntimeError), replacing(tmp_path / "pipe") as beside:

@@ -1,6 +1,8 @@
 import json
+import os
 import re
 import signal
+import sys
 from contextlib import nullcontext
 from dataclasses import replace
 
@@ -86,6 +88,16 @@ def test_the_log_on_standard_output_is_alone_there(clip, capfd):
     printed = capfd.readouterr()
     assert [json.loads(line)["index"] for line in printed.out.splitlines()] == [0, 1, 2]
     assert "frames     3 in" in printed.err
+
+
+def test_a_reader_of_the_log_that_has_enough_is_no_error(clip, tmp_path, capsys, monkeypatch):
+    reader, writer = os.pipe()
+    os.close(reader)
+    output = tmp_path / "live.mp4"
+    with open(writer, "w") as closed:  # noqa: PTH123 - a descriptor
+        monkeypatch.setattr(sys, "stdout", closed)
+        assert main(["live", str(clip), "--log", "-", "--output", str(output), "--no-window"]) == 141
+    assert "could not be written" not in capsys.readouterr().err
 
 
 def test_a_clip_is_not_written_to_standard_output(clip, capsys):

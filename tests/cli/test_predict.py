@@ -276,7 +276,7 @@ def test_a_copy_that_cannot_be_written_does_not_cost_the_rest(folder, capsys):
     Path("copies/bright.png").mkdir(parents=True)
     assert main(["predict", ".", "--output", "copies", "--csv", "faces.csv", "--json", "faces.json"]) == 1
     said = capsys.readouterr()
-    assert "copies/bright.png: could not be written" in said.err
+    assert "copies/bright.png: is a folder" in said.err
     assert "results not written: 1" in said.err
     assert len(json.loads(Path("faces.json").read_text())) == 2
     assert Path("copies/dark.png").is_file()

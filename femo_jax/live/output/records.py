@@ -55,10 +55,13 @@ class FrameLog:
 
         Raises:
           FemoError: the disk is full.
+          BrokenPipeError: it is a pipe, whose reader has ended.
         """
         line = json.dumps(frame_record(index, result), allow_nan=False)
         try:
             self._file.write(line + "\n")
+        except BrokenPipeError:
+            raise
         except OSError as error:
             raise FemoError(f"{self.path}: could not be written ({error.strerror}). Make room.") from error
 
