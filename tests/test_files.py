@@ -209,13 +209,6 @@ def test_a_full_device_is_an_error_in_words():
         write_text("/dev/full", "new")
 
 
-def test_a_folder_is_not_replaced_by_a_file(tmp_path):
-    (tmp_path / "folder").mkdir()
-    with pytest.raises(FemoError, match=r"folder: is a folder. Name a file"):
-        write_text(tmp_path / "folder", "new")
-    assert list(tmp_path.rglob("*")) == [tmp_path / "folder"]
-
-
 def test_a_pipe_whose_reader_has_ended_is_not_called_full():
     read, write = os.pipe()
     os.close(read)
@@ -272,7 +265,7 @@ def test_an_open_file_by_its_number_is_added_to(tmp_path):
 
 def test_a_folder_is_not_written_over(tmp_path):
     (tmp_path / "a").mkdir()
-    with pytest.raises(FemoError, match="a: could not be written"):
+    with pytest.raises(FemoError, match=r"a: is a folder. Name a file"):
         write_text(tmp_path / "a", "")
     assert list(tmp_path.iterdir()) == [tmp_path / "a"]
 
