@@ -134,12 +134,18 @@ def check_outputs(
 
     Raises:
       ConfigError: two of them are the same file, also by another name; two outputs are standard output, or one that
-        takes a folder is; a file's name is that of a folder.
+        takes a folder is; a folder is named where a file is meant, or a file in place of a folder.
     """
     for option, path in outputs.items():
-        if option in folders and path == STANDARD_OUTPUT:
-            raise ConfigError(f"{option} takes a folder; - is standard output, which holds one file. Name a folder.")
-        if option not in folders and path is not None and path.is_dir() and path != STANDARD_OUTPUT:
+        if path is None:
+            continue
+        if option in folders:
+            if path == STANDARD_OUTPUT:
+                raise ConfigError(
+                    f"{option} takes a folder; - is standard output, which holds one file. Name a folder."
+                )
+            check_folder(option, path)
+        elif path != STANDARD_OUTPUT and path.is_dir():
             raise ConfigError(f"{printable(path)}: is a folder. {option} takes the name of a file.")
     to_stdout = [option for option, path in outputs.items() if path == STANDARD_OUTPUT]
     if len(to_stdout) > 1:
@@ -149,6 +155,17 @@ def check_outputs(
     from_model = () if model is None else _model_files(model)
     from_data = () if data is None or data == "drawn" else _data_files(Path(data))
     check_outputs_are_not_inputs(outputs, (*inputs, *from_model, *from_data))
+
+
+def check_folder(option: str, folder: Path) -> None:
+    """Checks, without creating anything, that an output folder is one, or lies in one where it can be made.
+
+    Raises:
+      ConfigError: it, or one of the folders that it is said to lie in, is a file.
+    """
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    if not there.is_dir():
+        raise ConfigError(f"{printable(there)}: is a file. {option} takes a folder, which may be a new one.")
 
 
 def _model_files(model: str | os.PathLike[str]) -> Iterator[Path]:

@@ -1,5 +1,6 @@
 """`femo plot`: the learning curves of one or several runs, or the timeline of a frame log."""
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,8 @@ from femo_jax.cli.parsing import parse
 from femo_jax.errors import ConfigError
 from femo_jax.files import printable
 from femo_jax.train.workdir import METRICS_FILE
+
+_LONGEST_LINE = 1 << 20  # bytes that are read of a line
 
 RunsOrLog = Annotated[
     tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN [RUN ...] | LOG", help_behavior_hint="")
@@ -32,6 +35,12 @@ def run(
     logs = [run / METRICS_FILE if run.is_dir() else run for run in runs]
     check_outputs({"--output": output}, inputs=logs)
     frame_logs = [path for path in runs if _is_frame_log(path)]
+    for path in runs:
+        if path.is_file() and path not in frame_logs and not _may_be_metrics(path):
+            raise ConfigError(
+                f"{printable(path)}: neither a metrics log, nor a frame log, nor a run folder. Name a run folder of"
+                f" `femo train`, its {METRICS_FILE}, or the log of `femo live --log`."
+            )
     if not frame_logs:
         from femo_jax.figures.curves import plot_curves  # needs matplotlib
 
@@ -56,7 +65,24 @@ def _is_frame_log(path: Path) -> bool:
     if not path.is_file():
         return False
     with path.open("rb") as file:
-        return b'"faces"' in file.readline(1 << 20)
+        return b'"faces"' in file.readline(_LONGEST_LINE)
+
+
+def _may_be_metrics(path: Path) -> bool:
+    """Whether a file is empty, begins to be written, or has at least one record of `femo train`."""
+    with path.open("rb") as file:
+        first = file.readline(_LONGEST_LINE)
+        if not first.endswith(b"\n"):
+            return first[:1] in (b"", b"{")
+        return _is_record(first) or any(map(_is_record, iter(lambda: file.readline(_LONGEST_LINE), b"")))
+
+
+def _is_record(line: bytes) -> bool:
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(record, dict) and {"epoch", "step", "split"} <= record.keys()
 
 
 def main(argv: list[str]) -> int:

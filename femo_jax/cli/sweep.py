@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import Positional, UseAppendAction, arg
 
+from femo_jax.cli.arguments import check_folder
 from femo_jax.cli.console import error_console, note, warn, wrote
 from femo_jax.cli.parsing import parse
 from femo_jax.cli.train import RunOptions
@@ -73,6 +74,7 @@ def carry_out(options: RunOptions, workdir: Path, begin: Callable[..., Iterator[
     """
     from femo_jax.train.devices import prepare_devices
 
+    check_folder("--workdir", workdir)
     prepare_devices(options.cpu_devices)
     # This starts JAX's backend, as all of training does.
     from femo_jax.train.loop import Interrupted

@@ -10,7 +10,7 @@ from typing import Annotated, Any, NamedTuple, get_origin
 import tyro
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
-from femo_jax.cli.arguments import Count, Data
+from femo_jax.cli.arguments import Count, Data, check_folder
 from femo_jax.cli.console import error_console, note
 from femo_jax.cli.parsing import parse
 from femo_jax.configs import resolve_config
@@ -96,6 +96,7 @@ def main(argv: list[str]) -> int:
         raise ConfigError("no configuration: expected `femo train CONFIG ...`, such as `femo train femonet-small`")
     options = _parse(TrainOptions, words.options)
     workdir = options.workdir or Path("runs") / resolve_config(words.configs[0]).stem
+    check_folder("--workdir", workdir)
     return _run(override(config, words.changes), options, workdir)
 
 

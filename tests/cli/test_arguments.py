@@ -61,7 +61,10 @@ def test_two_outputs_of_one_name_are_refused(here):
 def test_a_folder_is_refused_where_a_file_is_meant_and_not_the_other_way(here):
     with pytest.raises(ConfigError, match=r"data: is a folder. --json takes the name of a file"):
         check_outputs({"--json": Path("data")})
-    check_outputs({"--output": Path("data")}, folders=("--output",))
+    check_outputs({"--output": Path("data"), "--json": Path("new/a.json")}, folders=("--output",))
+    check_outputs({"--output": Path("new/folder")}, folders=("--output",))
+    with pytest.raises(ConfigError, match=r"m.safetensors: is a file. --output takes a folder"):
+        check_outputs({"--output": Path("m.safetensors/copies")}, folders=("--output",))
     with pytest.raises(ConfigError, match=r"--output takes a folder; - is standard output"):
         check_outputs({"--output": Path("-")}, folders=("--output",))
 

@@ -43,6 +43,27 @@ def test_nothing_to_plot(runs, words, tmp_path, capsys):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("text", ["hello\nworld\n", "hello", '{"a": 1}\n{"b"', "[1]\n5\n", "\xff\0\n"])
+def test_a_file_without_any_record_is_called_so(text, tmp_path, capsys):
+    (tmp_path / "notes.txt").write_text(text, encoding="latin-1")
+    assert main(["plot", str(tmp_path / "notes.txt"), "-o", str(tmp_path / "curves.png")]) == 2
+    assert "notes.txt: neither a metrics log, nor a frame log, nor a run folder" in capsys.readouterr().err
+
+
+def test_one_bad_line_among_records_is_named(workdir, capsys):
+    log = workdir / "metrics.jsonl"
+    log.write_text("hello\n" + log.read_text())
+    assert main(["plot", str(log)]) == 2
+    assert "line 1: not a record" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["", '{"epoch": 1, "st'])
+def test_a_log_before_its_first_record_is_waited_for(workdir, text, capsys):
+    (workdir / "metrics.jsonl").write_text(text)
+    assert main(["plot", str(workdir / "metrics.jsonl")]) == 2
+    assert "no finished epoch yet" in capsys.readouterr().err
+
+
 @pytest.fixture
 def frame_log(tmp_path):
     (tmp_path / "faces.jsonl").write_text('{"index": 0, "time": 0.0, "width": 8, "height": 8, "faces": []}\n')

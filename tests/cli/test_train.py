@@ -61,6 +61,16 @@ def test_a_bad_command_line_is_refused_with_code_2(words, message, capsys):
     assert message in errors and "Traceback" not in errors
 
 
+@pytest.mark.parametrize("command", ["train", "sweep", "distill"])
+@pytest.mark.parametrize("workdir", ["notes.txt", "notes.txt/run"])
+def test_a_file_in_place_of_the_workdir_is_refused_before_the_data_are_read(command, workdir, tmp_path, capsys):
+    (tmp_path / "notes.txt").write_text("notes")
+    arguments = ["femonet-small", "--data", str(tmp_path / "nowhere.zip"), "--workdir", str(tmp_path / workdir)]
+    assert main([command, *arguments]) == 2
+    assert "notes.txt: is a file. --workdir takes a folder" in capsys.readouterr().err
+    assert (tmp_path / "notes.txt").read_text() == "notes"
+
+
 @pytest.mark.integration
 def test_quiet_training_prints_nothing_and_its_default_workdir_has_the_name_of_the_configuration(
     tmp_path, monkeypatch, capfd, train_tiles, validation_tiles
