@@ -23,7 +23,7 @@ def run(
     ],
     data: Annotated[tuple[str, ...], tyro.conf.arg(metavar="DATA [DATA ...]", help_behavior_hint="")] = (),
     whole_images: Annotated[tuple[str, ...], tyro.conf.arg(metavar="PATH [PATH ...]", help_behavior_hint="")] = (),
-    split: Literal["train", "validation", "test"] = "test",
+    split: Literal["train", "validation", "test"] | None = None,
     training_data: Annotated[str | None, tyro.conf.arg(metavar="DATA", help_behavior_hint="")] = None,
     corruptions: Flag = False,
     detector: DetectorConfig = DetectorConfig(),  # noqa: B008, which is frozen
@@ -41,7 +41,7 @@ def run(
       models: compared on the same images.
       data: Data sets of faces, in any form that `femo evaluate` takes.
       whole_images: Folders or zips of whole images, CLASS/IMAGE: the largest face that is found counts.
-      split: Split of each of --data.
+      split: Split of each of --data; by default test, or validation of data that have no test split.
       training_data: Data set of whose training split no image counts, compared pixel by pixel.
       corruptions: Also measure accuracy and calibration on corrupted faces.
       detector: of whole images.
@@ -97,7 +97,8 @@ def print_benchmark(rows: list[dict[str, Any]]) -> None:
             if metrics is not None:
                 shares = [_share(metrics[name]) for name in ("accuracy", "balanced_accuracy", "macro_f1")]
                 numbers = (*shares, f"{metrics['nll']['value']:.3f}", _share(metrics["ece"]))
-                table.add_row(escape(row["data"]), escape(row["model"]), classes, f"{row['n']:,}", *numbers)
+                where = f"{row['data']}, {row['split']}" if "split" in row else row["data"]
+                table.add_row(escape(where), escape(row["model"]), classes, f"{row['n']:,}", *numbers)
     print_table(table)
     if corrupted := [row for row in rows if "corrupted" in row]:
         table = Table("data", "model", "mean accuracy", "mean ECE", title="corrupted faces")

@@ -27,7 +27,7 @@ TOKEN_VARIABLE = "FEMO_TOKEN"
 class Options:
     """Serve a live view of a source, and an API that recognises images, over HTTP.
 
-    Example: femo serve 0 --host 0.0.0.0 --port 8080
+    Example: femo serve 0 --port 8080
     """
 
     source: Annotated[

@@ -47,9 +47,9 @@ def load_split(data: str | os.PathLike[str], split: str) -> Split:
         return drawn_split(split)
     folder, record = _open(data)
     if split not in folder.splits:
+        official = "" if prepared_labelled(existing(data)) else f" ({OFFICIAL_NAMES[split]})"
         raise DataError(
-            f"{data}: has no split {split!r} ({OFFICIAL_NAMES[split]}), only {', '.join(folder.splits)}."
-            f" {_REMEDIES[split]}"
+            f"{data}: has no split {split!r}{official}, only {', '.join(folder.splits)}. {_REMEDIES[split]}"
         )
     if record:
         check_files(folder.path, record, folder.files(split))

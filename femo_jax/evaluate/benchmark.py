@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from femo_jax.data.load import load_split
+from femo_jax.data.load import available_splits, load_split
 from femo_jax.data.splits import Split, occurs_in
 from femo_jax.emotions import canonical_name
 from femo_jax.errors import DataError
@@ -29,7 +29,7 @@ def benchmark(
     models: Sequence[str | os.PathLike[str]],
     data: Sequence[str | os.PathLike[str]] = (),
     *,
-    split: str = "test",
+    split: str | None = None,
     training_data: str | os.PathLike[str] | None = None,
     whole_images: Sequence[str | os.PathLike[str]] = (),
     corruptions: bool = False,
@@ -43,7 +43,7 @@ def benchmark(
     Args:
       models: as `femo_jax.evaluate.classifiers.load_classifier` takes them.
       data: face data sets, as `load_split` takes them.
-      split: of each of `data`.
+      split: of each of `data`; None for `test`, or `validation` of data that have no `test`.
       training_data: a data set; images of its training split are removed from `data`, by their pixels.
       whole_images: folders or zips `<class>/<file>` of images of which the largest face counts, found by `detector`.
       corruptions: also measure accuracy and calibration on corrupted faces of `data`.
@@ -67,10 +67,11 @@ def benchmark(
     known = None if training_data is None else load_split(training_data, "train").images
     rows = []
     for each in data:
-        faces = load_split(each, split)
+        measured = split or ("test" if "test" in available_splits(each) else "validation")
+        faces = load_split(each, measured)
         kept = np.ones(len(faces.labels), bool) if known is None else ~occurs_in(faces.images, known)
         if not kept.any():
-            raise DataError(f"{each}: all images of {split} are in the training split of {training_data}")
+            raise DataError(f"{each}: all images of {measured} are in the training split of {training_data}")
         votes = None if faces.votes is None else faces.votes[kept]
         faces = faces._replace(
             images=faces.images[kept], labels=faces.labels[kept], names=faces.names[kept], votes=votes
@@ -79,7 +80,8 @@ def benchmark(
             on_progress(f"{classifier.name} on {each}")
             matched = match_classes(classifier.class_names, faces)
             probabilities = classifier.predict(matched.split.images)
-            row: dict[str, Any] = {"model": classifier.name, "data": os.fspath(each), "kind": "faces", "split": split}
+            row: dict[str, Any] = {"model": classifier.name, "data": os.fspath(each), "kind": "faces"}
+            row["split"] = measured
             row |= {"n": len(matched.split.labels), "overlap_removed": int((~kept).sum())}
             row |= _measured(probabilities, matched, draws, seed)
             if corruptions:

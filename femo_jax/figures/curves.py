@@ -133,10 +133,10 @@ def _run_colour(number: int, runs: int) -> Any:
 
 
 def _mark_best(axes: Axes, run: Mapping[str, Curve], colour: Any) -> str:
-    """Puts a dot at the best validation accuracy; returns the words for the legend."""
+    """Puts a dot at the best epoch, as training keeps it; returns the words for the legend."""
     if "validation" not in run or not np.isfinite(run["validation"].accuracy).any():
         return ""
     curve = run["validation"]
-    best = int(np.nanargmax(curve.accuracy))
+    best = int(np.lexsort((curve.loss, -np.nan_to_num(curve.accuracy, nan=-1.0)))[0])
     axes.plot(curve.epoch[best], curve.accuracy[best], "o", color=colour, markersize=6)
     return f" (best {100 * curve.accuracy[best]:.1f} % at epoch {curve.epoch[best]:g})"

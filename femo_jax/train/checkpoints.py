@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import logging
+import math
 import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -75,7 +76,23 @@ def save_best(workdir: Path, step: int, weights: Any) -> None:
     _save(workdir / BEST, step, serialization.to_state_dict(weights), keep=2)
 
 
-def reconcile_best(workdir: Path, state: TrainState, records: Sequence[dict[str, Any]]) -> float:
+NO_EPOCH = (-1.0, -math.inf)
+"""Less than `rank` of any epoch."""
+
+
+def rank(record: Mapping[str, Any]) -> tuple[float, float]:
+    """By which epochs are compared, the greater the better: validation accuracy, and of equal ones the lower loss.
+
+    A small validation split has few accuracies to offer: without the loss, the first epoch of several would be kept,
+    which is the least trained.
+
+    Args:
+      record: of an epoch on the validation split.
+    """
+    return record["accuracy"], -record["loss"]
+
+
+def reconcile_best(workdir: Path, state: TrainState, records: Sequence[dict[str, Any]]) -> tuple[float, float]:
     """Makes the best weights agree with the metric log of a run that resumes.
 
     A run that was killed between two of its files may have saved best weights of an epoch that is not logged, or not
@@ -87,18 +104,18 @@ def reconcile_best(workdir: Path, state: TrainState, records: Sequence[dict[str,
       records: of the metric log up to this state.
 
     Returns:
-      The validation accuracy of the saved best weights; -1 where there are none, so that the next epoch saves its own.
+      The `rank` of the saved best weights; `NO_EPOCH` where there are none, so that the next epoch saves its own.
     """
-    accuracies = {record["step"]: record["accuracy"] for record in records if record["split"] == "validation"}
+    ranks = {record["step"]: rank(record) for record in records if record["split"] == "validation"}
     for step in finished_steps(workdir / BEST):
-        if step not in accuracies:
+        if step not in ranks:
             _remove(workdir / BEST, step)
-    if not accuracies:
-        return -1.0
-    best = max(accuracies, key=lambda step: (accuracies[step], -step))
+    if not ranks:
+        return NO_EPOCH
+    best = max(ranks, key=lambda step: (ranks[step], -step))
     if best == int(state.step) and best not in finished_steps(workdir / BEST):
         save_best(workdir, best, state.ema)
-    return max((accuracies[step] for step in finished_steps(workdir / BEST)), default=-1.0)
+    return max((ranks[step] for step in finished_steps(workdir / BEST)), default=NO_EPOCH)
 
 
 def restore_newest(workdir: Path, state: TrainState) -> Resumed | None:

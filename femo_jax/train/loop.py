@@ -26,7 +26,7 @@ from femo_jax.ops import Ops, choose
 from femo_jax.preprocess import IMAGE_SIZE
 from femo_jax.prior import class_frequencies
 from femo_jax.signals import StopRequest, stop_request
-from femo_jax.train.checkpoints import reconcile_best, restore_newest, save_best, save_newest
+from femo_jax.train.checkpoints import NO_EPOCH, rank, reconcile_best, restore_newest, save_best, save_newest
 from femo_jax.train.config import TrainConfig
 from femo_jax.train.devices import check_divides, data_mesh, process_rows, replicate, settle, shard_batch
 from femo_jax.train.fine_tuning import apply_with_frozen_norms, frozen_norms
@@ -235,14 +235,14 @@ class _Run:
     unsaved: _Unsaved
 
 
-def _fit(run: _Run, state: TrainState, seconds: float, best: float) -> None:
+def _fit(run: _Run, state: TrainState, seconds: float, best: tuple[float, float]) -> None:
     """Train the epochs that a run still lacks.
 
     Args:
       run: what they have in common.
       state: to begin with, replicated.
       seconds: that the current epoch took before the run was stopped.
-      best: validation accuracy of the best weights so far, -1 if there are none.
+      best: `rank` of the best weights so far.
     """
     epochs, step = run.config.epochs, int(state.step)
     if step:
@@ -254,8 +254,8 @@ def _fit(run: _Run, state: TrainState, seconds: float, best: float) -> None:
                 state, train_record = _train_epoch(run, state, epoch, seconds, stop)
                 validation_record = _evaluate(run, state, epoch)
                 state = state.replace(metrics=replicate(Metrics.zeros(), run.mesh))
-                improved = validation_record["accuracy"] > best
-                best = max(best, validation_record["accuracy"])
+                improved = rank(validation_record) > best
+                best = max(best, rank(validation_record))
                 _keep(run, state, (train_record, validation_record), improved)
                 run.reporter.epoch(train_record, validation_record, improved)
                 stops = epoch < epochs and _asked_to_stop(stop, True)
@@ -355,12 +355,12 @@ def _save(run: _Run, state: TrainState, seconds: float = 0.0) -> None:
     unsaved.saved_at = time.perf_counter()
 
 
-def _resume(workdir: Path, state: TrainState, first: bool) -> tuple[TrainState, float, float]:
-    """The newest saved state or the given one, the seconds that its epoch took so far, and the best accuracy so far.
+def _resume(workdir: Path, state: TrainState, first: bool) -> tuple[TrainState, float, tuple[float, float]]:
+    """The newest saved state or the given one, the seconds that its epoch took so far, and the best `rank` so far.
 
-    The first process decides for all, and alone has seconds and accuracy.
+    The first process decides for all, and alone has seconds and rank.
     """
-    seconds, best = 0.0, -1.0
+    seconds, best = 0.0, NO_EPOCH
     if first:
         state, seconds, last = restore_newest(workdir, state) or (state, seconds, ())
         records = keep_records_until(workdir / METRICS_FILE, int(state.step), last)

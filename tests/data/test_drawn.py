@@ -105,4 +105,4 @@ def test_a_small_cnn_learns_them(splits):
         for chosen in rng.permutation(len(train.labels)).reshape(steps, batch):
             variables, opt_state = step(variables, opt_state, train.images[chosen], train.labels[chosen])
     logits = jax.jit(partial(model.apply, train=False))(variables, normalize(test.images))
-    assert np.mean(logits.argmax(1) == test.labels) > 0.9
+    assert np.mean(logits.argmax(1) == test.labels) > 0.8  # 0.89 to 0.95, by the version of JAX; 0.14 by chance

@@ -56,6 +56,7 @@ def faces_of(values, names=("sad", "happiness")):
 def test_rows_are_without_images_of_the_training_data(stand_in, monkeypatch):
     splits = {"test": faces_of([10, 20, 200, 210]), "train": faces_of([20, 30])}
     monkeypatch.setattr(module, "load_split", lambda data, split: splits[split])
+    monkeypatch.setattr(module, "available_splits", lambda data: tuple(splits))
     first, second = benchmark(["a", "b"], ["faces"], training_data="faces", draws=20)
     assert (first["model"], second["model"]) == ("a", "b")
     assert first["n"] == 3 and first["overlap_removed"] == 1
@@ -65,8 +66,19 @@ def test_rows_are_without_images_of_the_training_data(stand_in, monkeypatch):
         benchmark(["a"], ["faces"], training_data="faces")
 
 
+def test_data_without_a_test_split_are_measured_on_their_validation_split(stand_in, monkeypatch):
+    splits = {"train": faces_of([10]), "validation": faces_of([10, 250, 240])}
+    monkeypatch.setattr(module, "load_split", lambda data, split: splits[split])
+    monkeypatch.setattr(module, "available_splits", lambda data: tuple(splits))
+    (row,) = benchmark(["a"], ["faces"], draws=5)
+    assert (row["split"], row["n"]) == ("validation", 3)
+    (row,) = benchmark(["a"], ["faces"], split="train", draws=5)
+    assert (row["split"], row["n"]) == ("train", 1)
+
+
 def test_corrupted_faces_are_measured_where_asked_for(stand_in, monkeypatch):
     monkeypatch.setattr(module, "load_split", lambda data, split: faces_of([10, 250]))
+    monkeypatch.setattr(module, "available_splits", lambda data: ("test",))
     (row,) = benchmark(["a"], ["faces"], corruptions=True, draws=5)
     assert 0 < row["corrupted"]["mean_accuracy"] <= 1 and 0 < row["corrupted"]["mean_ece"] < 1
 

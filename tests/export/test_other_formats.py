@@ -37,7 +37,6 @@ def test_stablehlo_comes_back(drawn_faces, tmp_path):
 def test_shipped_model_on_publictest(fer2013, tmp_path):
     """200 images; `tools/runtimes.py` takes all, and all runtimes."""
     pytest.importorskip("ai_edge_litert.interpreter")
-    pytest.importorskip("jax.experimental.jax2tf")
     loaded, faces = load_model("small"), load_split(fer2013, "validation").images[:200, ..., 0]
     expected = log_probabilities(loaded, faces)
     save_stablehlo(tmp_path / "small.stablehlo", loaded)
@@ -58,7 +57,6 @@ def test_description_beside_a_file(tmp_path):
 @pytest.mark.integration
 def test_litert_gives_what_the_network_gives(drawn_faces, tmp_path):
     pytest.importorskip("ai_edge_litert.interpreter")
-    pytest.importorskip("jax.experimental.jax2tf")
     loaded, path = random_network("femonet", **NARROW["femonet"]), tmp_path / "model.tflite"
     assert save_litert(path, loaded) == path.stat().st_size
     given = np.log(on_litert(path)(drawn_faces))

@@ -21,7 +21,7 @@ from femo_jax.train.checkpoints import load_for_inference, restore_newest
 from femo_jax.train.loop import Interrupted, train
 from femo_jax.train.progress import SilentReporter
 from femo_jax.train.targets import save_soft_labels
-from femo_jax.train.workdir import read_records
+from femo_jax.train.workdir import finished_steps, read_records
 
 CLOCK = ("seconds", "images_per_second")
 
@@ -337,6 +337,23 @@ def second_is_best(patch):
         "_evaluate",
         lambda run, state, epoch: evaluate(run, state, epoch) | {"accuracy": accuracies[epoch - 1]},
     )
+
+
+def test_of_epochs_of_equal_accuracy_the_one_of_the_lowest_loss_is_kept_also_by_a_resumed_run(
+    tiny_config, train_tiles, validation_tiles, tmp_path, monkeypatch
+):
+    """A small validation split has few accuracies: the first epoch of several is the least trained."""
+    evaluate, losses = loop._evaluate, (1.5, 0.9, 1.1, 1.2)
+    monkeypatch.setattr(
+        loop,
+        "_evaluate",
+        lambda run, state, epoch: evaluate(run, state, epoch) | {"accuracy": 0.5, "loss": losses[epoch - 1]},
+    )
+    for epochs in (3, 4):
+        config = dataclasses.replace(tiny_config, epochs=epochs)
+        train(config, tmp_path, train_tiles, validation_tiles, SilentReporter())
+        (second,) = [each["step"] for each in records(tmp_path) if (each["epoch"], each["split"]) == (2, "validation")]
+        assert max(finished_steps(tmp_path / "best")) == second
 
 
 @pytest.fixture(scope="module")

@@ -146,7 +146,7 @@ class Decoder:
         container = self._container
         if container.duration is not None and container.duration > 0:
             return True
-        return container.format.name not in _PLAYLISTS and container.size > 0
+        return container.format.name not in _PLAYLISTS and (container.size or 0) > 0  # None in PyAV 19 where unknown
 
     def _announced_duration(self) -> float | None:
         """That of the video stream; that of the container only where nothing else may last longer."""
