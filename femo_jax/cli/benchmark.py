@@ -23,7 +23,10 @@ def run(
     ],
     data: Annotated[tuple[str, ...], tyro.conf.arg(metavar="DATA [DATA ...]", help_behavior_hint="")] = (),
     whole_images: Annotated[tuple[str, ...], tyro.conf.arg(metavar="PATH [PATH ...]", help_behavior_hint="")] = (),
-    split: Literal["train", "validation", "test"] | None = None,
+    split: Annotated[
+        Literal["train", "validation", "test"] | None,
+        tyro.conf.arg(metavar="{train,validation,test}", help_behavior_hint=""),
+    ] = None,
     training_data: Annotated[str | None, tyro.conf.arg(metavar="DATA", help_behavior_hint="")] = None,
     corruptions: Flag = False,
     detector: DetectorConfig = DetectorConfig(),  # noqa: B008, which is frozen
