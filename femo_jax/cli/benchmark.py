@@ -23,10 +23,7 @@ def run(
     ],
     data: Annotated[tuple[str, ...], tyro.conf.arg(metavar="DATA [DATA ...]", help_behavior_hint="")] = (),
     whole_images: Annotated[tuple[str, ...], tyro.conf.arg(metavar="PATH [PATH ...]", help_behavior_hint="")] = (),
-    split: Annotated[
-        Literal["train", "validation", "test"] | None,
-        tyro.conf.arg(metavar="{train,validation,test}", help_behavior_hint=""),
-    ] = None,
+    split: Annotated[Literal["train", "validation", "test"] | None, tyro.conf.arg(help_behavior_hint="")] = None,
     training_data: Annotated[str | None, tyro.conf.arg(metavar="DATA", help_behavior_hint="")] = None,
     corruptions: Flag = False,
     detector: DetectorConfig = DetectorConfig(),  # noqa: B008, which is frozen

@@ -32,6 +32,8 @@ from femo_jax.files import write_json, write_text
 STANDARD_OUTPUT = Path("-")
 """What stands for the standard output in place of a file."""
 
+_OPEN_STANDARD_OUTPUT = Path("/dev/stdout")
+
 # C0 and C1 but for tab and newline, and what changes the direction of text.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")  # a byte of a file name that is not UTF-8
@@ -101,6 +103,11 @@ def give_text(path: Path, text: str) -> None:
         write_text(path, text)
 
 
+def as_file(path: Path) -> Path:
+    """The file to write to in place of `path`: that which the standard output is if `path` is `-`."""
+    return _OPEN_STANDARD_OUTPUT if path == STANDARD_OUTPUT else path
+
+
 def _decodable(value: Any) -> Any:
     """`value` with strings that have a form in UTF-8."""
     if isinstance(value, Mapping):
@@ -132,7 +139,7 @@ def wrote(*paths: Path | None, details: str = "") -> None:
       details: about the file, such as its size; printed in parentheses.
     """
     for path in paths:
-        if path is not None and path not in (STANDARD_OUTPUT, Path("/dev/stdout")):
+        if path is not None and path not in (STANDARD_OUTPUT, _OPEN_STANDARD_OUTPUT):
             note(f"wrote {path}" + (f" ({details})" if details else ""))
 
 

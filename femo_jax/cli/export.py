@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from femo_jax.cli.arguments import Plugins, check_outputs, load_plugins
-from femo_jax.cli.console import STANDARD_OUTPUT, note, wrote
+from femo_jax.cli.console import STANDARD_OUTPUT, as_file, note, wrote
 from femo_jax.cli.parsing import parse
 from femo_jax.errors import ConfigError
 from femo_jax.files import printable
@@ -85,7 +85,7 @@ def run(
     if format == "safetensors":
         from femo_jax.model_file import save_model_file
 
-        size = save_model_file(Path("/dev/stdout") if output == STANDARD_OUTPUT else output, loaded, dtype)
+        size = save_model_file(as_file(output), loaded, dtype)
     elif format == "onnx":
         size = _export_onnx(output, loaded, input, int8, _card(model))
         details += "" if int8 is None else ", int8"

@@ -8,7 +8,6 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 from types import ModuleType
@@ -19,7 +18,7 @@ from rich.console import Console
 from femo_jax import __version__
 from femo_jax.cli.console import WarningHandler, print_result, quietly, warn
 from femo_jax.cli.stand_ins import imported_for_help
-from femo_jax.errors import FemoError
+from femo_jax.errors import FemoError, closest_hint
 from femo_jax.files import cache_folder, can_be_written
 
 COMMANDS = {
@@ -139,9 +138,7 @@ def _run(arguments: list[str]) -> int:
     if name == COMPLETION:
         return _print_completion(rest)
     if name not in COMMANDS:
-        close = get_close_matches(name, COMMANDS, n=1)
-        hint = f" Did you mean {close[0]}?" if close else ""
-        warn(f"no command {name!r}.{hint} Choose one of {', '.join(COMMANDS)}")
+        warn(f"no command {name!r}.{closest_hint(name, COMMANDS)} Choose one of {', '.join(COMMANDS)}")
         return 2
     # JAX reads it when it is imported: a network that was compiled once starts at once the next time.
     cache = cache_folder() / "xla"

@@ -7,7 +7,7 @@ import numpy as np
 import tyro
 
 from femo_jax.cli.arguments import Data, Models, check_outputs, replace_deprecated
-from femo_jax.cli.console import STANDARD_OUTPUT, counted, wrote
+from femo_jax.cli.console import as_file, counted, wrote
 from femo_jax.cli.parsing import parse
 from femo_jax.errors import ConfigError
 from femo_jax.evaluate.tta import TTA
@@ -49,8 +49,7 @@ def run(
             )
     each = [predict_probabilities(logits_function(model), split.images, tta=tta) for model in loaded]
     probabilities = np.mean(each, axis=0)
-    target = Path("/dev/stdout") if output == STANDARD_OUTPUT else output
-    save_soft_labels(target, split, probabilities, [Path(model).name for model in models])
+    save_soft_labels(as_file(output), split, probabilities, [Path(model).name for model in models])
     accuracy = (probabilities.argmax(axis=1) == split.labels).mean()
     wrote(
         output,

@@ -1,10 +1,9 @@
 """Training configurations that ship with femo, by name: `femo train femonet-small --data fer2013.zip`."""
 
 import os
-from difflib import get_close_matches
 from pathlib import Path
 
-from femo_jax.errors import ConfigError
+from femo_jax.errors import ConfigError, closest_hint
 
 FOLDER = Path(__file__).parent
 """Folder of the packaged configurations."""
@@ -31,8 +30,7 @@ def resolve_config(config: str | os.PathLike[str]) -> Path:
     for name in config_names():
         if _hyphenated(name) == _hyphenated(os.fspath(config)):
             return FOLDER / f"{name}.py"
-    close = get_close_matches(path.stem, config_names(), n=1)
-    hint = f" Did you mean {close[0]}?" if close else ""
+    hint = closest_hint(path.stem, config_names())
     raise ConfigError(
         f"{config}: no such configuration.{hint} Expected a Python file or one of {', '.join(config_names())}"
     )

@@ -81,8 +81,7 @@ def benchmark(
             matched = match_classes(classifier.class_names, faces)
             probabilities = classifier.predict(matched.split.images)
             row: dict[str, Any] = {"model": classifier.name, "data": os.fspath(each), "kind": "faces"}
-            row["split"] = measured
-            row |= {"n": len(matched.split.labels), "overlap_removed": int((~kept).sum())}
+            row |= {"split": measured, "n": len(matched.split.labels), "overlap_removed": int((~kept).sum())}
             row |= _measured(probabilities, matched, draws, seed)
             if corruptions:
                 row["corrupted"] = _corrupted(classifier, matched, probabilities, on_progress)

@@ -5,7 +5,6 @@ import math
 import reprlib
 import sys
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from importlib.metadata import entry_points
 from types import ModuleType
 from typing import Any, TypeVar
@@ -13,7 +12,7 @@ from typing import Any, TypeVar
 import jax.numpy as jnp
 from flax import linen as nn
 
-from femo_jax.errors import ConfigError
+from femo_jax.errors import ConfigError, closest_hint
 from femo_jax.ops import Implementation
 
 _Network = TypeVar("_Network", bound=type[nn.Module])
@@ -77,11 +76,9 @@ def model_class(name: str) -> type[nn.Module]:
     if name not in _NETWORKS:
         _load_entry_point(name)
     if name not in _NETWORKS:
-        close = get_close_matches(name, model_names(), n=1)
-        hint = f" Did you mean {close[0]}?" if close else ""
         raise ConfigError(
             f"unknown model {name!r}; choose one of {', '.join(model_names())}. For a network of your own give --plugin"
-            f" MODULE, the module or .py file that registers it.{hint}"
+            f" MODULE, the module or .py file that registers it.{closest_hint(name, model_names())}"
         )
     return _NETWORKS[name]
 

@@ -8,11 +8,10 @@ Beside each model file lie a JSON record of what was measured (see `model_record
 import json
 import os
 import warnings
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from femo_jax.errors import ConfigError, ModelFileError
+from femo_jax.errors import ConfigError, ModelFileError, closest_hint
 from femo_jax.onnx_model import OnnxModel, is_onnx, load_onnx_model
 
 if TYPE_CHECKING:
@@ -57,11 +56,9 @@ def model_path(name: str = DEFAULT) -> Path:
     if name == DEFAULT and full not in shipped:
         full = WITHOUT_JAX
     if full not in shipped:
-        close = get_close_matches(name, model_names(), n=1)
-        hint = f" Did you mean {close[0]}?" if close else ""
         raise ConfigError(
             f"no model {name!r} ships with femo; choose one of {', '.join(model_names())}, or give the path of a model"
-            f" file or run folder.{hint}"
+            f" file or run folder.{closest_hint(name, model_names())}"
         )
     if name in DEPRECATED_ALIASES:
         warnings.warn(f"the model name {name!r} is deprecated; use {full!r}", FutureWarning, stacklevel=2)

@@ -116,6 +116,7 @@ class HaarDetector:
         self._cascade = _load(config.model or CASCADES / CASCADE)
         self._window = max(self._cascade.getOriginalWindowSize())
         self._lock = threading.Lock()
+        self._divided: tuple[tuple[int, int], list[_Part]] | None = None
         self._second: HaarDetector | None = None
         self._confirming: HaarDetector | None = None
         if config.model is None:
@@ -180,7 +181,9 @@ class HaarDetector:
         return [face if better is None else better for face, better in zip(faces, again, strict=True)]
 
     def _parts(self, width: int, height: int) -> "list[_Part]":
-        """The parts of a scan by each cascade in turn."""
+        """The parts of a scan by each cascade in turn, kept for the size of frame that was asked for last."""
+        if self._divided is not None and self._divided[0] == (width, height):
+            return self._divided[1]
         parts = []
         for scanner in self._scanners:
             duration = 1.0 if scanner is self else _SECOND_DURATION
@@ -198,6 +201,7 @@ class HaarDetector:
                     part = _Part(scanner, reduction, (scales[first], scale), top, bottom, duration * share / bands)
                     parts.append(part)
                 first = last + 1
+        self._divided = (width, height), parts
         return parts
 
     def _levels(self, width: int, height: int, step: float) -> tuple[float, list[float]]:
@@ -214,11 +218,7 @@ class HaarDetector:
         (least, most) = ([round(scale * side) for side in window] for scale in scales)
         if image.shape[1] < least[0] or image.shape[0] < least[1]:
             return np.empty((0, 4), np.int32)
-        if self._config.equalize:
-            image = cv2.equalizeHist(image)
-        with self._lock:
-            hits = self._cascade.detectMultiScale(image, step, 0, 0, least, most)
-        return np.array(hits, np.int32).reshape(-1, 4)
+        return self._passing(image, step, least, most)
 
     def _looked(self, image: InputImage, places: Sequence[Box]) -> list[tuple[Box, int]]:
         """Faces at places, each with its number of hits, the most certain first; a face may be there several times."""
@@ -275,11 +275,15 @@ class HaarDetector:
         """All windows of an image that pass the cascade, `[hits, 4] int`."""
         if min(*image.shape, largest) < self._window:  # not even one fits
             return np.empty((0, 4), np.int32)
+        low, high = math.floor(smallest), math.ceil(largest)
+        return self._passing(image, step, (low, low), (high, high))
+
+    def _passing(self, image: np.ndarray, step: float, least: Sequence[int], most: Sequence[int]) -> np.ndarray:
+        """The windows from a size to another, each width and height, that pass the cascade: `[hits, 4] int`."""
         if self._config.equalize:
             image = cv2.equalizeHist(image)
-        low, high = math.floor(smallest), math.ceil(largest)
         with self._lock:
-            hits = self._cascade.detectMultiScale(image, step, 0, 0, (low, low), (high, high))
+            hits = self._cascade.detectMultiScale(image, step, 0, 0, least, most)
         return np.array(hits, np.int32).reshape(-1, 4)
 
 
