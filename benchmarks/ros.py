@@ -73,15 +73,37 @@ class Options:
     """Write everything measured to this file."""
 
 
-class Camera:
-    """Publishes a moving face and takes the answers, all in one thread."""
+class Participant:
+    """A node of the benchmark and all that arrives at it, in one thread."""
+
+    def __init__(self, name: str) -> None:
+        """Joins the domain of the environment."""
+        rclpy.init(signal_handler_options=rclpy.SignalHandlerOptions.NO)
+        self.node = rclpy.create_node(name)
+        self._executor = SingleThreadedExecutor()
+        self._executor.add_node(self.node)
+
+    def spin(self, seconds: float) -> None:
+        """Takes answers for so long."""
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            self._executor.spin_once(timeout_sec=left)
+
+    def wait_for(self, condition: Callable[[], bool], what: str) -> None:
+        """Takes answers until the condition holds; FemoError where it never does."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not condition():
+            if time.monotonic() > deadline:
+                raise FemoError(f"not within {PATIENCE_SECONDS:g} s: {what}")
+            self._executor.spin_once(timeout_sec=0.05)
+
+
+class Camera(Participant):
+    """Publishes a moving face and takes the answers."""
 
     def __init__(self) -> None:
         """Joins the domain of the environment."""
-        rclpy.init(signal_handler_options=rclpy.SignalHandlerOptions.NO)
-        self.node = rclpy.create_node("camera")
-        self._executor = SingleThreadedExecutor()
-        self._executor.add_node(self.node)
+        super().__init__("camera")
         self._publisher = self.node.create_publisher(Image, "image", QoSProfile(depth=5))
         self._images = moving_face()
         self.arrivals: dict[tuple[int, int], int] = {}
@@ -111,20 +133,6 @@ class Camera:
         message.header.stamp.sec, message.header.stamp.nanosec = divmod(now, 10**9)
         self._publisher.publish(message)
         return divmod(now, 10**9)
-
-    def spin(self, seconds: float) -> None:
-        """Takes answers for so long."""
-        deadline = time.monotonic() + seconds
-        while (left := deadline - time.monotonic()) > 0:
-            self._executor.spin_once(timeout_sec=left)
-
-    def wait_for(self, condition: Callable[[], bool], what: str) -> None:
-        """Takes answers until the condition holds; FemoError where it never does."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while not condition():
-            if time.monotonic() > deadline:
-                raise FemoError(f"not within {PATIENCE_SECONDS:g} s: {what}")
-            self._executor.spin_once(timeout_sec=0.05)
 
     def play(self, rate: float, seconds: float) -> list[tuple[int, int]]:
         """Publishes at a rate and waits for the last answers; gives the stamps."""
@@ -299,11 +307,15 @@ def print_report(report: dict, console: Console) -> None:
         )
 
 
-def main(options: Options) -> None:
-    """Measures, prints the table, and writes what was asked for."""
-    # Other programs on this machine and in this network stay out of it.
+def keep_others_out() -> None:
+    """Leaves other programs on this machine and in this network out of all that is started from now on."""
     os.environ["ROS_DOMAIN_ID"] = str(random.randint(1, 101))
     os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+
+
+def main(options: Options) -> None:
+    """Measures, prints the table, and writes what was asked for."""
+    keep_others_out()
     report = measure(options, Camera())
     print_report(report, Console())
     if options.json:

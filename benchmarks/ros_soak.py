@@ -8,8 +8,6 @@ every five. Camera and subscriber of the answers share a process; the node and t
 """
 
 import itertools
-import os
-import random
 import signal
 import subprocess
 import sys
@@ -25,11 +23,10 @@ from femo_msgs.msg import FaceEmotionArray
 from harness import ProcessorTime, machine
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
 from rcl_interfaces.srv import SetParameters
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile
 from rclpy.task import Future
-from ros import FEMO, NODE, PATIENCE_SECONDS, WATCHER, Subject, moving_face
+from ros import FEMO, NODE, WATCHER, Participant, Subject, keep_others_out, moving_face
 from sensor_msgs.msg import Image
 
 from femo_jax.errors import FemoError
@@ -62,15 +59,12 @@ class Options:
     """Write the report to this file."""
 
 
-class Graph:
-    """The camera that comes and goes, and what the node answers, all in one thread."""
+class Graph(Participant):
+    """The camera that comes and goes, and what the node answers."""
 
     def __init__(self) -> None:
         """Joins the domain of the environment; no camera yet."""
-        rclpy.init(signal_handler_options=rclpy.SignalHandlerOptions.NO)
-        self.node = rclpy.create_node("soak")
-        self._executor = SingleThreadedExecutor()
-        self._executor.add_node(self.node)
+        super().__init__("soak")
         self._images = moving_face()
         self._camera: Publisher | None = None
         self._parameters = self.node.create_client(SetParameters, f"{NODE}/set_parameters")
@@ -101,20 +95,10 @@ class Graph:
         """Images that the node dropped for newer ones, by its diagnostics."""
         return int(self.diagnosed.get("images dropped for newer ones", 0))
 
-    def spin(self, seconds: float) -> None:
-        """Takes answers for so long."""
-        deadline = time.monotonic() + seconds
-        while (left := deadline - time.monotonic()) > 0:
-            self._executor.spin_once(timeout_sec=left)
-
     def come(self) -> None:
         """The camera appears; returns once the node listens to it. FemoError where it never does."""
-        self._camera = self.node.create_publisher(Image, "image", QoSProfile(depth=5))
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while not self._camera.get_subscription_count():
-            if time.monotonic() > deadline:
-                raise FemoError(f"the node did not listen to the camera within {PATIENCE_SECONDS:g} s")
-            self._executor.spin_once(timeout_sec=0.05)
+        camera = self._camera = self.node.create_publisher(Image, "image", QoSProfile(depth=5))
+        self.wait_for(lambda: camera.get_subscription_count() > 0, "the node listens to the camera")
         self.presence = len(self.sent)
         self.sent.append(0)
         self.answered.append(0)
@@ -228,9 +212,7 @@ def report(graph: Graph, samples: list[dict], processor: float, others: float) -
 
 def main(options: Options) -> dict:
     """Soaks the node, prints what became of it, and writes what was asked for."""
-    # Other programs on this machine and in this network stay out of it.
-    os.environ["ROS_DOMAIN_ID"] = str(random.randint(1, 101))
-    os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+    keep_others_out()
     graph, watcher = Graph(), Watcher()
     process = subprocess.Popen(FEMO)
     try:

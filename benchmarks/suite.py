@@ -17,6 +17,7 @@ from pathlib import Path
 
 import tyro
 from harness import ProcessorTime, machine
+from live import demo_scenes
 from report import DISTURBED, NO_CONCLUSION
 from rich.console import Console
 from rich.table import Table
@@ -125,11 +126,8 @@ def run_all(options: Options, folder: Path = HERE) -> dict[str, Outcome]:
 
 def _clip(folder: Path) -> Path:
     """The clip of `make demo`."""
-    clip = folder / "astronaut.mp4"
-    if not clip.exists():
-        script = HERE.parent / "tools" / "demo_clip.py"
-        subprocess.run([sys.executable, script, folder / "astronaut.png", clip], check=True)
-    return clip
+    scenes = folder / "scenes"
+    return (scenes if scenes.exists() else demo_scenes(scenes)) / "astronaut.mp4"
 
 
 def main(options: Options) -> int:
