@@ -3,6 +3,7 @@
 import math
 import time as clock
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import cv2
@@ -12,7 +13,7 @@ from femo_jax.live.config import SearchConfig, StreamConfig
 from femo_jax.live.detection import Detector, DividedDetector
 from femo_jax.live.image import SAME_OVERLAP, Box, InputImage, crop_contrast, crop_faces, overlaps, without_duplicates
 from femo_jax.live.results import FrameResult
-from femo_jax.live.tracking import Tracker
+from femo_jax.live.tracking import Sighting, Tracker
 
 if TYPE_CHECKING:
     from femo_jax.model_file import LoadedModel
@@ -248,6 +249,10 @@ class EmotionStream:
         Raises:
           ValueError: the image is not one, or the time is not a finite number.
         """
+        return recognize_together([self], [image], [time])[0]
+
+    def _look(self, image: np.ndarray | InputImage, time: float) -> "_Look":
+        """Finds and follows the faces of a frame, and crops those that are to be classified."""
         if not math.isfinite(time):
             raise ValueError(f"the time of a frame is {time!r}; expected finite seconds")
         frame = InputImage.of(image)
@@ -264,17 +269,20 @@ class EmotionStream:
         crops = crop_faces(
             frame.grey, [sighting.box for sighting in sightings], detector.geometry, self._recognizer.model.image_size
         )
-        self._tracker.observe(sightings, self._recognizer.classify(crops), crop_contrast(crops))
-        classified = clock.perf_counter()
+        cropped = clock.perf_counter()
+        return _Look(frame, time, sightings, crops, 1000 * (detected - began), 1000 * (cropped - detected), full_scan)
 
+    def _conclude(self, look: "_Look", probabilities: np.ndarray, classification_ms: float) -> FrameResult:
+        """The result of a frame whose crops were classified."""
+        self._tracker.observe(look.sightings, probabilities, crop_contrast(look.crops))
         return FrameResult(
-            faces=self._tracker.faces(frame.width, frame.height),
-            time=time,
-            width=frame.width,
-            height=frame.height,
-            detection_ms=1000 * (detected - began),
-            inference_ms=1000 * (classified - detected),
-            full_scan=full_scan,
+            faces=self._tracker.faces(look.frame.width, look.frame.height),
+            time=look.time,
+            width=look.frame.width,
+            height=look.frame.height,
+            detection_ms=look.detection_ms,
+            inference_ms=look.crop_ms + classification_ms,
+            full_scan=look.full_scan,
         )
 
     def _restart_where_the_size_changed(self, frame: InputImage) -> None:
@@ -284,3 +292,63 @@ class EmotionStream:
             self._search.reset()
             self._tracker.end_tracks()
         self._size = size
+
+
+@dataclass(frozen=True, eq=False)
+class _Look:
+    """What a stream has found in a frame, before the network has seen it.
+
+    Attributes:
+      frame: the frame.
+      time: of the frame, in seconds on the stream's clock.
+      sightings: the faces that are to be classified.
+      crops: of these, `[n, side, side] uint8`.
+      detection_ms: spent on finding the faces.
+      crop_ms: spent on following and cropping them.
+      full_scan: as in the result.
+    """
+
+    frame: InputImage
+    time: float
+    sightings: Sequence[Sighting]
+    crops: np.ndarray
+    detection_ms: float
+    crop_ms: float
+    full_scan: bool
+
+
+def recognize_together(
+    streams: Sequence[EmotionStream], images: Sequence[np.ndarray | InputImage], times: Sequence[float]
+) -> list[FrameResult]:
+    """Recognises the next frame of each of several streams; the network sees the faces of all of them at once.
+
+    Args:
+      streams: one or more, each once, all of one recogniser (or of what `EmotionRecognizer.with_detector` made of it).
+      images: a frame for each of them; see `EmotionStream.__call__`.
+      times: of the frames, each on the clock of its stream.
+
+    Returns:
+      A result for each stream. The time of the network is shared out by the number of faces.
+
+    Raises:
+      ValueError: an image is not one, a time is not a finite number, a stream is given twice, streams have different
+        models, or there is not one image and one time for each stream.
+    """
+    if not len(streams) == len(images) == len(times):
+        raise ValueError(f"{len(streams)} streams, {len(images)} images, {len(times)} times; expected as many of each.")
+    if len({id(stream) for stream in streams}) < len(streams):
+        raise ValueError("a stream is given twice; it takes one frame after the other.")
+    if len({id(stream._recognizer.model) for stream in streams}) > 1:
+        raise ValueError("the streams have different models; expected streams of one recogniser.")
+    if not streams:
+        return []
+    looks = [stream._look(image, time) for stream, image, time in zip(streams, images, times, strict=True)]
+    counts = [len(look.crops) for look in looks]
+    began = clock.perf_counter()
+    probabilities = streams[0]._recognizer.classify(np.concatenate([look.crops for look in looks]))
+    ms_a_face = 1000 * (clock.perf_counter() - began) / max(sum(counts), 1)
+    rows = np.split(probabilities, np.cumsum(counts)[:-1])
+    return [
+        stream._conclude(look, each, ms_a_face * len(each))
+        for stream, look, each in zip(streams, looks, rows, strict=True)
+    ]

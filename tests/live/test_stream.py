@@ -1,3 +1,4 @@
+from itertools import count
 from types import SimpleNamespace
 
 import numpy as np
@@ -6,7 +7,7 @@ import pytest
 from femo_jax import EMOTIONS
 from femo_jax.live.config import SearchConfig, StreamConfig, TrackConfig
 from femo_jax.live.image import Box, CropGeometry
-from femo_jax.live.stream import EmotionStream
+from femo_jax.live.stream import EmotionStream, recognize_together
 
 
 class BrightestSpot:
@@ -169,3 +170,42 @@ def test_a_tracked_face_is_uncertain_while_its_crops_have_no_contrast(every, lat
         uncertain.append(face.uncertain)
     # Frames 0, 3, 6, ... are classified where that is done every 120 ms.
     assert uncertain == [False] * (10 + late) + [True] * (10 - late + late // 2) + [False] * (10 - late // 2)
+
+
+def test_faces_of_several_cameras_are_classified_in_one_batch():
+    recognizer = Brightness()
+    streams = [EmotionStream(recognizer, StreamConfig(SearchConfig(full_scan_ms=200)), count(10)) for _ in range(3)]
+    alone = [EmotionStream(Brightness(), StreamConfig(SearchConfig(full_scan_ms=200)), count(10)) for _ in range(3)]
+    brightness = 150, 250, 0  # happy, sad, and nobody there
+    for step in range(12):
+        images = [frame(20 + step, each) for each in brightness]
+        results = recognize_together(streams, images, [step / 25] * 3)
+        expected = [stream(image, step / 25) for stream, image in zip(alone, images, strict=True)]
+        for result, other in zip(results, expected, strict=True):
+            assert [face.as_dict() for face in result.faces] == [face.as_dict() for face in other.faces]
+    assert [[face.label for face in result.faces] for result in results] == [["happy"], ["sad"], []]
+    assert recognizer.counts[0] == 2  # new faces of both cameras, at once
+    assert len(recognizer.counts) == 12  # one call a round
+    assert results[0].inference_ms > results[2].inference_ms >= 0
+
+
+def test_cameras_may_give_frames_at_different_rates():
+    """A round takes those that have a new frame."""
+    recognizer = Brightness()
+    fast, slow = (EmotionStream(recognizer, StreamConfig(SearchConfig(full_scan_ms=0))) for _ in range(2))
+    for step in range(12):
+        due = [fast, slow] if step % 3 == 0 else [fast]
+        results = recognize_together(due, [frame(20)] * len(due), [step / 30] * len(due))
+    assert len(results) == 1 and results[0].faces[0].label == "happy"
+    assert slow(frame(20), 12 / 30).faces[0].track_id == 1
+
+
+def test_streams_that_do_not_belong_together_are_refused():
+    one, other = EmotionStream(Brightness()), EmotionStream(Brightness())
+    assert recognize_together([], [], []) == []
+    with pytest.raises(ValueError, match="2 streams, 1 images, 2 times"):
+        recognize_together([one, other], [frame(0)], [0.0, 0.0])
+    with pytest.raises(ValueError, match="given twice"):
+        recognize_together([one, one], [frame(0)] * 2, [0.0, 0.0])
+    with pytest.raises(ValueError, match="different models"):
+        recognize_together([one, other], [frame(0)] * 2, [0.0, 0.0])
