@@ -1,8 +1,11 @@
-"""`femo live`: emotions on the faces of a camera, a clip or images, as they come."""
+"""`femo live`: emotions on the faces of one or several cameras, clips or images, as they come."""
 
 import inspect
+import itertools
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -28,11 +31,13 @@ from femo_jax.live.config import DetectorConfig, DrawConfig, SearchConfig, Strea
 from femo_jax.live.output.records import FrameLog
 from femo_jax.live.output.video import VideoWriter
 from femo_jax.live.playing.player import Player, recognition
+from femo_jax.live.playing.several import GroupPlayer, recognition_together
 from femo_jax.live.playing.window import KEYS, PreviewWindow, why_no_window
 from femo_jax.live.recognizer import EmotionRecognizer
 from femo_jax.live.sources import open_source
 from femo_jax.live.sources.addresses import is_address, redacted
 from femo_jax.live.sources.frame import FrameSource
+from femo_jax.live.sources.group import SourceGroup, source_names
 from femo_jax.live.sources.images import find_images
 from femo_jax.prior import DEFAULT_PRIOR, parse_prior
 from femo_jax.signals import stop_request
@@ -55,29 +60,36 @@ _SLIDE_RATE = 1.0  # of images that stand alone
 
 @dataclass(frozen=True)
 class Options:
-    """Recognise the emotions of the faces in a camera, stream, clip or images, frame by frame.
+    """Recognise the emotions of the faces in cameras, streams, clips or images, frame by frame.
 
     Example: femo live clip.mp4 --output annotated.mp4 --log faces.jsonl --no-window
     """
 
-    source: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="[SOURCE]")] = "0"
-    """Camera number, address (rtsp://, http://), clip, image, or a folder or pattern of images."""
+    sources: Annotated[
+        tuple[str, ...],
+        tyro.conf.Positional,
+        tyro.conf.arg(metavar="[SOURCE ...]", help_behavior_hint="(default: 0)"),
+    ] = ("0",)
+    """Camera number, address (rtsp://, http://), clip, image, or a folder or pattern of images. Several cameras and
+    streams, or several clips, are recognised together: one network, and one window or clip with their frames side by
+    side."""
     output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="FILE")] = None
     """Write the annotated frames as a clip (.mp4, .mkv or .avi); .avi has a constant rate."""
     log: OutputFile = None
-    """Write one JSON line for each frame, with time, latency and faces; - is standard output."""
+    """Write one JSON line for each frame, with time, latency and faces, and with the source where there are several; -
+    is standard output."""
     no_window: Flag = False
     """Open no window; clips are then processed as fast as possible."""
     max_frames: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
-    """Stop after this many frames."""
+    """Stop after this many frames, of all sources together."""
     mirror: Flag = False
     """Mirror the frames, as a selfie camera does."""
     size: Annotated[tuple[int, int] | None, tyro.conf.arg(metavar="WIDTH HEIGHT")] = None
-    """Frame size in pixels to request from a camera."""
+    """Frame size in pixels to request from each camera."""
     rate: Annotated[float | None, tyro.conf.arg(metavar="FPS")] = None
-    """Frames per second to request from a camera, or at which images are played as a clip."""
+    """Frames per second to request from each camera, or at which images are played as a clip."""
     give_up_after: Annotated[float, tyro.conf.arg(metavar="SECONDS")] = 30.0
-    """Stop when a camera or stream gives no frame for this long; inf waits forever."""
+    """Stop when a camera or stream gives no frame for this long; inf waits forever. Others are played on."""
     model: OptionalModel = None
     prior: PriorOption = DEFAULT_PRIOR
     plugin: Plugins = ()
@@ -94,23 +106,31 @@ class Options:
             raise ConfigError(f"--max-frames is {self.max_frames}; expected at least 1.")
         if self.output == STANDARD_OUTPUT:
             raise ConfigError("--output writes a clip, which cannot go to standard output (-). Name a file.")
-        check_outputs({"--output": self.output, "--log": self.log}, inputs=_files(self.source), model=self.model)
+        if not self.sources:
+            raise ConfigError("no source is named; expected a camera number, an address, a clip or images.")
+        for number, source in enumerate(self.sources):
+            if source in self.sources[:number]:
+                raise ConfigError(f"{redacted(source)!r} is named twice. Name each source once.")
+        inputs = [path for source in self.sources for path in _files(source)]
+        check_outputs({"--output": self.output, "--log": self.log}, inputs=inputs, model=self.model)
 
     @property
     def title(self) -> str:
-        """The source, as others may read it."""
-        return redacted(self.source)
+        """The sources, as others may read them."""
+        return ", ".join(map(redacted, self.sources))
 
 
 def run(options: Options) -> int:
-    """Plays the source; 0, or 128 + signal where it was ended by one."""
+    """Plays the sources; 0, 2 where one of several was given up, or 128 + signal where it was ended by one."""
     with_window = not options.no_window and _can_open_window(options)
     with ExitStack() as stack:
-        source = open_source(options.source, size=options.size, rate=options.rate, give_up_after=options.give_up_after)
-        stack.enter_context(source)
+        opened = partial(open_source, size=options.size, rate=options.rate, give_up_after=options.give_up_after)
+        sources = [stack.enter_context(opened(source)) for source in options.sources]
+        group = SourceGroup(sources, source_names(options.sources)) if len(sources) > 1 else None
         video = None
         if options.output is not None:
-            video = VideoWriter(options.output, _clip_rate(source), _LONGEST_PAUSE if source.live else _LONGEST_STILL)
+            longest = _LONGEST_PAUSE if sources[0].live else _LONGEST_STILL
+            video = VideoWriter(options.output, max(map(_clip_rate, sources)), longest)
         load_plugins(options.plugin)
         recognizer = EmotionRecognizer.load(options.model, options.detector, prior=parse_prior(options.prior))
         # Around the clip, so that the second SIGHUP of a closed terminal does not break off its end.
@@ -122,24 +142,23 @@ def run(options: Options) -> int:
         window = None
         if with_window:
             window = stack.enter_context(PreviewWindow(f"femo - {options.title}", warn, lambda: bool(stop)))
-        player = Player(
-            recognition(
-                recognizer,
-                recognizer.stream(StreamConfig(search=options.search, track=options.track)),
-                cropped=options.faces == "cropped",
-            ),
-            stop,
-            drawing=options.draw,
-            mirror=options.mirror,
-            window=window,
-            video=video,
-            log=log,
-        )
-        _play(player, source, options, with_window)
+        outputs = {"drawing": options.draw, "mirror": options.mirror, "window": window, "video": video, "log": log}
+        config, numbers = StreamConfig(search=options.search, track=options.track), itertools.count(1)
+        streams = [recognizer.stream(config, numbers) for _ in sources]
+        cropped = options.faces == "cropped"
+        if group is None:
+            player = Player(recognition(recognizer, streams[0], cropped=cropped), stop, **outputs)
+            play = partial(player.play, sources[0])
+        else:
+            player = GroupPlayer(recognition_together(recognizer, streams, cropped=cropped), stop, **outputs)
+            play = partial(player.play, group)
+        _play(player, play, options, with_window)
     for path in (options.output, options.log):
         if path is not None and path.exists():
             wrote(path)
-    return 128 + stop.signum if stop else 0
+    if stop:
+        return 128 + stop.signum
+    return 2 if group is not None and group.given_up else 0
 
 
 def _files(source: str) -> list[Path]:
@@ -175,8 +194,8 @@ def _clip_rate(source: FrameSource) -> float:
     return rate if rate is not None and low <= rate <= high else _USUAL_RATE
 
 
-def _play(player: Player, source: FrameSource, options: Options, with_window: bool) -> None:
-    """Plays, with a line about how it goes where there is no window, and prints what it came to."""
+def _play(player: Player | GroupPlayer, play: Callable[..., None], options: Options, with_window: bool) -> None:
+    """Lets a player play, with a line about how it goes where there is no window, and prints what it came to."""
     if with_window:
         warn(f"in the window, {KEYS}")
     name = escape(options.title)
@@ -187,7 +206,7 @@ def _play(player: Player, source: FrameSource, options: Options, with_window: bo
 
     try:
         with status:
-            player.play(source, options.max_frames, show_progress)
+            play(max_frames=options.max_frames, on_progress=show_progress)
     finally:
         if options.log == STANDARD_OUTPUT:
             note(str(player.summary))

@@ -8,7 +8,7 @@ import tyro
 
 from femo_jax.cli.arguments import check_outputs
 from femo_jax.cli.console import warn, wrote
-from femo_jax.cli.parsing import parse
+from femo_jax.cli.parsing import default_hint, parse
 from femo_jax.errors import ConfigError
 from femo_jax.files import printable
 from femo_jax.train.workdir import METRICS_FILE
@@ -23,6 +23,7 @@ RunsOrLog = Annotated[
 def run(
     runs: RunsOrLog,
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="FILE")] = Path("curves.png"),
+    log_source: Annotated[str | None, tyro.conf.arg(metavar="NAME", help_behavior_hint=default_hint)] = None,
 ) -> None:
     """Draw accuracy and loss by epoch of finished and running runs, or the timeline of a frame log.
 
@@ -31,6 +32,7 @@ def run(
     Args:
       runs: Run folders of `femo train`, or their metrics.jsonl files; or one frame log of `femo live --log`.
       output: The figure: .png, .pdf or .svg; - writes a PNG to standard output.
+      log_source: Of a frame log with several sources, the one to draw.
     """
     logs = [run / METRICS_FILE if run.is_dir() else run for run in runs]
     check_outputs({"--output": output}, inputs=logs)
@@ -41,6 +43,8 @@ def run(
                 f"{printable(path)}: neither a metrics log, nor a frame log, nor a run folder. Name a run folder of"
                 f" `femo train`, its {METRICS_FILE}, or the log of `femo live --log`."
             )
+    if log_source is not None and not frame_logs:
+        raise ConfigError("--log-source names a source of a frame log, and no frame log was named. Leave it out.")
     if not frame_logs:
         from femo_jax.figures.curves import plot_curves  # needs matplotlib
 
@@ -53,10 +57,11 @@ def run(
         from femo_jax.figures.timeline import plot_timeline
         from femo_jax.report.log import load_log
 
-        log = load_log(frame_logs[0])
+        log = load_log(frame_logs[0], log_source)
         for note in log.notes:
             warn(f"{printable(frame_logs[0])}: {note}")
-        plot_timeline(log, output, frame_logs[0].name)
+        title = frame_logs[0].name if log_source is None else f"{frame_logs[0].name}: {log_source}"
+        plot_timeline(log, output, title)
     wrote(output)
 
 

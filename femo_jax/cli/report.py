@@ -47,6 +47,8 @@ class Options:
     """Draw the timeline: .png, .pdf or .svg; - writes a PNG to standard output."""
     roi: Annotated[str | None, tyro.conf.arg(metavar="X,Y,W,H", help_behavior_hint=default_hint)] = None
     """Only faces whose middle lies in this region, in pixels of the frames."""
+    log_source: Annotated[str | None, tyro.conf.arg(metavar="NAME", help_behavior_hint=default_hint)] = None
+    """Of a log of `femo live` with several sources, the one to report."""
     every: Annotated[str | None, tyro.conf.arg(metavar="TIME", help_behavior_hint=default_hint)] = None
     """Average over steps of this length, such as 500ms, 2s or 1min; --csv also writes FILE-steps."""
     thumbnails: Flag = False
@@ -109,7 +111,9 @@ def run(options: Options) -> int:
             )
         from femo_jax.report.log import load_log
 
-        log, signal = load_log(options.source), 0
+        log, signal = load_log(options.source, options.log_source), 0
+    elif options.log_source is not None:
+        raise ConfigError(f"--log-source: {printable(options.source)} is a clip, which is one source. Leave it out.")
     else:
         log, signal = _recognized(options, thumbnails)
     for note in log.notes:
@@ -118,7 +122,7 @@ def run(options: Options) -> int:
         log = log.within(region)
         kept = set(log.persons)
         thumbnails = [each for each in thumbnails if each.person in kept]
-    title = options.source.name
+    title = options.source.name if options.log_source is None else f"{options.source.name}: {options.log_source}"
     give_text(options.output, report_html(log, title, every=step, thumbnails=thumbnails, roi=region))
     wrote(options.output)
     if options.csv == STANDARD_OUTPUT:

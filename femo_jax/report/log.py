@@ -183,11 +183,12 @@ class FaceLog:
         )
 
 
-def read_log(path: str | os.PathLike[str]) -> "pandas.DataFrame":
+def read_log(path: str | os.PathLike[str], source: str | None = None) -> "pandas.DataFrame":
     """The faces of a frame log as a table; needs pandas.
 
     Args:
       path: of the log that `femo live --log` wrote, also of one that still grows.
+      source: name of the one that is read of a log with several sources.
 
     Returns:
       A table with one row for each face of each frame: `index` of the frame, `time` in seconds, `width` and `height`
@@ -197,13 +198,14 @@ def read_log(path: str | os.PathLike[str]) -> "pandas.DataFrame":
 
     Raises:
       DataError: the file is empty, or a line of it is no frame.
+      ConfigError: as `load_log`.
       FemoError: the file cannot be read, or pandas is not installed.
     """
     _pandas()
-    return load_log(path).to_frame()
+    return load_log(path, source).to_frame()
 
 
-def load_log(path: str | os.PathLike[str]) -> FaceLog:
+def load_log(path: str | os.PathLike[str], source: str | None = None) -> FaceLog:
     """Reads a frame log.
 
     A last line that was cut off, as of a log that still grows, is left out; `notes` says so. Logs of older releases,
@@ -211,45 +213,52 @@ def load_log(path: str | os.PathLike[str]) -> FaceLog:
 
     Args:
       path: of the log.
+      source: name of the one that is read of a log with several sources, whose frames have sizes and numbers of their
+        own.
 
     Raises:
       DataError: the file is empty, or a line of it is no frame.
+      ConfigError: the log has several sources and none was named, or it has no source of this name.
       FemoError: the file cannot be read.
     """
-    reader, notes = _Reader(Path(path)), []
+    reader, notes = _Reader(Path(path), source), []
     for number, line, ended in _lines(Path(path)):
         try:
             record = json.loads(line, parse_constant=_refuse_constant)
         except ValueError as error:
-            if ended or reader.frames == 0:
+            if ended or reader.lines == 0:
                 raise _no_frame(Path(path), number, line) from error
             notes.append(f"Line {number} is cut off and was left out.")
             continue
         reader.add(number, record, line)
-    if reader.frames == 0:
+    if reader.lines == 0:
         raise DataError(f"{printable(path)}: empty; {_EXPECTED}. Run femo live with --log first.")
     return reader.result(tuple(notes))
 
 
 class _Reader:
-    """Collects the faces of records."""
+    """Collects the faces of records, of one source."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, source: str | None) -> None:
+        self.lines = 0
         self._path = path
+        self._source = source
+        self._sources: dict[str, None] = {}
         self._names: tuple[str, ...] | None = None
         self._times: list[float] = []
         self._sizes: dict[tuple[int, int], None] = {}
         self._rows: list[tuple] = []
         self._values: list[Sequence[float]] = []
 
-    @property
-    def frames(self) -> int:
-        return len(self._times)
-
     def add(self, number: int, record: Any, line: str) -> None:
+        self.lines += 1
         try:
+            if "source" in record:
+                self._sources[str(record["source"])] = None
+                if self._source not in (None, record["source"]):
+                    return
             time, faces = float(record["time"]), record["faces"]
-            index = int(record.get("index", self.frames))
+            index = int(record.get("index", len(self._times)))
             size = int(record.get("width", 0)), int(record.get("height", 0))
             rows = [self._row(position, face) for position, face in enumerate(faces, start=1)]
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
@@ -281,6 +290,15 @@ class _Reader:
         return (person, box, confidence, uncertain, age, str(face["label"])), values, names
 
     def result(self, notes: tuple[str, ...]) -> FaceLog:
+        listed = ", ".join(map(printable, self._sources))
+        if self._source is None and len(self._sources) > 1:
+            raise ConfigError(
+                f"{printable(self._path)}: has the frames of {len(self._sources)} sources: {listed}. Name one of them:"
+                " --log-source of the command line, source in Python."
+            )
+        if self._source is not None and self._source not in self._sources:
+            there = f"its sources are {listed}" if listed else "it names no source"
+            raise ConfigError(f"{printable(self._path)}: has no source {self._source!r}; {there}.")
         names = self._names or EMOTIONS
         columns = [*zip(*self._rows, strict=True)] or [()] * 9
         index, time, size, person, box, confidence, uncertain, age, label = columns

@@ -9,7 +9,8 @@ import cv2
 from femo_jax.errors import SourceError
 from femo_jax.live.config import StreamConfig
 from femo_jax.live.detection import create_detector
-from femo_jax.live.playing.player import FpsMeter, recognition
+from femo_jax.live.playing.player import recognition
+from femo_jax.live.playing.summary import FpsMeter
 from femo_jax.live.recognizer import EmotionRecognizer
 from femo_jax.live.results import FrameResult
 from femo_jax.live.sources.frame import Frame, FrameSource

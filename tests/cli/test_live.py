@@ -313,8 +313,8 @@ def test_what_cannot_be_done_is_refused_before_anything_is_written(clip, tmp_pat
 
 
 def test_a_password_is_not_shown():
-    assert Options(source="rtsp://me:secret@host/door").title == "rtsp://***@host/door"
-    assert Options(source="clip.mp4").title == "clip.mp4"
+    assert Options(sources=("rtsp://me:secret@host/door",)).title == "rtsp://***@host/door"
+    assert Options(sources=("clip.mp4",)).title == "clip.mp4"
 
 
 @pytest.mark.parametrize(
@@ -336,3 +336,112 @@ def test_the_rate_of_the_clip_that_is_written(live, announced, rate):
     source = Source()
     source.live, source.frames_per_second = live, announced
     assert command._clip_rate(source) == rate
+
+
+# Several sources
+
+
+@pytest.fixture(scope="module")
+def larger_clip(tmp_path_factory):
+    """A clip of eight frames, larger than the other."""
+    path = tmp_path_factory.mktemp("clips") / "rear.mp4"
+    rng = np.random.default_rng(1)
+    with VideoWriter(path, 25.0) as writer:
+        for _ in range(8):
+            writer.write(rng.integers(0, 255, (120, 160, 3), np.uint8))
+    return path
+
+
+def test_two_clips_become_one_clip_and_one_log(clip, larger_clip, tmp_path, capsys):
+    output, log = tmp_path / "live.mp4", tmp_path / "live.jsonl"
+    arguments = ["--output", str(output), "--log", str(log), "--no-window"]
+    assert main(["live", str(clip), str(larger_clip), *arguments]) == 0
+    assert frames_of(output) == 12
+    assert cv2.VideoCapture(str(output)).read()[1].shape == (120, 320, 3)
+    lines = records(log)
+    for source, count, number, size in ((clip, 12, 1, (128, 96)), (larger_clip, 8, 2, (160, 120))):
+        own = [line for line in lines if line["source"] == str(source)]
+        assert [line["index"] for line in own] == list(range(count))
+        assert {(line["width"], line["height"]) for line in own} == {size}
+        assert [face["id"] for face in own[6]["faces"]] == [number]
+    said = capsys.readouterr()
+    assert "frames     20 in" in said.out
+    assert f"  {clip}: 12\n  {larger_clip}: 8\nfaces      2\n" in said.out
+
+
+def test_the_log_of_two_clips_is_reported_by_source(clip, larger_clip, tmp_path, capsys):
+    log, page = tmp_path / "live.jsonl", tmp_path / "report.html"
+    assert main(["live", str(clip), str(larger_clip), "--log", str(log), "--no-window"]) == 0
+    assert main(["report", str(log), "-o", str(page)]) == 2
+    assert f"has the frames of 2 sources: {clip}, {larger_clip}" in capsys.readouterr().err
+    assert not page.exists()
+    table = tmp_path / "faces.csv"
+    assert main(["report", str(log), "-o", str(page), "--csv", str(table), "--log-source", str(larger_clip)]) == 0
+    assert f"live.jsonl: {larger_clip}" in page.read_text()
+    assert {row.split(",")[4] for row in table.read_text().splitlines()[1:]} == {"2"}
+
+
+def test_one_clip_has_no_source_in_its_log(clip, tmp_path):
+    log = tmp_path / "live.jsonl"
+    assert main(["live", str(clip), "--log", str(log), "--no-window"]) == 0
+    assert all("source" not in line for line in records(log))
+
+
+def test_one_window_shows_all_sources(clip, larger_clip, monkeypatch):
+    windows = []
+
+    class FakeWindow:
+        ended = False
+
+        def __init__(self, title, report, stopped):
+            self.title, self.shapes = title, set()
+            windows.append(self)
+
+        def show(self, image):
+            self.shapes.add(image.shape)
+
+        def wait(self, seconds):
+            pass
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+    monkeypatch.setattr(command, "why_no_window", lambda: None)
+    monkeypatch.setattr(command, "PreviewWindow", FakeWindow)
+    assert main(["live", str(clip), str(larger_clip)]) == 0
+    (window,) = windows
+    assert (window.title, window.shapes) == (f"femo - {clip}, {larger_clip}", {(120, 320, 3)})
+
+
+def test_a_source_that_breaks_down_beside_another_makes_the_exit_code_2(clip, tmp_path, capsys, caplog):
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    for name in ("a.png", "b.png"):
+        (broken / name).write_bytes(b"\x89PNG\r\n\x1a\n")
+    log = tmp_path / "live.jsonl"
+    assert main(["live", str(clip), str(broken), "--rate", "25", "--log", str(log), "--no-window"]) == 2
+    assert "b.png: not an image" in caplog.text
+    assert "The other sources are played on." in caplog.text
+    assert f"  {clip}: 12\n  {broken}: 0, given up\n" in capsys.readouterr().out
+    assert len(records(log)) == 12
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["{clip}", "{clip}"], "is named twice"),
+        (["{clip}", "{folder}/nowhere.mp4"], "nowhere.mp4"),
+        (["{clip}", "{larger}", "--log", "{larger}"], "is also an input"),
+        (["{clip}", "{image}"], "images stand alone"),
+    ],
+)
+def test_sources_that_do_not_go_together_are_refused(clip, larger_clip, tmp_path, capsys, arguments, said):
+    before = larger_clip.read_bytes()
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((90, 120, 3), np.uint8))
+    names = {"clip": clip, "larger": larger_clip, "folder": tmp_path, "image": tmp_path / "a.png"}
+    assert main(["live", *(word.format(**names) for word in arguments), "--no-window"]) == 2
+    assert said in capsys.readouterr().err
+    assert larger_clip.read_bytes() == before

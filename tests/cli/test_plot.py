@@ -43,6 +43,12 @@ def test_nothing_to_plot(runs, words, tmp_path, capsys):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_source_is_none_of_a_run(workdir, tmp_path, capsys):
+    assert main(["plot", str(workdir), "-o", str(tmp_path / "curves.png"), "--log-source", "camera 0"]) == 2
+    assert "--log-source names a source of a frame log" in capsys.readouterr().err
+    assert not (tmp_path / "curves.png").exists()
+
+
 @pytest.mark.parametrize("text", ["hello\nworld\n", "hello", '{"a": 1}\n{"b"', "[1]\n5\n", "\xff\0\n"])
 def test_a_file_without_any_record_is_called_so(text, tmp_path, capsys):
     (tmp_path / "notes.txt").write_text(text, encoding="latin-1")

@@ -1,4 +1,4 @@
-"""The files that the pages speak of, in small: an image, a clip, FER-2013 in three forms, a run, its model file."""
+"""The files that the pages speak of, in small: an image, clips, FER-2013 in three forms, a run, its model file."""
 
 import shutil
 import zipfile
@@ -53,6 +53,8 @@ def lay_out(folder: Path) -> None:
     with VideoWriter(folder / "clip.mp4", FRAMES_PER_SECOND) as clip:
         for frame, _ in zip(frames(photograph), range(10), strict=False):
             clip.write(frame)
+    for name in ("front.mp4", "rear.mp4"):
+        shutil.copy(folder / "clip.mp4", folder / name)
     _write_faces(folder)
     for name in CLONE:
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy

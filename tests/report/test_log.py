@@ -147,3 +147,50 @@ def test_a_region_outside_of_all_frames_is_refused(write_log):
     assert log.within((400, 0, 50, 50)).persons == []
     with pytest.raises(ConfigError, match="320x240, 640x480"):
         log.within((640, 0, 50, 50))
+
+
+@pytest.fixture
+def two_sources(write_log):
+    """Two cameras in turn: face 1 in ten frames of one, face 2 in five larger ones of the other."""
+    lines = []
+    for index in range(10):
+        lines.append(frame_line(index, [face_entry("happy")]))
+        if index % 2:
+            lines.append(frame_line(index, [face_entry("sad", person=2)], size=(640, 480)))
+    return write_log(
+        *(
+            json.dumps({"source": "camera 0" if '"width": 320' in line else "rear.mp4", **json.loads(line)}) + "\n"
+            for line in lines
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "persons", "sizes", "step"),
+    [("camera 0", [1], ((320, 240),), 0.1), ("rear.mp4", [2], ((640, 480),), 0.2)],
+)
+def test_one_source_of_several_is_read(two_sources, source, persons, sizes, step):
+    log = load_log(two_sources, source)
+    assert (log.persons, log.sizes) == (persons, sizes)
+    assert log.frame_step == pytest.approx(step)
+    assert set(read_log(two_sources, source)["id"]) == set(persons)
+
+
+def test_several_sources_are_not_mixed(two_sources):
+    with pytest.raises(ConfigError, match=r"frames of 2 sources: camera 0, rear\.mp4.*--log-source"):
+        load_log(two_sources)
+
+
+def test_a_log_in_which_one_of_the_sources_came_is_of_that_one(write_log):
+    line = json.dumps({"source": "camera 0", **json.loads(frame_line(0, [face_entry("happy")]))}) + "\n"
+    assert len(load_log(write_log(line))) == 1
+
+
+def test_a_source_that_is_not_in_the_log_is_named_with_those_that_are(two_sources):
+    with pytest.raises(ConfigError, match=r"no source 'camera 1'; its sources are camera 0, rear\.mp4"):
+        load_log(two_sources, "camera 1")
+
+
+def test_a_log_of_one_source_names_none(two_faces):
+    with pytest.raises(ConfigError, match="no source 'camera 0'; it names no source"):
+        load_log(two_faces, "camera 0")

@@ -50,14 +50,14 @@ class FrameLog:
         except OSError as error:
             raise FemoError(f"{path}: cannot be written ({error.strerror}). Choose a file you may write to.") from error
 
-    def write(self, index: int, result: FrameResult) -> None:
-        """Adds the line of a frame; `index` counts the frames of the source, also those that it dropped.
+    def write(self, index: int, result: FrameResult, source: str | None = None) -> None:
+        """Adds the line of a frame; see `frame_record`.
 
         Raises:
           FemoError: the disk is full.
           BrokenPipeError: it is a pipe, whose reader has ended.
         """
-        line = json.dumps(frame_record(index, result), allow_nan=False)
+        line = json.dumps(frame_record(index, result, source), allow_nan=False)
         try:
             self._file.write(line + "\n")
         except BrokenPipeError:
@@ -77,10 +77,17 @@ class FrameLog:
         self.close()
 
 
-def frame_record(index: int, result: FrameResult) -> dict[str, Any]:
-    """A line of the log: times are seconds on the source's clock and milliseconds of work, sizes and boxes pixels."""
+def frame_record(index: int, result: FrameResult, source: str | None = None) -> dict[str, Any]:
+    """A line of the log: times are seconds on the source's clock and milliseconds of work, sizes and boxes pixels.
+
+    Args:
+      index: counts the frames of the source, also those that it dropped.
+      result: of the frame.
+      source: the name of the source, where the log has several.
+    """
     return {
         "index": index,
+        **({} if source is None else {"source": source}),
         "time": round(result.time, 6),
         "width": result.width,
         "height": result.height,

@@ -11,6 +11,7 @@ import numpy as np
 
 from femo_jax.errors import ConfigError, FemoError, SourceError
 from femo_jax.files import library_path, printable, replacing
+from femo_jax.live.drawing.grid import letterboxed
 
 CODECS = {".mp4": "libx264", ".mkv": "libx264", ".avi": "mjpeg"}
 """Codec by suffix: H.264, which browsers play, and Motion JPEG for old programs."""
@@ -79,6 +80,11 @@ class VideoWriter:
         self._stamp = -1  # of the last frame, in ticks
         self._ended = False
 
+    @property
+    def frames_per_second(self) -> float:
+        """Of frames without a time."""
+        return float(self._rate)
+
     def write(self, image: np.ndarray, time: float | None = None) -> None:
         """Adds a frame.
 
@@ -101,7 +107,7 @@ class VideoWriter:
         if self._container is None:
             self._size = image.shape[1], image.shape[0]
             self._open()
-        image = _padded(_letterboxed(image, *self._size))
+        image = _padded(letterboxed(image, *self._size))
         stamp = self._stamp_of(time)
         if self._suffix == ".avi" and self._previous is not None:
             while self._stamp + 1 < stamp:
@@ -233,20 +239,6 @@ def _as_bgr(image: np.ndarray) -> np.ndarray:
     if image.dtype != np.uint8 or image.size == 0 or not (grey or image.shape[2:] == (3,)):
         raise ValueError(f"cannot write {image.dtype} {list(image.shape)}; expected uint8 [h, w] or [h, w, 3] in BGR.")
     return cv2.cvtColor(image, cv2.COLOR_GRAY2BGR) if grey else image
-
-
-def _letterboxed(image: np.ndarray, width: int, height: int) -> np.ndarray:
-    """An image scaled to fit into a frame, in its middle, on black."""
-    h, w = image.shape[:2]
-    if (w, h) == (width, height):
-        return image
-    scale = min(width / w, height / h)
-    inner = max(1, round(w * scale)), max(1, round(h * scale))
-    scaled = cv2.resize(image, inner, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-    framed = np.zeros((height, width, 3), np.uint8)
-    left, top = (width - inner[0]) // 2, (height - inner[1]) // 2
-    framed[top : top + inner[1], left : left + inner[0]] = scaled
-    return framed
 
 
 def _padded_size(width: int, height: int) -> tuple[int, int]:

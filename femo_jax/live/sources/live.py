@@ -47,6 +47,9 @@ class LiveSource:
 
     A source that gives no more frames is opened again, with pauses that double. Where no frame came for
     `give_up_after` seconds, iterating ends with SourceError. See also `femo_jax.live.sources.FrameSource`.
+
+    Attributes:
+      on_frame: is called after each frame that came, by the thread that reads; replace it before frames are taken.
     """
 
     def __init__(
@@ -75,6 +78,7 @@ class LiveSource:
         self.live = True
         self.dropped = 0
         self.frames_per_second = usable_rate(capture.get(cv2.CAP_PROP_FPS))
+        self.on_frame: Callable[[], None] = lambda: None
         self._name = name
         self._connect = connect
         self._give_up_after = give_up_after
@@ -101,8 +105,11 @@ class LiveSource:
         Raises:
           SourceError: no frame came for too long.
         """
-        while (frame := self._next()) is not None:
-            yield frame
+        while not self._stopped.is_set():
+            while not self.wait(_LOOK_EVERY):
+                pass
+            if (frame := self.take()) is not None:
+                yield frame
 
     def wait(self, seconds: float) -> bool:
         """Waits up to so many seconds; whether iterating then goes on, or ends, without waiting any more."""
@@ -111,6 +118,29 @@ class LiveSource:
             return left <= 0 or self._changed.wait_for(
                 lambda: self._newest is not None or self._stopped.is_set(), min(left, seconds)
             )
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed or given up."""
+        return self._stopped.is_set()
+
+    def take(self) -> Frame | None:
+        """Takes the newest frame without waiting; None where none came since the last one, or the source was closed.
+
+        Raises:
+          SourceError: no frame came for too long.
+        """
+        with self._changed:
+            if self._stopped.is_set():
+                return None
+            if self._newest is None and time.monotonic() - self._last_frame >= self._give_up_after:
+                self._stopped.set()
+                raise SourceError(
+                    f"{self._name}: gave no frame for {self._give_up_after:g} s; {self._attempts} attempts to"
+                    " open it again were in vain. See whether it is connected and switched on, and start again."
+                )
+            frame, self._newest = self._newest, None
+            return frame
 
     def close(self) -> None:
         """Ends iterating and lets go of the source; a reader that hangs in its driver lets go when it wakes."""
@@ -125,19 +155,6 @@ class LiveSource:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def _next(self) -> Frame | None:
-        while not self.wait(_LOOK_EVERY):
-            pass
-        with self._changed:
-            if self._newest is None and not self._stopped.is_set():
-                self._stopped.set()
-                raise SourceError(
-                    f"{self._name}: gave no frame for {self._give_up_after:g} s; {self._attempts} attempts to"
-                    " open it again were in vain. See whether it is connected and switched on, and start again."
-                )
-            frame, self._newest = self._newest, None
-            return None if self._stopped.is_set() else frame
 
     def _follow(self, capture: Capture) -> None:
         """The thread's work; it alone touches the capture."""
@@ -194,6 +211,7 @@ class LiveSource:
             self._frames += 1
             self._last_frame = now
             self._changed.notify_all()
+        self.on_frame()
 
 
 def _release(capture: Capture) -> None:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from femo_jax.live.image import Box
-from femo_jax.live.playing.player import FpsMeter, Summary
+from femo_jax.live.playing.summary import FpsMeter, Summary
 from femo_jax.live.results import FaceEmotion, FrameResult
 
 
