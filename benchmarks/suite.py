@@ -31,6 +31,7 @@ SUITE: dict[str, list[str]] = {
     "live": [NO_FER, "--cold-starts=3"],
     "stages": ["--clips", "CLIP", "--rounds=3"],
     "face": [],
+    "cameras": ["--rounds=1"],
     "train_step": ["--quick"],
     "convolution": [],
     "checkpoints": [],
