@@ -76,12 +76,14 @@ class DetectedFace(Box):
 
 def overlaps(first: Sequence[Box], second: Sequence[Box]) -> np.ndarray:
     """Intersection over union of all pairs: boxes [n], [m] -> `[n, m] float64` in 0..1; 0 for boxes without area."""
-    a = np.array(first, np.float64).reshape(-1, 1, 4)
-    b = np.array(second, np.float64).reshape(1, -1, 4)
-    low = np.maximum(a[..., :2], b[..., :2])
-    high = np.minimum(a[..., :2] + a[..., 2:], b[..., :2] + b[..., 2:])
-    intersection = np.prod(np.maximum(high - low, 0), axis=-1)
-    union = np.prod(a[..., 2:], axis=-1) + np.prod(b[..., 2:], axis=-1) - intersection
+    if not len(first) or not len(second):
+        return np.zeros((len(first), len(second)))
+    x, y, w, h = np.array(first, np.float64).T[..., None]
+    other_x, other_y, other_w, other_h = np.array(second, np.float64).T[:, None]
+    wide = np.minimum(x + w, other_x + other_w) - np.maximum(x, other_x)
+    high = np.minimum(y + h, other_y + other_h) - np.maximum(y, other_y)
+    intersection = np.maximum(wide, 0) * np.maximum(high, 0)
+    union = w * h + other_w * other_h - intersection
     return np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0)
 
 
