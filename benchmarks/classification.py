@@ -156,7 +156,7 @@ def follow(
     time = 0.0
     for frame in frames:
         image = InputImage(frame.image)
-        found, _ = search.find(image, frame.time, reference.boxes())
+        found, _ = search.find(image, frame.time, reference.boxes(), reference.born())
         sightings = {every: side.tracker.associate(frame.time, found) for every, side in sides.items()}
         boxes = [sighting.box for sighting in sightings[EVERY_FRAME]]
         crops = crop_faces(image.grey, boxes, recognizer.detector.geometry, recognizer.model.image_size)

@@ -117,7 +117,7 @@ def measure(
     time = 0.0
     for frame in clip:
         image = InputImage(frame.image)
-        found, _ = search.find(image, frame.time, tracker.boxes())
+        found, _ = search.find(image, frame.time, tracker.boxes(), tracker.born())
         sightings = tracker.associate(frame.time, found)
         crops = crop_faces(image.grey, [sighting.box for sighting in sightings], recognizer.detector.geometry)
         probabilities = recognizer.classify(crops)

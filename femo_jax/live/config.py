@@ -76,6 +76,9 @@ class SearchConfig:
     full_scan_ms: float = 250.0
     """Milliseconds in which the whole frame is scanned for new faces: by haar a part in each frame, by yunet all in
     one; 0 scans every frame."""
+    look_every_ms: float = 100.0
+    """Milliseconds between two looks of the detector at a tracked face, spread over the frames; in between, its box
+    follows the face by template matching, and what does not match is looked at at once; 0 looks in every frame."""
     window_scale: float = 1.6
     """Side of the window in which a known face is looked for, as a multiple of its last box."""
     scale_range: float = 1.2
@@ -84,6 +87,7 @@ class SearchConfig:
     def __post_init__(self) -> None:
         """Refuses values that make no sense, with ConfigError."""
         _between(self, "full_scan_ms", 0.0, 60_000.0)
+        _between(self, "look_every_ms", 0.0, 60_000.0)
         _between(self, "window_scale", 1.1, 5.0)
         _between(self, "scale_range", 1.05, 3.0)
 

@@ -2,7 +2,7 @@
 
 import math
 import time as clock
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from femo_jax.live.config import SearchConfig, StreamConfig
 from femo_jax.live.detection import Detector, DividedDetector
+from femo_jax.live.following import FaceFollower
 from femo_jax.live.image import SAME_OVERLAP, Box, InputImage, crop_contrast, crop_faces, overlaps, without_duplicates
 from femo_jax.live.results import FrameResult
 from femo_jax.live.tracking import Sighting, Tracker
@@ -35,33 +36,65 @@ class FaceSearch:
 
     The first frame is searched as a whole. Afterwards a scan is spread over the frames of `full_scan_ms` where the
     detector can divide it, so that no frame takes much longer than the others, and only what has changed is searched.
+    The detector looks at a steady face once in `look_every_ms`; in between, its box is carried to where it matches.
 
     Attributes:
-      detector: finds the faces; may be replaced at any time.
-      config: how often the whole frame is searched, and how far round a known face; may be replaced at any time.
+      config: how often the whole frame is searched, and how often and how far round a known face; may be replaced at
+        any time.
     """
 
     def __init__(self, detector: Detector, config: SearchConfig) -> None:
         """Searches with `detector`; the first frame is searched as a whole."""
-        self.detector = detector
         self.config = config
         self._spread = _SpreadScan()
+        self._follower = FaceFollower()
         self._scanned_at: float | None = None
+        self._detector = detector
+        self._divided = _divided(detector)
 
-    def find(self, frame: InputImage, time: float, known: Sequence[Box]) -> tuple[list[Box], bool]:
+    @property
+    def detector(self) -> Detector:
+        """Finds the faces; another one looks at each known face first."""
+        return self._detector
+
+    @detector.setter
+    def detector(self, detector: Detector) -> None:
+        if detector is not self._detector:
+            self._detector = detector
+            self._divided = _divided(detector)
+            self._follower.reset()
+
+    def find(
+        self, frame: InputImage, time: float, known: Sequence[Box], steady: Collection[Box] = ()
+    ) -> tuple[list[Box], bool]:
         """Finds the faces of the next frame.
 
         Args:
           frame: the frame.
           time: of the frame, in seconds on the stream's clock; where it jumps back, the whole frame is searched.
           known: where the faces of the frames before were last found.
+          steady: those of them that need a look only once in `look_every_ms`.
 
         Returns:
           The boxes of the faces, one each, ordered by x, then by y; and whether a search of the whole frame ended with
           this frame.
         """
-        if isinstance(self.detector, DividedDetector) and self.config.full_scan_ms > 0:
-            return self._find_in_parts(self.detector, frame, time, known)
+        if self._divided is not None and self.config.full_scan_ms > 0:
+            found, ended = self._find_in_parts(self._divided, frame, time, known, steady)
+        else:
+            found, ended = self._find_at_once(frame, time, known, steady)
+        if self.config.look_every_ms > 0:
+            self._follower.keep(frame, time, found)
+        return found, ended
+
+    def reset(self) -> None:
+        """Searches the whole of the next frame."""
+        self._scanned_at = None
+        self._follower.reset()
+
+    def _find_at_once(
+        self, frame: InputImage, time: float, known: Sequence[Box], steady: Collection[Box]
+    ) -> tuple[list[Box], bool]:
         due = self._due(time)
         found = []
         if due:
@@ -70,17 +103,14 @@ class FaceSearch:
             # A scan of the whole frame is coarse: it may miss a face that is found when looked for.
             seen = overlaps(known, found).max(axis=1, initial=0.0) > SAME_OVERLAP
             known = [box for box, is_seen in zip(known, seen, strict=True) if not is_seen]
-        return sorted(without_duplicates([*found, *self._near(frame, known)])), due
-
-    def reset(self) -> None:
-        """Searches the whole of the next frame."""
-        self._scanned_at = None
+            steady = ()
+        return sorted(without_duplicates([*found, *self._near(frame, time, known, steady)])), due
 
     def _find_in_parts(
-        self, detector: DividedDetector, frame: InputImage, time: float, known: Sequence[Box]
+        self, detector: DividedDetector, frame: InputImage, time: float, known: Sequence[Box], steady: Collection[Box]
     ) -> tuple[list[Box], bool]:
         last, self._scanned_at = self._scanned_at, time
-        near = self._near(frame, known)
+        near = self._near(frame, time, known, steady)
         if last is None or time < last or not self._spread.belongs_to(detector, frame):
             self._spread.begin(detector, frame)
             return sorted(without_duplicates([*detector.detect_first(frame), *near])), True
@@ -90,17 +120,27 @@ class FaceSearch:
             new += detector.detect_part(frame, part, region, [*known, *near, *new])
         return sorted(without_duplicates([*near, *new])), ended
 
-    def _near(self, frame: InputImage, known: Sequence[Box]) -> list[Box]:
+    def _near(self, frame: InputImage, time: float, known: Sequence[Box], steady: Collection[Box]) -> list[Box]:
         """The known faces that are found near the places where they were."""
-        if not known:
-            return []
-        near = self.detector.detect_near(frame, known, self.config.window_scale, self.config.scale_range)
+        config = self.config
+        near: list[Box | None] = [None] * len(known)
+        if config.look_every_ms > 0:
+            near = self._follower.carry(frame, time, known, steady, config.look_every_ms / 1000, config.window_scale)
+        looked_at = [box for box, carried in zip(known, near, strict=True) if carried is None]
+        if looked_at:
+            looked = iter(self.detector.detect_near(frame, looked_at, config.window_scale, config.scale_range))
+            near = [next(looked) if carried is None else carried for carried in near]
         return [box for box in near if box is not None]
 
     def _due(self, time: float) -> bool:
         if self._scanned_at is None or time < self._scanned_at:
             return True
         return 1000 * (time - self._scanned_at) >= self.config.full_scan_ms
+
+
+def _divided(detector: Detector) -> DividedDetector | None:
+    """The detector, where it searches in parts: asked once, since a protocol takes its time to say so."""
+    return detector if isinstance(detector, DividedDetector) else None
 
 
 class _SpreadScan:
@@ -263,7 +303,7 @@ class EmotionStream:
         detector = self._search.detector = self._recognizer.detector
 
         began = clock.perf_counter()
-        found, full_scan = self._search.find(frame, time, self._tracker.boxes())
+        found, full_scan = self._search.find(frame, time, self._tracker.boxes(), self._tracker.born())
         detected = clock.perf_counter()
         sightings = self._tracker.due(self._tracker.associate(time, found))
         crops = crop_faces(

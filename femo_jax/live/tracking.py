@@ -25,8 +25,10 @@ import numpy as np
 from femo_jax.emotions import EMOTIONS
 from femo_jax.live.association import pair_boxes
 from femo_jax.live.config import TrackConfig
+from femo_jax.live.following import CarriedFace
 from femo_jax.live.image import Box, DetectedFace, overlaps
 from femo_jax.live.results import FaceEmotion, SmoothedEmotion, first_emotion, is_uncertain, next_emotion
+from femo_jax.live.turns import Turns
 
 LONGEST_GAP_SECONDS = 60.0
 """A longer time between two frames starts new tracks, however slow the stream is."""
@@ -117,6 +119,7 @@ class Track:
       sightings: how often it was found.
       first_seen: time of the first sighting, in seconds.
       last_seen: time of the last sighting.
+      last_found: time at which the detector last found it; before `last_seen` where its box has been carried since.
       emotion: the label after the frames so far; None before the first observation.
       observed: time of the last observation, in seconds.
       observed_box: its box as it was found then; None before.
@@ -130,6 +133,7 @@ class Track:
     sightings: int
     first_seen: float
     last_seen: float
+    last_found: float
     emotion: SmoothedEmotion | None = None
     observed: float = 0.0
     observed_box: Box | None = None
@@ -151,7 +155,8 @@ class Tracker:
     """The faces of a stream.
 
     A track is born once it was found in `min_hits` frames in a row; before, one miss ends it. Then it stays through
-    misses of up to `max_age_ms`, with the last filtered box, and through any single frame however long that took.
+    misses of up to `max_age_ms`, with the last filtered box, and through any single frame however long that took. A
+    `CarriedFace` moves its box, and does not count as found: misses count from when the detector found it.
 
     Attributes:
       config: settings; new ones hold from the next frame on, for living tracks as well.
@@ -181,7 +186,7 @@ class Tracker:
         self._time = -math.inf
         self._intervals: deque[float] = deque(maxlen=INTERVALS)
         self._elapsed = 0.0
-        self._credit = 0.0
+        self._turns = Turns()
 
     def end_tracks(self) -> None:
         """Ends all tracks; their numbers are not used again."""
@@ -190,6 +195,10 @@ class Tracker:
     def boxes(self) -> list[Box]:
         """Where each face was last found, unfiltered, also those that are not born yet: where to look next."""
         return [track.found for track in self._tracks]
+
+    def born(self) -> list[Box]:
+        """Those of `boxes` whose tracks are born: they need no look of the detector in each frame."""
+        return [track.found for track in self._tracks if track.number is not None]
 
     def associate(self, time: float, found: Sequence[Box]) -> list[Sighting]:
         """Gives each found face to its track, or to a new one, and ends the tracks of lost faces.
@@ -246,15 +255,7 @@ class Tracker:
         waited = {
             sighting.key: self._waited(tracks[sighting.key], every) for sighting in sightings if sighting.key in tracks
         }
-        due = {key for key, seconds in waited.items() if math.isinf(seconds) or seconds >= 2 * every}
-        waiting = sorted(waited.keys() - due, key=lambda key: (-waited[key], key))
-        share = len(waiting) * self._elapsed / every if waiting else 0.0
-        # What could not be spent is not saved up, since it would be spent in one frame: a face's worth at the most.
-        self._credit = min(self._credit, 1.0) + share
-        for key in waiting[: math.floor(self._credit + 1e-9)]:
-            if waited[key] >= every / 2:
-                due.add(key)
-                self._credit -= 1.0
+        due = self._turns.choose(waited, self._elapsed, every)
         return [sighting for sighting in sightings if sighting.key in due]
 
     def observe(
@@ -329,7 +330,7 @@ class Tracker:
 
     def _new(self, box: Box) -> Track:
         self._keys += 1
-        track = Track(self._keys, None, box, start_filter(_signal(box)), 1, self._time, self._time)
+        track = Track(self._keys, None, box, start_filter(_signal(box)), 1, self._time, self._time, self._time)
         return self._born(track)
 
     def _seen(self, track: Track, box: Box) -> Track:
@@ -337,7 +338,10 @@ class Tracker:
         gain = self.config.box_speed / max(track.found.size, 1.0)
         elapsed = self._time - track.last_seen
         state = update_filter(track.filter, _signal(box), elapsed, self.config.box_cutoff_hz, gain)
-        seen = replace(track, found=box, filter=state, sightings=track.sightings + 1, last_seen=self._time)
+        sightings, found_at = track.sightings + 1, self._time
+        if isinstance(box, CarriedFace):
+            sightings, found_at = track.sightings, track.last_found
+        seen = replace(track, found=box, filter=state, sightings=sightings, last_seen=self._time, last_found=found_at)
         return self._born(seen)
 
     def _born(self, track: Track) -> Track:
@@ -346,7 +350,7 @@ class Tracker:
         return replace(track, number=next(self._numbers))
 
     def _stays(self, track: Track) -> bool:
-        return track.number is not None and (self._time - track.last_seen) * 1000 <= self.config.max_age_ms
+        return track.number is not None and (self._time - track.last_found) * 1000 <= self.config.max_age_ms
 
     def _observed(self, track: Track, probabilities: np.ndarray, contrast: float) -> Track:
         if track.emotion is None:

@@ -16,6 +16,7 @@ from femo_jax.live.config import DetectorConfig, DrawConfig, SearchConfig, Track
         (DetectorConfig, "min_neighbors", -1),
         (DetectorConfig, "score_threshold", 1.5),
         (SearchConfig, "full_scan_ms", -1),
+        (SearchConfig, "look_every_ms", -1),
         (SearchConfig, "window_scale", 1.0),
         (SearchConfig, "scale_range", math.nan),
         (TrackConfig, "min_overlap", 0),

@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 
@@ -242,3 +243,102 @@ def test_a_stream_that_begins_anew_is_searched_as_a_whole(why):
 def test_frames_in_which_no_size_fits_have_no_parts():
     search = FaceSearch(DividedDetector([]), SearchConfig())
     assert [search.find(noise(step), step / 10, []) for step in range(3)] == [([], True), ([], False), ([], False)]
+
+
+# Looks at known faces
+
+
+def textured(seed=0):
+    """A frame with details that a face can be matched by."""
+    noise = np.random.default_rng(seed).integers(0, 256, (60, 80), np.uint8)
+    return InputImage(cv2.resize(noise, (640, 480), interpolation=cv2.INTER_CUBIC))
+
+
+class LookingDetector(FakeDetector):
+    """Finds known faces where they were, unless they are gone, and notes whom it was asked for in each frame."""
+
+    def __init__(self, faces):
+        self.faces, self.asked = list(faces), []
+
+    def detect(self, image, *, still=True):
+        return sorted(self.faces)
+
+    def detect_near(self, image, boxes, window, scales):
+        self.asked.append(len(boxes))
+        return [self.found(box) for box in boxes]
+
+    def found(self, box):
+        return next((face for face in self.faces if abs(face.x - box.x) < 10 and abs(face.y - box.y) < 10), None)
+
+
+class LookingInParts(LookingDetector):
+    """As that, with a scan in parts that finds nothing more."""
+
+    def detect_first(self, image):
+        return self.detect(image)
+
+    def parts(self, width, height):
+        return [1.0]
+
+    def detect_part(self, image, part, region, known):
+        return []
+
+
+def followed(search, frames, born=True, start=0, known=()):
+    """How many looks were taken in each frame at 30 Hz, and the faces that were found in it."""
+    looks, found = [], [list(known)]
+    for step in range(start, start + frames):
+        search.detector.asked = []
+        boxes, _ = search.find(textured(), step / 30, found[-1], found[-1] if born else ())
+        looks.append(sum(search.detector.asked))
+        found.append(boxes)
+    return looks, found[1:]
+
+
+@pytest.fixture(params=[LookingDetector, LookingInParts])
+def looking(request):
+    """A search for two faces with a detector that cannot search in parts, and with one that can."""
+
+    def make(**settings):
+        return FaceSearch(request.param([LEFT, RIGHT]), SearchConfig(full_scan_ms=10_000, **settings))
+
+    return make
+
+
+def test_steady_faces_are_looked_at_in_turn(looking):
+    looks, found = followed(looking(look_every_ms=100.0), 60)
+    assert {len(boxes) for boxes in found} == {2}
+    assert set(looks[5:]) == {0, 1}
+    assert sum(looks[5:]) == pytest.approx(2 / 3 * 55, abs=2)
+
+
+@pytest.mark.parametrize("born", [True, False])
+def test_each_face_is_looked_at_in_every_frame_where_it_is_to_be(looking, born):
+    looks, _ = followed(looking(look_every_ms=0.0 if born else 100.0), 10, born)
+    assert looks == [0] + [2] * 9
+
+
+def test_a_face_that_matches_and_is_no_longer_found_is_gone_at_the_next_look(looking):
+    search = looking(look_every_ms=100.0)
+    _, found = followed(search, 10)
+    search.detector.faces = [LEFT]
+    _, found = followed(search, 7, start=10, known=found[-1])
+    counts = [len(boxes) for boxes in found]
+    assert 1 in counts[:6] and counts == sorted(counts, reverse=True)
+    assert found[-1] == [pytest.approx(LEFT, abs=0.1)]
+
+
+def test_what_looks_different_is_looked_at_at_once(looking):
+    search = looking(look_every_ms=1000.0)
+    known, _ = search.find(textured(), 0.0, [])
+    known, _ = search.find(textured(), 0.03, known, known)
+    search.detector.asked = []
+    search.find(textured(1), 0.06, known, known)
+    assert search.detector.asked == [2]
+
+
+def test_another_detector_looks_at_each_face_first(looking):
+    search = looking(look_every_ms=1000.0)
+    known, _ = search.find(textured(), 0.0, [])
+    search.detector = type(search.detector)([LEFT])
+    assert search.find(textured(), 0.03, known, known)[0] == [LEFT]

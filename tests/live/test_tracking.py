@@ -9,6 +9,7 @@ import pytest
 
 from femo_jax.emotions import Emotion
 from femo_jax.live.config import TrackConfig
+from femo_jax.live.following import CarriedFace
 from femo_jax.live.image import Box, DetectedFace
 from femo_jax.live.results import FaceEmotion
 from femo_jax.live.tracking import Tracker
@@ -107,6 +108,25 @@ def test_a_long_miss_ends_a_track():
     assert tracker.boxes() == []
     show(tracker, 0.7, [face(100)])
     assert ids(show(tracker, 0.8, [face(100)])) == [2]
+
+
+def test_a_carried_box_moves_a_track_and_does_not_make_it_live_longer():
+    tracker = with_track(TrackConfig(max_age_ms=300))
+    for time in (0.05, 0.1, 0.15, 0.2):
+        (shown,) = show(tracker, time, [CarriedFace(*face(100 + 200 * time))])
+    assert shown.box.x > 110
+    assert ids(show(tracker, 0.29, [])) == [1]
+    assert show(tracker, 0.31, []) == []
+
+
+def test_a_carried_box_is_not_one_of_the_sightings_before_a_track_is_shown():
+    tracker = Tracker(TrackConfig(min_hits=3))
+    show(tracker, 0.0, [face(100)])
+    show(tracker, 0.1, [face(100)])
+    assert tracker.born() == []
+    assert show(tracker, 0.2, [CarriedFace(*face(100))]) == []
+    assert ids(show(tracker, 0.3, [face(100), face(400)])) == [1]
+    assert tracker.born() == [face(100)] and tracker.boxes() == [face(100), face(400)]
 
 
 def test_slow_frames_are_no_miss():

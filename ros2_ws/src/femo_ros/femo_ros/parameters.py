@@ -164,6 +164,7 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "detector.min_neighbors": (0, 100),
     "detector.score_threshold": (0.0, 1.0),
     "search.full_scan_ms": _MILLISECONDS,
+    "search.look_every_ms": _MILLISECONDS,
     "search.window_scale": (1.1, 5.0),
     "search.scale_range": (1.05, 3.0),
     "track.min_overlap": (0.0, 1.0),
