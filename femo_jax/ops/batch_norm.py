@@ -9,6 +9,7 @@ from jax import lax
 
 from femo_jax.ops.choice import Implementation
 from femo_jax.ops.native.library import batch_norm_workspace, call
+from femo_jax.ops.pooling import larger
 
 
 def batch_norm(
@@ -56,8 +57,9 @@ def _xla(
     values = x.astype(jnp.float32)
     axes = tuple(range(x.ndim - 1))
     mean = jnp.mean(values, axes)
-    # One pass instead of two, as in Flax; rounding may take it below 0.
-    variance = jnp.maximum(jnp.mean(values * values, axes) - mean * mean, 0.0)
+    # One pass instead of two, as in Flax; rounding may take it below 0. Not by
+    # `jnp.maximum`: see `larger`.
+    variance = larger(jnp.mean(values * values, axes) - mean * mean, 0.0)
     output = normalized(x, mean, variance, scale, bias, epsilon=epsilon, relu=relu)
     return output, lax.stop_gradient(mean), lax.stop_gradient(variance)
 

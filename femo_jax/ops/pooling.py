@@ -13,6 +13,21 @@ from femo_jax.ops.geometry import Padding, Window, pair, slide
 from femo_jax.ops.native.library import call
 
 
+@jax.custom_jvp
+def larger(one: jax.Array, other: jax.Array | float) -> jax.Array:
+    """The larger of two arrays, element by element; of equal elements the first has the gradient.
+
+    The gradient of `jnp.maximum` asks which of the two equals the maximum. Where XLA computes an element twice, here
+    and for the maximum, it may round differently: then neither does, and the gradient is lost.
+    """
+    return jnp.maximum(one, other)
+
+
+@larger.defjvp
+def _larger(values: tuple, tangents: tuple) -> tuple[jax.Array, jax.Array]:
+    return larger(*values), jnp.where(values[0] >= values[1], *tangents)
+
+
 def max_pool(
     x: jax.Array,
     window: int | tuple[int, int] = 2,
@@ -23,7 +38,8 @@ def max_pool(
 ) -> jax.Array:
     """Take the maximum of each window.
 
-    If several pixels of a window equal the maximum, XLA divides the gradient among them; oneDNN gives it to the first.
+    If several pixels of a window equal the maximum, one of them gets the gradient: of oneDNN the first, of XLA the first
+    in its column of those columns whose maximum is largest.
 
     >>> max_pool(jnp.arange(16.0).reshape(1, 4, 4, 1))[0, :, :, 0].tolist()
     [[5.0, 7.0], [13.0, 15.0]]
@@ -93,7 +109,7 @@ def _xla(window: Window, maximum: bool, x: jax.Array) -> jax.Array:
     if window.tiles:
         return _tiles(window, maximum, x)
     if maximum:
-        return _shifted(window, x, jnp.maximum, -jnp.inf)
+        return _shifted(window, x, larger, -jnp.inf)
     inside = _shifted(window, jnp.ones((1, *x.shape[1:3], 1), jnp.float32), jnp.add, 0.0)
     return (_shifted(window, x.astype(jnp.float32), jnp.add, 0.0) / inside).astype(x.dtype)
 
@@ -103,10 +119,8 @@ def _tiles(window: Window, maximum: bool, x: jax.Array) -> jax.Array:
     x = x[:, : height // down * down, : width // across * across]
     x = x.reshape(batch, height // down, down, width // across, across, channels)
     if maximum:
-        # Not `x.max((2, 4))`: its gradient looks for the pixel that equals the maximum. Where XLA computes the pixel
-        # twice, here and for the maximum, it may round differently, and no pixel of the window gets a gradient.
-        rows = reduce(jnp.maximum, (x[:, :, row] for row in range(down)))
-        return reduce(jnp.maximum, (rows[:, :, :, column] for column in range(across)))
+        rows = reduce(larger, (x[:, :, row] for row in range(down)))
+        return reduce(larger, (rows[:, :, :, column] for column in range(across)))
     return x.mean(axis=(2, 4), dtype=jnp.float32).astype(x.dtype)
 
 
