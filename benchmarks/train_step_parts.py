@@ -1,5 +1,6 @@
 """What belongs to femo's training beside the compared step, each alone, and the peak of the machine."""
 
+from functools import partial
 from importlib.metadata import version
 
 import jax
@@ -34,19 +35,19 @@ def prepare_full_step(ops: Ops, dtype: str) -> Prepared:
     model = create_model(config.model, ops=choice.implementation).clone(dtype=jnp.dtype(dtype))
     optimizer = create_optimizer(config, create_schedule(config, TRAINING_IMAGES // BATCH_SIZE))
     state = create_train_state(jax.random.key(0), model, optimizer)
-    step = jax.jit(lambda state, batch, weights: train_step(state, batch, weights, config=config), donate_argnums=0)
+    step = jax.jit(partial(train_step, config=config), donate_argnums=0)
     split = _drawn_split(BATCH_SIZE)
     batch = {
         "image": jnp.asarray(split.images),
         "label": jnp.asarray(split.labels),
         "target": smooth_targets(jnp.asarray(split.labels), config.label_smoothing, 7),
     }
-    weights = jnp.ones(CLASSES)
+    weights, key = jnp.ones(CLASSES), jax.random.key(config.seed)
 
     def run(steps: int) -> float:
         nonlocal state
         for _ in range(steps):
-            state = step(state, batch, weights)
+            state = step(state, batch, weights, key)
         return float(jax.block_until_ready(state).metrics.compute()["loss"])
 
     return Prepared(run, versions={"jax": version("jax")})

@@ -4,7 +4,7 @@ import contextlib
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -168,6 +168,7 @@ def train(
             schedule=schedule,
             class_weights=replicate(class_weights, mesh),
             teachers=replicate(teachers, mesh),
+            key=replicate(jax.random.key_data(jax.random.key(config.seed)), mesh),
             batches=train_batches(
                 train_split,
                 targets,
@@ -180,7 +181,10 @@ def train(
                 loader=loader,
             ),
             validation_split=validation_split,
-            take_step=jax.jit(partial(train_step, config=config), donate_argnums=0, static_argnames="size"),
+            # Without the seed: runs of other seeds have the same program, which JAX's cache then holds.
+            take_step=jax.jit(
+                partial(train_step, config=replace(config, seed=0)), donate_argnums=0, static_argnames="size"
+            ),
             evaluate_batch=jax.jit(partial(eval_step, apply_fn=model.apply)),
             unsaved=_Unsaved(),
         )
@@ -214,7 +218,8 @@ class _Run:
       class_weights: `[7] float32`, replicated.
       teachers: see `train_step`, replicated.
       batches: of the steps that are still to be done, in order.
-      take_step: `train_step`, compiled: state, batch, class weights, teachers and `size` -> state.
+      key: of the run's randomness, `[2] uint32`, replicated.
+      take_step: `train_step`, compiled: state, batch, class weights, key, teachers and `size` -> state.
       evaluate_batch: `eval_step`, compiled, with the network in float32: state and batch -> metrics.
       unsaved: of the epochs since the last checkpoint.
     """
@@ -228,6 +233,7 @@ class _Run:
     schedule: optax.Schedule
     class_weights: jax.Array
     teachers: tuple[Partial, ...]
+    key: jax.Array
     batches: Iterator[Any]
     validation_split: Split
     take_step: Callable[..., TrainState]
@@ -282,7 +288,7 @@ def _train_epoch(
     begin, end = (epoch - 1) * run.steps_per_epoch, epoch * run.steps_per_epoch
     for done in range(int(state.step) + 1, end + 1):
         batch = shard_batch(next(run.batches), run.mesh)
-        state = settle(run.take_step(state, batch, run.class_weights, run.teachers, size=size))
+        state = settle(run.take_step(state, batch, run.class_weights, run.key, run.teachers, size=size))
         looks = done == end or done % REPORT_EVERY == 0
         if looks:
             means = _means_if_finite(state.metrics, run.workdir)

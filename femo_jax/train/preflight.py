@@ -84,8 +84,8 @@ def _check_steps(config: TrainConfig, network: Any, num_classes: int, teachers: 
         model = network if config.dtype == "float32" else network.clone(dtype=jnp.dtype(config.dtype))
         state = jax.eval_shape(lambda: create_train_state(jax.random.key(0), model, optimizer, answers))
         stage = "a training step"
-        weights = shape((num_classes,), jnp.float32)
-        after = jax.eval_shape(partial(train_step, config=config), state, batch, weights, tuple(teachers))
+        weights, key = shape((num_classes,), jnp.float32), shape((2,), jnp.uint32)
+        after = jax.eval_shape(partial(train_step, config=config), state, batch, weights, key, tuple(teachers))
         stage = "an evaluation"
         masked = {"image": batch["image"], "label": batch["label"], "mask": shape((size,), jnp.bool_)}
         jax.eval_shape(partial(eval_step, apply_fn=network.apply), after, masked)

@@ -23,27 +23,29 @@ def train_step(
     state: TrainState,
     batch: dict[str, jax.Array],
     class_weights: jax.Array,
+    key: jax.Array,
     teachers: Sequence[Callable[[jax.Array], jax.Array]] = (),
     *,
     config: TrainConfig,
     size: int = IMAGE_SIZE,
 ) -> TrainState:
-    """One optimiser step; its randomness follows from `config.seed` and `state.step` alone.
+    """One optimiser step; its randomness follows from `key` and `state.step` alone.
 
     Args:
       state: the state before the step; jit it with donation.
       batch: as `femo_jax.data.pipeline.TrainBatch`; `index` is used for self-distillation alone.
       class_weights: `[c] float32` weight of each class in the loss.
+      key: of the run, typed or `[2] uint32`, the same in all its steps. It is traced: runs that differ in their seed alone share what was
+        compiled, where JAX keeps a cache.
       teachers: of `femo_jax.train.teachers.teacher_function`, for `config.teachers`. Each gets the images that the
         student gets, augmented and mixed (Beyer et al. 2021, arXiv:2106.05237), but at full size.
-      config: static under jit.
+      config: static under jit; its seed is not used.
       size: side in pixels to which the images are reduced; static under jit.
 
     Returns:
       The state after the step; its metrics include this batch.
     """
-    key = jax.random.fold_in(jax.random.key(config.seed), state.step)
-    augment_key, mix_key, dropout_key = jax.random.split(key, 3)
+    augment_key, mix_key, dropout_key = jax.random.split(jax.random.fold_in(key, state.step), 3)
     images = augment(augment_key, batch["image"].astype(jnp.float32) / 255.0, config.augmentation)
     targets, labels = batch["target"], batch["label"]
     if config.augmentation.mixup or config.augmentation.cutmix:

@@ -59,7 +59,7 @@ def loss_curve(config, ops, split, steps=20):
     for step in range(steps):
         rows = np.arange(step * 32, step * 32 + 32) % len(split.labels)
         batch = batch_of(split, rows)
-        state = take_step(state, batch, jnp.ones(7))
+        state = take_step(state, batch, jnp.ones(7), jax.random.key(config.seed))
         assert int(state.metrics.first_bad_step) == NEVER
         losses.append(float(state.metrics.loss) - total)
         total = float(state.metrics.loss)
@@ -94,7 +94,7 @@ def test_a_loss_that_is_not_finite_is_seen(onednn, train_tiles):
     broken = jax.tree.map(lambda leaf: leaf.at[0].set(jnp.nan), state.params["Conv_0"])
     state = state.replace(params=state.params | {"Conv_0": broken})
     batch = batch_of(train_tiles, np.arange(32))
-    state = jax.jit(partial(train_step, config=CONFIG))(state, batch, jnp.ones(7))
+    state = jax.jit(partial(train_step, config=CONFIG))(state, batch, jnp.ones(7), jax.random.key(0))
     assert int(state.metrics.first_bad_step) == 0
 
 

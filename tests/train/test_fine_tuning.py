@@ -109,7 +109,7 @@ def test_frozen_weights_and_statistics_stay_bit_for_bit_and_the_others_change(op
     state = state.replace(apply_fn=apply_with_frozen_norms(network, frozen_norms(network, config.freeze)))
     after = state
     for _ in range(2):
-        after = jax.jit(partial(train_step, config=config))(after, batch, np.ones(7, np.float32))
+        after = jax.jit(partial(train_step, config=config))(after, batch, np.ones(7, np.float32), jax.random.key(0))
     for tree, now in ((state.variables, after.variables), (state.variables, after.ema)):
         before, now = (flatten_dict(each, sep="/") for each in (tree, now))
         same = {name for name in before if np.array_equal(before[name], now[name])}
@@ -153,7 +153,7 @@ def test_without_options_the_optimizer_is_the_plain_chain_and_the_step_the_same(
     assert jax.tree.structure(state.opt_state) == jax.tree.structure(plain.init(state.params))
 
     def program(config, given):
-        return str(jax.make_jaxpr(partial(train_step, config=config))(given, batch, jnp.ones(7)))
+        return str(jax.make_jaxpr(partial(train_step, config=config))(given, batch, jnp.ones(7), jax.random.key(0)))
 
     ours = program(config, state)
     assert ours == program(config, state.replace(tx=plain, opt_state=plain.init(state.params)))

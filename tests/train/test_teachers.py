@@ -26,6 +26,7 @@ from femo_jax.train.teachers import load_teachers, teacher_function, teacher_pro
 from femo_jax.train.workdir import read_records
 
 EQUAL = jnp.ones(7)
+KEY = jax.random.key(0)
 XLA = Choice("xla", "float32", "")
 STILL = Augmentation(flip=False, rotation=0, scale=0, translation=0, brightness=0, contrast=0)
 MOVED = Augmentation(rotation=10, translation=3, erasing=0.5, mixup=1.0)
@@ -166,7 +167,7 @@ def test_teacher_and_student_get_the_same_view(size, tiny_config, batch, new_sta
         seen["teacher"] = images
         return jnp.zeros((len(images), 7))
 
-    train_step(state.replace(apply_fn=apply_fn), batch, EQUAL, (watching,), config=config, size=size)
+    train_step(state.replace(apply_fn=apply_fn), batch, EQUAL, KEY, (watching,), config=config, size=size)
     assert seen["teacher"].shape == (48, 48, 48, 1) and not np.allclose(seen["teacher"], batch["image"] / 255)
     reduced = jax.image.resize(seen["teacher"], (48, size, size, 1), "linear")
     np.testing.assert_allclose(normalize(reduced), seen["student"], atol=1e-5)
@@ -184,7 +185,8 @@ def test_the_loss_is_that_of_labels_and_teachers_by_their_weight(temperature, ti
     )
     state = new_state(config)
     probabilities = np.array([0.4, 0.2, 0.1, 0.1, 0.1, 0.05, 0.05])
-    after = train_step(state, batch | {"target": 0.4 * batch["target"]}, EQUAL, (fixed(probabilities),), config=config)
+    taught = (fixed(probabilities),)
+    after = train_step(state, batch | {"target": 0.4 * batch["target"]}, EQUAL, KEY, taught, config=config)
     logits, _ = state.apply_fn(
         state.variables,
         normalize(batch["image"]),
@@ -203,7 +205,7 @@ def test_class_weights_apply_to_what_the_teachers_say(tiny_config, batch, new_st
     taught = [fixed([0.5, 0.5, 1e-9, 1e-9, 1e-9, 1e-9, 1e-9])]
     nothing = batch | {"target": jnp.zeros((48, 7))}
     weights = jnp.array([3.0, 1.0, 9.0, 9.0, 9.0, 9.0, 9.0])
-    after = train_step(new_state(config), nothing, weights, taught, config=config)
+    after = train_step(new_state(config), nothing, weights, KEY, taught, config=config)
     assert float(after.metrics.weight) == pytest.approx(48 * 2.0, rel=1e-5)
 
 
@@ -224,7 +226,7 @@ def test_a_student_learns_its_teachers_function_not_the_labels(tiny_config, batc
     given = batch | {"image": jnp.asarray(images), "target": jnp.zeros((48, 7))}
     teachers = (jax.tree_util.Partial(by_light),)
     for _ in range(60):
-        state = step(state, given, EQUAL, teachers)
+        state = step(state, given, EQUAL, KEY, teachers)
     answers = jnp.where(jnp.arange(48) < 24, 5, 3)
     assert eval_step(state, given | {"label": answers, "mask": jnp.ones(48, bool)}).compute()["accuracy"] > 0.9
 
@@ -233,7 +235,7 @@ def test_weights_of_teachers_are_arguments_of_the_compiled_step(tiny_config, tea
     """A constant in the program would be compiled in, and stored with it in JAX's cache."""
     config = dataclasses.replace(tiny_config, teachers=("t",), distillation_weight=0.5)
     function = teacher_function(teacher, EMOTIONS, XLA)
-    program = jax.make_jaxpr(partial(train_step, config=config))(new_state(config), batch, EQUAL, (function,))
+    program = jax.make_jaxpr(partial(train_step, config=config))(new_state(config), batch, EQUAL, KEY, (function,))
     assert max((np.size(constant) for constant in program.consts), default=0) <= 7
     assert len(jax.tree.leaves(function)) >= 7
 
