@@ -3,7 +3,7 @@ import os
 import convolution
 
 
-def test_both_ways_take_turns_with_each_convolution(onednn, capsys, monkeypatch):
+def test_both_ways_take_turns_with_each_convolution(onednn, unoptimised, capsys, monkeypatch):
     monkeypatch.setenv("FEMO_WINOGRAD", "as before")
     convolution.main(convolution.Arguments(rounds=1, batch=2))
     printed = capsys.readouterr().out
