@@ -12,8 +12,8 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 # The same tiny networks are compiled again and again, also in subprocesses.
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parent.parent / ".pytest_cache" / "xla"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
-# Without XLA's fusion emitters a training step compiles in a third of the time. Another XLA may not know the option, and
-# ends a process that is given one.
+# Without XLA's fusion emitters a training step compiles in a third of the time. Another XLA may not know the option,
+# and ends a process that is given one.
 if (0, 6) <= tuple(map(int, version("jaxlib").split(".")[:2])) < (0, 13):
     os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false")
 

@@ -38,8 +38,8 @@ def max_pool(
 ) -> jax.Array:
     """Take the maximum of each window.
 
-    If several pixels of a window equal the maximum, one of them gets the gradient: of oneDNN the first, of XLA the first
-    in its column of those columns whose maximum is largest.
+    If several pixels of a window equal the maximum, one of them gets the gradient: with oneDNN the first, with XLA the
+    uppermost of the leftmost column that has one.
 
     >>> max_pool(jnp.arange(16.0).reshape(1, 4, 4, 1))[0, :, :, 0].tolist()
     [[5.0, 7.0], [13.0, 15.0]]

@@ -35,8 +35,8 @@ def train_step(
       state: the state before the step; jit it with donation.
       batch: as `femo_jax.data.pipeline.TrainBatch`; `index` is used for self-distillation alone.
       class_weights: `[c] float32` weight of each class in the loss.
-      key: of the run, typed or `[2] uint32`, the same in all its steps. It is traced: runs that differ in their seed alone share what was
-        compiled, where JAX keeps a cache.
+      key: of the run, typed or `[2] uint32`, the same in all its steps. It is traced: runs that differ in their seed
+        alone have the same program.
       teachers: of `femo_jax.train.teachers.teacher_function`, for `config.teachers`. Each gets the images that the
         student gets, augmented and mixed (Beyer et al. 2021, arXiv:2106.05237), but at full size.
       config: static under jit; its seed is not used.
