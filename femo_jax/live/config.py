@@ -76,7 +76,7 @@ class SearchConfig:
     full_scan_ms: float = 250.0
     """Milliseconds in which the whole frame is scanned for new faces: by haar a part in each frame, by yunet all in
     one; 0 scans every frame."""
-    look_every_ms: float = 100.0
+    look_every_ms: float = 150.0
     """Milliseconds between two looks of the detector at a tracked face, spread over the frames; in between, its box
     follows the face by template matching, and what does not match is looked at at once; 0 looks in every frame."""
     window_scale: float = 1.6
