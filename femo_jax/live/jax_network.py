@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.tree_util import Partial
 
+from femo_jax.compilation import PLAIN, compile_for_cpu
 from femo_jax.live.compile_cache import persistent_cache
 from femo_jax.model_file import LoadedModel, class_probabilities
 from femo_jax.models import create_model
@@ -70,7 +71,8 @@ class JaxNetwork:
     def _compiled(self, batch: int) -> Callable[[np.ndarray], jax.Array]:
         """A function `[batch, 48, 48] uint8` -> `[batch, classes] float32` that never compiles."""
         faces = jax.ShapeDtypeStruct((batch, self._side, self._side), jnp.uint8)
-        return partial(self._probabilities.lower(self._folded, faces).compile(), self._folded)
+        lowered = self._probabilities.lower(self._folded, faces)
+        return partial(compile_for_cpu(lowered, PLAIN), self._folded)
 
 
 def _probabilities(mean: float, std: float, temperature: float, logits: Partial, faces: jax.Array) -> jax.Array:

@@ -3,6 +3,7 @@
 With it, the metrics that it holds, and initialisation of FemoNet's first layer from training images.
 """
 
+from functools import partial
 from typing import Any
 
 import flax.linen as nn
@@ -12,7 +13,9 @@ import numpy as np
 import optax
 from flax import struct
 from flax.training import train_state
+from jax.core import Tracer
 
+from femo_jax.compilation import HASTY, compile_for_cpu
 from femo_jax.models.layers import space_to_depth2
 from femo_jax.preprocess import IMAGE_SIZE, normalize
 
@@ -109,7 +112,10 @@ def create_train_state(
 ) -> TrainState:
     """A state at step 0 with weights drawn from `key`; `answers` are the first predictions for self-distillation."""
     images = jnp.zeros((1, IMAGE_SIZE, IMAGE_SIZE, 1), jnp.float32)
-    variables = jax.jit(model.init, static_argnames="train")(key, images, train=False)
+    initialise = jax.jit(partial(model.init, train=False))
+    if not isinstance(key, Tracer):  # as where shapes alone are asked for
+        initialise = compile_for_cpu(initialise.lower(key, images), HASTY)
+    variables = initialise(key, images)
     batch_stats = variables.get("batch_stats", {})  # a network without BatchNorm has none
     # Copies: the step gives its old state's memory away, and one buffer cannot be given twice.
     ema = jax.tree.map(jnp.copy, {"params": variables["params"], "batch_stats": batch_stats})
