@@ -10,8 +10,8 @@ PLAIN = {"xla_cpu_use_fusion_emitters": False}
 50 MiB less, and it gives the same numbers at the same speed: its time goes into convolutions."""
 
 HASTY = {**PLAIN, "xla_backend_optimization_level": 1}
-"""For what runs once: initial weights of `femonet-small` compile in less than a third of the processor time, and are the
-same numbers."""
+"""For what runs once: initial weights of `femonet-small` compile in less than a third of the time, and are the same
+numbers."""
 
 
 def compile_for_cpu(lowered: jax.stages.Lowered, options: Mapping[str, Any]) -> jax.stages.Compiled:
