@@ -15,11 +15,13 @@ numbers."""
 
 
 def compile_for_cpu(lowered: jax.stages.Lowered, options: Mapping[str, Any]) -> jax.stages.Compiled:
-    """Compiles with options of XLA; without them for another device, and with an XLA that does not know them."""
-    if jax.default_backend() == "cpu":
+    """Compiles with options of XLA: with those that this XLA knows, and without any for another device."""
+    left = dict(options) if jax.default_backend() == "cpu" else {}
+    while True:
         try:
-            return lowered.compile(compiler_options=dict(options))
+            return lowered.compile(compiler_options=left)
         except jax.errors.JaxRuntimeError as error:
-            if "No such compile option" not in str(error):
+            unknown = [name for name in left if f"No such compile option: '{name}'" in str(error)]
+            if not unknown:
                 raise
-    return lowered.compile()
+            del left[unknown[0]]

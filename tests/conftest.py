@@ -14,7 +14,7 @@ os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parent.par
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
 # Without XLA's fusion emitters a training step compiles in a third of the time. Another XLA may not know the option,
 # and ends a process that is given one.
-if (0, 6) <= tuple(map(int, version("jaxlib").split(".")[:2])) < (0, 13):
+if (0, 6) <= tuple(map(int, version("jaxlib").split(".")[:2])) < (0, 12):
     os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false")
 
 import jax

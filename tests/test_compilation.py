@@ -11,7 +11,9 @@ def doubled(x):
     return 2.0 * x
 
 
-@pytest.mark.parametrize("options", [PLAIN, HASTY, {"xla_of_another_year": 3}], ids=["plain", "hasty", "unknown"])
+@pytest.mark.parametrize(
+    "options", [PLAIN, HASTY, {"xla_of_another_year": 3, **HASTY}], ids=["plain", "hasty", "unknown"]
+)
 def test_a_program_is_compiled_whatever_options_this_xla_knows(options):
     compiled = compile_for_cpu(jax.jit(doubled).lower(jnp.ones(3)), options)
     assert compiled(jnp.arange(3.0)).tolist() == [0.0, 2.0, 4.0]
