@@ -163,6 +163,8 @@ def check_folder(option: str, folder: Path) -> None:
     Raises:
       ConfigError: it, or one of the folders that it is said to lie in, is a file.
     """
+    if folder == STANDARD_OUTPUT:
+        raise ConfigError(f"{option} is -, standard output; expected a folder, such as runs/a.")
     there = next(path for path in (folder, *folder.parents) if path.exists())
     if not there.is_dir():
         raise ConfigError(f"{printable(there)}: is a file. {option} takes a folder, which may be a new one.")

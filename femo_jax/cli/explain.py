@@ -71,7 +71,8 @@ class Options:
 
 def run(options: Options) -> int:
     """Explains the faces and draws them; 1 if an image could not be read or there is no face."""
-    from femo_jax.cli.images import find_named, read_named  # these need OpenCV and matplotlib
+    # These need OpenCV and matplotlib.
+    from femo_jax.cli.images import find_named, note_images_without_faces, read_named
     from femo_jax.figures import explanation as figure
     from femo_jax.figures.style import check_format
     from femo_jax.live.image import WHOLE_IMAGE, crop_faces
@@ -119,6 +120,7 @@ def run(options: Options) -> int:
         wrote(options.output)
     give_json(options.json, {**explainer.as_dict(), "images": records})
     wrote(options.json)
+    note_images_without_faces([prediction.result for prediction, _ in found], options.detector)
     _summarize(rows, len(found), unreadable)
     return 1 if unreadable or not rows else 0
 

@@ -8,11 +8,16 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
-from femo_jax.cli.console import warn
+from femo_jax.cli.console import counted, note, warn
 from femo_jax.errors import SourceError
+from femo_jax.live.config import DetectorConfig
 from femo_jax.live.image import InputImage
+from femo_jax.live.results import FrameResult
 from femo_jax.live.sources.addresses import is_address, redacted
 from femo_jax.live.sources.images import content_kind, find_images, read_image
+
+_LARGEST_CROP = 256
+"""Pixels of the longer side up to which an image without a face may be the crop of one, as those of data sets are."""
 
 
 def find_named(places: Sequence[str], unreadable: list[str], left_out: list[Path] | None = None) -> list[Path]:
@@ -43,6 +48,21 @@ def read_named(paths: Iterable[Path], unreadable: list[str]) -> Iterator[tuple[P
         except SourceError as error:
             warn(str(error))
             unreadable.append(str(path))
+
+
+def note_images_without_faces(results: Iterable[FrameResult], detector: DetectorConfig) -> None:
+    """Notes in how many images no face was found, and which options find more."""
+    empty = [result for result in results if not result.faces]
+    if not empty:
+        return
+    smallest = max(detector.sizes(each.width, each.height, still=True)[0] for each in empty)
+    note(
+        f"no face of {max(smallest, 1):.0f} px or more in {counted(len(empty), 'image')};"
+        " --detector.min-size PIXELS searches for smaller ones"
+    )
+    crops = sum(max(each.width, each.height) <= _LARGEST_CROP for each in empty)
+    if crops:
+        note(f"{counted(crops, 'image')} of {_LARGEST_CROP} px or less; --faces cropped takes each as a face crop")
 
 
 def is_animation(path: Path) -> bool:

@@ -23,7 +23,6 @@ from femo_jax.cli.arguments import (
 )
 from femo_jax.cli.console import (
     STANDARD_OUTPUT,
-    counted,
     error_console,
     give_json,
     give_text,
@@ -32,7 +31,7 @@ from femo_jax.cli.console import (
     warn,
     wrote,
 )
-from femo_jax.cli.images import downloaded, find_named, is_animation, read_named
+from femo_jax.cli.images import downloaded, find_named, is_animation, note_images_without_faces, read_named
 from femo_jax.cli.parsing import parse
 from femo_jax.errors import ConfigError, FemoError, SourceError
 from femo_jax.files import printable
@@ -123,13 +122,7 @@ def run(options: Options) -> int:
     if not predictions:
         raise _nothing(options)
     _write(predictions, recognizer.class_names, options, failures)
-    empty = [prediction.result for prediction in predictions if not prediction.result.faces]
-    if empty:
-        smallest = max(options.detector.sizes(each.width, each.height, still=True)[0] for each in empty)
-        note(
-            f"no face of {max(smallest, 1):.0f} px or more in {counted(len(empty), 'image')};"
-            " --detector.min-size PIXELS searches for smaller ones"
-        )
+    note_images_without_faces([prediction.result for prediction in predictions], options.detector)
     counts = [
         ("images", len(predictions)),
         ("faces", sum(len(prediction.result.faces) for prediction in predictions)),

@@ -103,6 +103,7 @@ def test_no_face_and_what_cannot_be_read(folder, capsys):
     assert main(["explain", "broken.png", "nothing-*.png", "bright.png", "--steps", "1", "-o", "bright.svg"]) == 1
     errors = capsys.readouterr().err
     assert "femo: 1 image, 0 faces, 0 unreadable\n" in errors
+    assert "px or more in 1 image; --detector.min-size" in " ".join(errors.split())
     assert "femo: broken.png: " in errors
     assert "femo: 1 image, 2 faces, 2 unreadable\n" in errors
     assert not Path("explain.png").exists()

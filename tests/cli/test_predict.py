@@ -61,6 +61,13 @@ def test_without_a_face_the_smallest_size_and_its_option_are_named(folder, capsy
     assert main(["predict", "tall.png", *options]) == 0
     errors = " ".join(capsys.readouterr().err.split())
     assert f"no face of {smallest} px or more in 1 image; --detector.min-size PIXELS searches for smaller" in errors
+    assert "--faces cropped" not in errors
+
+
+def test_a_small_image_without_a_face_may_be_a_face_crop(folder, capsys):
+    assert main(["predict", "bright.png", "dark.png"]) == 0
+    errors = " ".join(capsys.readouterr().err.split())
+    assert "1 image of 256 px or less; --faces cropped takes each as a face crop" in errors
 
 
 def test_json_to_the_standard_output_is_nothing_else(folder, capsys):

@@ -71,6 +71,12 @@ def test_a_file_in_place_of_the_workdir_is_refused_before_the_data_are_read(comm
     assert (tmp_path / "notes.txt").read_text() == "notes"
 
 
+@pytest.mark.parametrize("command", ["train", "sweep", "distill"])
+def test_standard_output_is_no_workdir(command, capsys):
+    assert main([command, "femonet-small", "--data", "nowhere.zip", "--workdir", "-"]) == 2
+    assert "--workdir is -, standard output; expected a folder" in capsys.readouterr().err
+
+
 @pytest.mark.integration
 def test_quiet_training_prints_nothing_and_its_default_workdir_has_the_name_of_the_configuration(
     tmp_path, monkeypatch, capfd, train_tiles, validation_tiles
