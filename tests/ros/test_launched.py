@@ -97,3 +97,13 @@ def test_a_source_is_recognised_compressed(launch, client, image):
     assert publisher.topic_type == "sensor_msgs/msg/CompressedImage"
     for node in nodes.values():
         assert node.stop(signal.SIGTERM) == 0
+
+
+def test_cameras_and_their_topics_are_those_of_the_arguments(launch, client, image):
+    """A source for each, on the topics that the argument makes of the names."""
+    launch(cameras="front,rear", image="/robot/{camera}/image")
+    launch(source=image, image="/robot/front/image", node_name="other")
+    answers = client.collect(FaceEmotionArray, "/emotion_recognizer/front/faces")
+    client.spin_until(lambda: answers and answers[-1].faces, "a face")
+    (listening,) = client.node.get_subscriptions_info_by_topic("/robot/rear/image")
+    assert listening.node_name == "emotion_recognizer"

@@ -104,16 +104,16 @@ def test_the_limits_are_parameters(start_recognizer, quick):
 
 
 FAILING = """
-from femo_ros import pipeline
+from femo_ros import camera_pipeline
 
-decode = pipeline.decode
+decode = camera_pipeline.decode
 
 def fails(message):
     if message.width == 64:
         raise {error}("on purpose")
     return decode(message)
 
-pipeline.decode = fails
+camera_pipeline.decode = fails
 """
 
 

@@ -43,15 +43,15 @@ def test_results_come_in_order_one_an_image_and_one_face_is_one_track(start_reco
 
 SLOW = """
 import threading
-from femo_ros import pipeline
+from femo_ros import camera_pipeline
 
-decode = pipeline.decode
+decode = camera_pipeline.decode
 
 def slow(message):
     threading.Event().wait(0.1)
     return decode(message)
 
-pipeline.decode = slow
+camera_pipeline.decode = slow
 """
 
 

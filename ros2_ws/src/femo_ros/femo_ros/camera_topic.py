@@ -186,7 +186,9 @@ class ImageSubscription:
     would fit better.
     """
 
-    def __init__(self, node: Node, transport: str, mode: str, received: Callable[[Any], None]) -> None:
+    def __init__(
+        self, node: Node, transport: str, mode: str, received: Callable[[Any], None], name: str = "image"
+    ) -> None:
         """Subscribe.
 
         Args:
@@ -194,12 +196,13 @@ class ImageSubscription:
           transport: parameter `image_transport`.
           mode: parameter `image_qos`.
           received: called with each message.
+          name: of the raw images' topic, before remapping.
         """
         self._node = node
         self._transport = transport
-        base = node.resolve_topic_name("image")  # wherever the raw images were remapped to
+        base = node.resolve_topic_name(name)  # wherever the raw images were remapped to
         # A relative name, so that a remapping of `image/compressed` itself applies as well.
-        self._topic = "image" if transport == "raw" else image_topic(base, transport)
+        self._topic = name if transport == "raw" else image_topic(base, transport)
         self._other = _other_topic(base, transport)
         self._mode = mode
         self._received = received

@@ -1,6 +1,6 @@
 """The node's state as `diagnostic_msgs` has it: a level, a sentence, and the values behind it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from builtin_interfaces.msg import Time
@@ -36,6 +36,7 @@ class Condition:
       detector: the kind of face detector.
       face_poses: what becomes of `~/face_poses`, in a few words.
       limits: parameters `diagnostics.*`.
+      camera: its name, where there are several.
     """
 
     state: str
@@ -47,6 +48,7 @@ class Condition:
     detector: str
     face_poses: str
     limits: DiagnosticsConfig
+    camera: str = ""
 
 
 def no_image_limits(limits: DiagnosticsConfig, period: float | None) -> tuple[float, float]:
@@ -107,19 +109,22 @@ def values(condition: Condition, report: Report) -> Mapping[str, str]:
     }
 
 
-def diagnostics(name: str, stamp: Time, condition: Condition, report: Report) -> DiagnosticArray:
-    """Make the message for `/diagnostics`."""
+def diagnostics(name: str, stamp: Time, cameras: Iterable[tuple[Condition, Report]]) -> DiagnosticArray:
+    """Make the message for `/diagnostics`, with a status for each camera."""
+    message = DiagnosticArray(status=[_status(name, condition, report) for condition, report in cameras])
+    message.header.stamp = stamp
+    return message
+
+
+def _status(name: str, condition: Condition, report: Report) -> DiagnosticStatus:
     level, sentence = judge(condition, report)
-    status = DiagnosticStatus(
+    return DiagnosticStatus(
         level=level,
-        name=f"{name}: emotion recognition",
+        name=f"{name}: emotion recognition{f', {condition.camera}' if condition.camera else ''}",
         message=sentence,
         hardware_id=HARDWARE_ID,
         values=[KeyValue(key=key, value=value) for key, value in values(condition, report).items()],
     )
-    message = DiagnosticArray(status=[status])
-    message.header.stamp = stamp
-    return message
 
 
 def _latency(since: str, latency: Latency | None) -> Mapping[str, str]:

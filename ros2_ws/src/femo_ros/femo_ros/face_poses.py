@@ -25,12 +25,17 @@ DEPTH = 5
 _COMPRESSED = "/compressedDepth"
 
 
-def info_topic(node: Any) -> str:
-    """Return the topic of the calibration: what `camera_info` was remapped to, else beside the images."""
-    given = node.resolve_topic_name("camera_info")
-    if given != node.resolve_topic_name("camera_info", only_expand=True):
+def info_topic(node: Any, prefix: str = "") -> str:
+    """Return the topic of the calibration: what `camera_info` was remapped to, else beside the images.
+
+    Args:
+      node: whose remappings hold.
+      prefix: of the names of the camera's topics, such as `front/`.
+    """
+    given = node.resolve_topic_name(f"{prefix}camera_info")
+    if given != node.resolve_topic_name(f"{prefix}camera_info", only_expand=True):
         return given
-    image = node.resolve_topic_name("image").removesuffix("/compressed")
+    image = node.resolve_topic_name(f"{prefix}image").removesuffix("/compressed")
     return f"{image.rpartition('/')[0]}/camera_info"
 
 
@@ -46,14 +51,16 @@ class FacePoses:
     Until then neither calibration nor depth images are subscribed to. All methods belong to the executor's thread.
     """
 
-    def __init__(self, node: LifecycleNode, publisher: Any, depth_transport: str) -> None:
+    def __init__(self, node: LifecycleNode, publisher: Any, depth_transport: str, prefix: str = "") -> None:
         """Wait for a subscriber.
 
         Args:
           node: that publishes.
           publisher: of `~/face_poses`.
           depth_transport: of the depth images, `raw` or `compressedDepth`.
+          prefix: of the names of the camera's topics, such as `front/`.
         """
+        self._prefix = prefix
         self._depth_type = Image if depth_transport == "raw" else CompressedImage
         self._node = node
         self._publisher = publisher
@@ -79,7 +86,7 @@ class FacePoses:
         if self._problem:
             return self._problem
         if self._info is None:
-            return f"no calibration on {info_topic(self._node)}"
+            return f"no calibration on {info_topic(self._node, self._prefix)}"
         return f"{self._by_depth} from depth, {self._by_width} from face width, {self._unknown} unknown"
 
     def follow(self) -> None:
@@ -87,7 +94,7 @@ class FacePoses:
         if not self._publisher.get_subscription_count():
             self.rest()
             return
-        topics = info_topic(self._node), self._depth_topic()
+        topics = info_topic(self._node, self._prefix), self._depth_topic()
         info, depth = (wants_reliable("auto", offers(self._node.get_publishers_info_by_topic(each))) for each in topics)
         if self._reliable != (info, depth):
             self._unsubscribe()
@@ -125,7 +132,7 @@ class FacePoses:
         self._reliable = None
 
     def _depth_topic(self) -> str:
-        topic = self._node.resolve_topic_name("depth")
+        topic = self._node.resolve_topic_name(f"{self._prefix}depth")
         return topic if self._depth_type is Image else f"{topic.removesuffix(_COMPRESSED)}{_COMPRESSED}"
 
     def _take_info(self, message: CameraInfo) -> None:
@@ -152,8 +159,8 @@ class FacePoses:
         camera = self._camera[1]
         if (camera.width, camera.height) != (result.width, result.height):
             raise PositionError(
-                f"{info_topic(self._node)} is about images of {camera.width}x{camera.height} pixels, but these have"
-                f" {result.width}x{result.height}"
+                f"{info_topic(self._node, self._prefix)} is about images of {camera.width}x{camera.height} pixels, but"
+                f" these have {result.width}x{result.height}"
             )
         return camera
 

@@ -19,15 +19,15 @@ from std_msgs.msg import Header
 from femo_jax.live.image import InputImage
 from femo_jax.live.results import FaceEmotion, SmoothedEmotion, first_emotion, is_uncertain, next_emotion
 from femo_jax.weights import resolve_model
+from femo_ros.camera_pipeline import THROTTLE_SECONDS, Received, decode
 from femo_ros.camera_topic import LATCHED, offers
 from femo_ros.hri import DEPTH, FACES, expression_message
 from femo_ros.images import ImageError
 from femo_ros.messages import messages_of, model_message
 from femo_ros.parameters import Settings
-from femo_ros.pipeline import THROTTLE_SECONDS, Received, decode
 from femo_ros.statistics import Statistics
 from femo_ros.timing import seconds_of
-from femo_ros.worker import OnExecutor
+from femo_ros.worker import NewestWins, OnExecutor
 
 CROPS = QoSProfile(depth=1, history=HistoryPolicy.KEEP_LAST, reliability=ReliabilityPolicy.BEST_EFFORT)
 """Crops are small, and only the newest one of a face counts; best effort hears every publisher."""
@@ -144,10 +144,13 @@ class ExpressionPipeline:
     def follow(self) -> None:
         """Do nothing: expressions need no further input."""
 
-    @property
-    def face_poses(self) -> str:
+    def face_poses(self, camera: str) -> str:
         """Nothing: crops have no place."""
         return ""
+
+    def worker(self) -> NewestWins[Received]:
+        """Start a thread that classifies one crop after the other."""
+        return NewestWins(self, "recognition", self.failed)
 
     def end(self) -> None:
         """Stop to publish."""
@@ -174,8 +177,8 @@ class ExpressionPipeline:
             self._statistics.undecodable(str(error))
             self._node.get_logger().warning(f"Crop skipped: {error}", throttle_duration_sec=THROTTLE_SECONDS)
             return
-        face = self._smoothed(received.face, crop, received.arrival)
-        self._to_publishers.put((received.face, message.header, face))
+        face = self._smoothed(received.source, crop, received.arrival)
+        self._to_publishers.put((received.source, message.header, face))
         stamp = seconds_of(message.header)
         from_stamp = self._node.get_clock().now().nanoseconds * 1e-9 - stamp if stamp else None
         now = time.monotonic()

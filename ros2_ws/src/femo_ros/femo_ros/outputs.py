@@ -1,9 +1,9 @@
-"""All that the node publishes about images: made when it is configured, silent unless it is active."""
+"""All that the node publishes: made when it is configured, and of images silent unless it is active."""
 
 from dataclasses import dataclass
 from typing import Any
 
-from femo_msgs.msg import FaceEmotionArray, ModelInfo
+from femo_msgs.msg import FaceEmotionArray
 from geometry_msgs.msg import PoseArray
 from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode
@@ -45,14 +45,54 @@ class Answer:
     settings: Settings
 
 
+class ModelTopics:
+    """What the node publishes about its model: latched, and the same for all cameras."""
+
+    def __init__(self, node: LifecycleNode, config: NodeConfig, name: str, model: Any) -> None:
+        """Publish which model is loaded, also for those who subscribe later.
+
+        Args:
+          node: that publishes.
+          config: which topics there are.
+          name: of the model.
+          model: as `messages.model_message` takes it.
+
+        Raises:
+          ConfigError: messages are wanted whose package is not installed.
+        """
+        vision_msgs = messages.messages_of("vision_msgs", "publish_vision_msgs", config.publish_vision_msgs)
+        self._node = node
+        self._publishers: list[Any] = []
+        header = Header(stamp=node.get_clock().now().to_msg())
+        self._publish("~/model_info", messages.model_message(header.stamp, name, model))
+        if vision_msgs:
+            labels = messages.label_info_message(vision_msgs, header, model.classes)
+            topic = self._publish("~/label_info", labels)
+            self._publish("~/vision_info", messages.vision_info_message(vision_msgs, header, name, topic))
+
+    def close(self) -> None:
+        """End the topics."""
+        for publisher in self._publishers:
+            self._node.destroy_publisher(publisher)
+
+    def _publish(self, topic: str, message: Any) -> str:
+        """Publish a message once; returns the topic's full name."""
+        publisher = self._node.create_publisher(type(message), topic, LATCHED)
+        self._publishers.append(publisher)
+        publisher.publish(message)
+        return publisher.topic_name
+
+
 class Outputs:
-    """The publishers of a configured node.
+    """The publishers of what recognition makes of one camera's images.
 
     `publish` is called by the worker, all else by the executor's thread. The faces leave at once; images are drawn and
     published by a thread of their own, newest first, and topics of single faces and poses by the executor.
     """
 
-    def __init__(self, node: LifecycleNode, config: NodeConfig, statistics: Statistics, failed: Any) -> None:
+    def __init__(
+        self, node: LifecycleNode, config: NodeConfig, statistics: Statistics, failed: Any, prefix: str = ""
+    ) -> None:
         """Make the publishers.
 
         Args:
@@ -60,6 +100,7 @@ class Outputs:
           config: which topics there are.
           statistics: where dropped images are counted.
           failed: called with what drawing or publishing raises.
+          prefix: of the names of the camera's topics, such as `front/`.
 
         Raises:
           ConfigError: messages are wanted whose package is not installed.
@@ -68,11 +109,12 @@ class Outputs:
         self._foxglove_msgs = messages.messages_of(
             "foxglove_msgs", "publish_foxglove_msgs", config.publish_foxglove_msgs
         )
-        hri_msgs = messages.messages_of("hri_msgs", "publish_hri", config.publish_hri)
+        hri = "false" if config.cameras else config.publish_hri  # REP-155 has one list of faces
+        hri_msgs = messages.messages_of("hri_msgs", "publish_hri", hri)
 
         self._node = node
         self._statistics = statistics
-        self._model_info = node.create_publisher(ModelInfo, "~/model_info", LATCHED)
+        self._prefix = prefix
         self._managed: list[Any] = []
         self._faces = self._publisher(FaceEmotionArray, "~/faces", FACES_DEPTH)
         self._image = self._publisher(Image, "~/image_annotated", IMAGE_DEPTH)
@@ -80,8 +122,6 @@ class Outputs:
         self._detections = None
         if self._vision_msgs:
             self._detections = self._publisher(self._vision_msgs.Detection2DArray, "~/detections", FACES_DEPTH)
-            self._vision_info = node.create_publisher(self._vision_msgs.VisionInfo, "~/vision_info", LATCHED)
-            self._label_info = node.create_publisher(self._vision_msgs.LabelInfo, "~/label_info", LATCHED)
         self._annotations = None
         if self._foxglove_msgs:
             self._annotations = self._publisher(self._foxglove_msgs.ImageAnnotations, "~/annotations", FACES_DEPTH)
@@ -89,18 +129,9 @@ class Outputs:
             HumansFaces(node, hri_msgs, (config.hri_face_width, config.hri_face_height)) if hri_msgs else None
         )
         poses = self._publisher(PoseArray, "~/face_poses", FACES_DEPTH)
-        self._poses = FacePoses(node, poses, config.depth_transport)
+        self._poses = FacePoses(node, poses, config.depth_transport, prefix)
         self._to_executor = OnExecutor(node, self._publish_on_executor, FACES_DEPTH)
         self._drawing: NewestWins[tuple[Answer, float | None]] = NewestWins(self._publish_drawn, "drawing", failed)
-
-    def publish_model(self, name: str, model: Any) -> None:
-        """Publish which model is loaded, also for those who subscribe later."""
-        stamp = self._node.get_clock().now().to_msg()
-        self._model_info.publish(messages.model_message(stamp, name, model))
-        if self._vision_msgs:
-            header, topic = Header(stamp=stamp), self._label_info.topic_name
-            self._vision_info.publish(messages.vision_info_message(self._vision_msgs, header, name, topic))
-            self._label_info.publish(messages.label_info_message(self._vision_msgs, header, model.classes))
 
     def publish(self, answer: Answer) -> None:
         """Publish the faces of a frame, also when there are none."""
@@ -154,10 +185,6 @@ class Outputs:
             self._humans.close(Duration(seconds=DELIVERY_SECONDS))
         for publisher in self._managed:
             self._node.destroy_lifecycle_publisher(publisher)
-        self._node.destroy_publisher(self._model_info)
-        if self._vision_msgs:
-            self._node.destroy_publisher(self._vision_info)
-            self._node.destroy_publisher(self._label_info)
 
     def _publish_on_executor(self, answer: Answer) -> None:
         if self._humans:
@@ -179,6 +206,8 @@ class Outputs:
             self._jpeg.publish(messages.jpeg_message(answer.header, jpeg))
 
     def _publisher(self, message_type: type, topic: str, depth: int) -> Any:
-        publisher = self._node.create_lifecycle_publisher(message_type, topic, depth)
+        """A publisher of `~/topic`, or of `~/camera/topic`."""
+        named = topic.replace("~/", f"~/{self._prefix}", 1)
+        publisher = self._node.create_lifecycle_publisher(message_type, named, depth)
         self._managed.append(publisher)
         return publisher

@@ -38,7 +38,7 @@ class Parameter:
     """
 
     name: str
-    default: bool | int | float | str
+    default: bool | int | float | str | list[str]
     text: str
     change: Change = "live"
     range: tuple[float, float] | None = None
@@ -53,7 +53,7 @@ class Parameter:
             description=self.text,
             additional_constraints=" ".join(filter(None, (choices, _CHANGE[self.change]))),
             read_only=self.change == "start",
-            dynamic_typing=self.boolean_too,
+            dynamic_typing=self.boolean_too or isinstance(self.default, list),  # what it holds is checked by femo
         )
         if self.range and isinstance(self.default, float):
             descriptor.floating_point_range = [FloatingPointRange(from_value=self.range[0], to_value=self.range[1])]

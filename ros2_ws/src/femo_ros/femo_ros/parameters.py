@@ -27,6 +27,8 @@ from femo_ros.parameter_table import Change, Parameter, markdown, yaml_section
 
 Offered = Literal["auto", "true", "false"]
 
+_CAMERA = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+
 
 @dataclass(frozen=True)
 class NodeConfig:
@@ -38,6 +40,10 @@ class NodeConfig:
     prior: str = DEFAULT_PRIOR
     """How frequent the classes are where the robot is: everyday, uniform, training (probabilities as the model gives
     them), or probabilities such as neutral=0.4,happy=0.2, where the other classes share the rest."""
+    cameras: tuple[str, ...] = ()
+    """Names of several cameras, whose faces are recognised together: for each NAME the node takes NAME/image in place
+    of `image`, and publishes ~/NAME/faces in place of ~/faces, as all other topics of faces and images; empty: one
+    camera without a name."""
     image_transport: Literal["raw", "compressed"] = "raw"
     """raw: subscribe to topic `image` (sensor_msgs/Image); compressed: to `image/compressed`, JPEG or PNG."""
     image_qos: Literal["auto", "sensor_data", "reliable"] = "auto"
@@ -80,6 +86,32 @@ class NodeConfig:
         parse_prior(self.prior)
         if self.web and self.faces_from == "hri":
             raise ConfigError("web is true with faces_from hri, which has no images; expected faces_from detector.")
+        self._check_cameras()
+
+    @property
+    def camera_names(self) -> tuple[str, ...]:
+        """Of the cameras that there are; empty where a single one has no name."""
+        return self.cameras or ("",)
+
+    def _check_cameras(self) -> None:
+        for number, name in enumerate(self.cameras):
+            if not _CAMERA.fullmatch(name) or "__" in name:
+                raise ConfigError(
+                    f"cameras is {list(self.cameras)}, and {name!r} can be no part of a topic; expected letters, digits"
+                    " and single underscores, not a digit first."
+                )
+            if name in self.cameras[:number]:
+                raise ConfigError(f"cameras is {list(self.cameras)}, with {name!r} twice; expected each name once.")
+        if self.cameras and self.faces_from == "hri":
+            raise ConfigError(
+                f"cameras is {list(self.cameras)} with faces_from hri, which takes no images; expected no cameras, or"
+                " faces_from detector."
+            )
+        if self.cameras and self.publish_hri == "true":
+            raise ConfigError(
+                f"cameras is {list(self.cameras)} with publish_hri true, and REP-155 has one list of faces; expected"
+                " publish_hri auto or false, with which several cameras publish none, or a node for each camera."
+            )
 
 
 @dataclass(frozen=True)
@@ -135,6 +167,7 @@ CHANGES: Mapping[str, Change] = {
     "autostart": "start",
     "model": "unconfigured",
     "prior": "unconfigured",
+    "cameras": "unconfigured",
     "image_transport": "unconfigured",
     "depth_transport": "unconfigured",
     "publish_vision_msgs": "unconfigured",
@@ -312,8 +345,10 @@ def _class(group: dataclasses.Field) -> type:
     return get_type_hints(Settings)[group.name]
 
 
-def _to_ros(value: Any) -> bool | int | float | str:
-    """ROS has neither paths nor None."""
+def _to_ros(value: Any) -> bool | int | float | str | list[str]:
+    """ROS has neither paths nor None, and an empty array has no type there."""
+    if isinstance(value, tuple):
+        return list(value) or [""]
     if value is None or isinstance(value, Path):
         return str(value or "")
     return value
@@ -322,6 +357,10 @@ def _to_ros(value: Any) -> bool | int | float | str:
 def _from_ros(value: Any, kind: Any, name: str) -> Any:
     if kind == Path | None:
         return Path(value).expanduser() if value else None
+    if kind == tuple[str, ...]:
+        if isinstance(value, str) or not all(isinstance(each, str) for each in value or ()):
+            raise ConfigError(f"{name} is {value!r}; expected a list of texts, such as [front, rear].")
+        return tuple(filter(None, value or ()))
     if kind == Offered and isinstance(value, bool):
         value = str(value).lower()
     if get_origin(kind) is Literal and value not in get_args(kind):

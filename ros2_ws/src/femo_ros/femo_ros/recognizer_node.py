@@ -4,12 +4,15 @@
                   loads the model,         subscribes
                   makes publishers
 
-The executor's thread only stores images; a worker takes the newest one, recognises and publishes (`pipeline.py`).
+The executor's thread only stores images; a worker takes the newest one of each camera, recognises and publishes
+(`pipeline.py`). A single camera is one whose name is empty.
 """
 
 import itertools
 import time
+from collections import defaultdict
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -20,15 +23,16 @@ from rclpy.parameter import Parameter
 from sensor_msgs.msg import CompressedImage, Image
 from std_srvs.srv import SetBool
 
-from femo_jax.errors import FemoError
+from femo_jax.errors import ConfigError, FemoError
 from femo_ros import parameters
+from femo_ros.camera_pipeline import Received
 from femo_ros.camera_topic import ImageSubscription
 from femo_ros.diagnostics import Condition, diagnostics
 from femo_ros.hri_expressions import ExpressionPipeline, HriFaces
 from femo_ros.lifecycle import Bond, refuse_invalid_transitions, report_errors
 from femo_ros.messages import messages_of
 from femo_ros.parameter_table import declare
-from femo_ros.pipeline import Pipeline, Received
+from femo_ros.pipeline import Pipeline
 from femo_ros.statistics import Statistics
 from femo_ros.worker import NewestWins
 
@@ -38,7 +42,7 @@ EXPIRE_SECONDS = 0.1
 
 
 class EmotionRecognizerNode(LifecycleNode):
-    """Recognises the emotions of the faces on one camera's topic."""
+    """Recognises the emotions of the faces on the topics of one or several cameras."""
 
     def __init__(self, **arguments: Any) -> None:
         """Declare the parameters; with `autostart`, configure and activate as soon as the node spins.
@@ -50,7 +54,12 @@ class EmotionRecognizerNode(LifecycleNode):
           rclpy.exceptions.ParameterException: a parameter was given a value of another type or out of its range.
           ConfigError: a value is not possible for another reason, or has the name of an earlier version.
         """
-        super().__init__("emotion_recognizer", automatically_declare_parameters_from_overrides=True, **arguments)
+        try:
+            super().__init__("emotion_recognizer", automatically_declare_parameters_from_overrides=True, **arguments)
+        except ValueError as error:  # of rclpy, which takes an empty list for no value
+            if "NOT_SET" not in str(error):
+                raise
+            raise ConfigError(f"a parameter has no value: {error}. Leave it out; no cameras are [''].") from error
         refuse_invalid_transitions(self)
 
         self._state = "unconfigured"
@@ -58,9 +67,9 @@ class EmotionRecognizerNode(LifecycleNode):
         self._enabled = True
         self._pipeline: Pipeline | ExpressionPipeline | None = None  # while configured
         self._worker: NewestWins[Received] | None = None  # while active and enabled
-        self._subscription: ImageSubscription | HriFaces | None = None  # while active and enabled
+        self._inputs: dict[str, ImageSubscription | HriFaces] = {}  # while active and enabled
         self._bond: Bond | None = None  # while active
-        self._statistics = Statistics(time.monotonic())
+        self._statistics = defaultdict[str, Statistics](lambda: Statistics(time.monotonic()))  # by camera
         self._numbers = itertools.count(1)  # of tracks, never used twice in the life of the process
 
         others = [each.name for each in parameters.VIDEO_SOURCE]
@@ -97,7 +106,7 @@ class EmotionRecognizerNode(LifecycleNode):
         began = time.monotonic()
         settings = self._settings()
         if settings.node.faces_from == "hri":
-            self._pipeline = ExpressionPipeline(self, settings, self._statistics)
+            self._pipeline = ExpressionPipeline(self, settings, self._statistics[""])
         else:
             self._pipeline = Pipeline(self, settings, self._statistics, self._numbers)
         self._state = "inactive"
@@ -106,7 +115,7 @@ class EmotionRecognizerNode(LifecycleNode):
 
     @report_errors
     def on_activate(self, state: Any) -> TransitionCallbackReturn:
-        """Subscribe to the camera."""
+        """Subscribe to the cameras."""
         self._state = "active"
         enabled = super().on_activate(state)  # the publishers
         if self._enabled:
@@ -173,40 +182,47 @@ class EmotionRecognizerNode(LifecycleNode):
     def _listen(self) -> None:
         assert self._pipeline is not None
         self._pipeline.begin()
-        self._worker = NewestWins(self._pipeline, "recognition", self._pipeline.failed)
+        self._worker = self._pipeline.worker()
         config = self._settings().node
-        self._statistics.listen(time.monotonic())
-        if isinstance(self._pipeline, ExpressionPipeline):
-            self._subscription = HriFaces(self, self._pipeline, config.hri_crop, self._receive)
-        else:
-            self._subscription = ImageSubscription(self, config.image_transport, config.image_qos, self._receive)
-        self.get_logger().info(f"Listening to {self._subscription.topic}: {self._subscription.publishers}")
+        for name in config.camera_names:
+            self._statistics[name].listen(time.monotonic())
+            received = partial(self._receive, name)
+            if isinstance(self._pipeline, ExpressionPipeline):
+                subscription = HriFaces(self, self._pipeline, config.hri_crop, received)
+            else:
+                topic = f"{name}/image" if name else "image"
+                subscription = ImageSubscription(self, config.image_transport, config.image_qos, received, topic)
+            self._inputs[name] = subscription
+            self.get_logger().info(f"Listening to {subscription.topic}: {subscription.publishers}")
 
     def _stop_listening(self) -> None:
         """Unsubscribe; afterwards no result is published any more, and the faces are withdrawn."""
-        if self._subscription:
-            self._subscription.close()
-            self._subscription = None
+        for subscription in self._inputs.values():
+            subscription.close()
+        self._inputs.clear()
         if self._worker and self._pipeline:
             self._worker.close()
             self._worker = None
             self._pipeline.end()
-        self._statistics.stop_listening()
+        for statistics in self._statistics.values():
+            statistics.stop_listening()
 
     def _follow(self) -> None:
-        if self._subscription and self._pipeline:
-            self._subscription.follow()
+        for subscription in self._inputs.values():
+            subscription.follow()
+        if self._inputs and self._pipeline:
             self._pipeline.follow()
 
     def _expire(self) -> None:
-        if self._subscription and self._pipeline:
+        if self._inputs and self._pipeline:
             self._pipeline.expire(time.monotonic())
 
-    def _receive(self, message: Image | CompressedImage, face: str = "") -> None:
-        """Store an image, and nothing more."""
+    def _receive(self, camera: str, message: Image | CompressedImage, face: str = "") -> None:
+        """Store an image, or the crop of a face, and nothing more."""
         if self._worker:
-            now = time.monotonic()
-            self._statistics.received(now, dropped=self._worker.put(Received(message, now, face), face))
+            now, source = time.monotonic(), face or camera
+            dropped = self._worker.put(Received(message, now, source), source)
+            self._statistics[camera].received(now, dropped)
 
     # Services, parameters, diagnostics
 
@@ -217,7 +233,7 @@ class EmotionRecognizerNode(LifecycleNode):
         self._enabled = request.data
         if not self._enabled:
             self._stop_listening()
-        elif self._state == "active" and not self._subscription:
+        elif self._state == "active" and not self._inputs:
             self._listen()
         response.success = True
         response.message = f"{'enabled' if self._enabled else 'paused'}, {self._state}"
@@ -241,26 +257,32 @@ class EmotionRecognizerNode(LifecycleNode):
                 self._pipeline.change(after)
         except FemoError as error:
             return SetParametersResult(successful=False, reason=str(error))
-        if self._subscription:
-            self._subscription.follow(after.node.image_qos)
+        for subscription in self._inputs.values():
+            subscription.follow(after.node.image_qos)
         return SetParametersResult(successful=True)
 
     def _report(self) -> None:
-        settings = self._settings()
-        condition = Condition(
+        settings, now = self._settings(), time.monotonic()
+        cameras = [
+            (self._condition(name, settings), self._statistics[name].report(now)) for name in settings.node.camera_names
+        ]
+        stamp = self.get_clock().now().to_msg()
+        self._diagnostics.publish(diagnostics(self.get_fully_qualified_name()[1:], stamp, cameras))
+
+    def _condition(self, camera: str, settings: parameters.Settings) -> Condition:
+        subscription = self._inputs.get(camera)
+        return Condition(
             state=self._state,
             error=self._error,
             enabled=self._enabled,
-            topic=self._subscription.topic if self._subscription else "",
-            publishers=self._subscription.publishers if self._subscription else "",
+            topic=subscription.topic if subscription else "",
+            publishers=subscription.publishers if subscription else "",
             model=self._model_name(),
             detector=settings.detector.kind,
-            face_poses=self._pipeline.face_poses if self._pipeline else "",
+            face_poses=self._pipeline.face_poses(camera) if self._pipeline else "",
             limits=settings.diagnostics,
+            camera=camera,
         )
-        report = self._statistics.report(time.monotonic())
-        stamp = self.get_clock().now().to_msg()
-        self._diagnostics.publish(diagnostics(self.get_fully_qualified_name()[1:], stamp, condition, report))
 
     def _model_name(self) -> str:
         return self._pipeline.model_name if self._pipeline else ""

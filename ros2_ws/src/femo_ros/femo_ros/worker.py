@@ -3,7 +3,7 @@
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 Item = TypeVar("Item")
 
@@ -54,12 +54,29 @@ class NewestWins(Generic[Item]):
                 self._changed.wait_for(lambda: self._waiting or self._closed)
                 if self._closed:
                     return
-                item = self._waiting.pop(next(iter(self._waiting)))
+                item = self._take()
             try:
                 self._work(item)
             except BaseException as error:
                 self._failed(error)
             del item  # an image is large: not kept until the next one comes
+
+    def _take(self) -> Any:
+        """What is worked on next."""
+        return self._waiting.pop(next(iter(self._waiting)))
+
+
+class NewestOfEach(NewestWins[Item]):
+    """Hands over the newest items of all keys that wait at once: `work` is called with a list of them."""
+
+    def __init__(self, work: Callable[[list[Item]], None], name: str, failed: Callable[[BaseException], None]) -> None:
+        """Start the thread; see `NewestWins`."""
+        super().__init__(cast(Callable[[Any], None], work), name, failed)
+
+    def _take(self) -> list[Item]:
+        items = list(self._waiting.values())
+        self._waiting.clear()
+        return items
 
 
 class OnExecutor(Generic[Item]):

@@ -26,6 +26,12 @@ ARGUMENTS = (
         "image", default_value="image_raw", description="Topic of the camera's raw images, for compressed ones as well"
     ),
     DeclareLaunchArgument(
+        "cameras",
+        default_value="",
+        description="Names of several cameras with commas between them; {camera} in image, camera_info and depth stands"
+        " for each; empty: as in params_file",
+    ),
+    DeclareLaunchArgument(
         "image_transport",
         default_value="",
         choices=["", "raw", "compressed"],
@@ -68,7 +74,7 @@ ARGUMENTS = (
         description="YAML file with the parameters of the nodes",
     ),
     DeclareLaunchArgument(
-        "namespace", default_value="", description="Namespace of the nodes; one for each camera where there are several"
+        "namespace", default_value="", description="Namespace of the nodes; one for each where there are several"
     ),
     DeclareLaunchArgument("node_name", default_value="emotion_recognizer", description="Name of the recogniser's node"),
     DeclareLaunchArgument(
@@ -131,6 +137,8 @@ TEXTS = ("image_transport", "image_qos", "model", "publish_hri")
 NAMES = {"namespace": r"/?([A-Za-z_]\w*(/[A-Za-z_]\w*)*)?/?", "node_name": r"[A-Za-z_]\w*"}
 NUMBERS = {"rate": float, "width": int, "height": int}
 PORT = "web_port"
+CAMERA = "{camera}"
+TOPICS = ("image", "camera_info", "depth")
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -154,7 +162,8 @@ def start_nodes(context: LaunchContext) -> list[Node]:
         "respawn": given["respawn"] == "true",
         "respawn_delay": 2.0,
     }
-    raw = given["image"].removesuffix("/compressed") if given["image_transport"] == "compressed" else given["image"]
+    cameras = names(given["cameras"])
+    raw = raw_topic(given)
 
     chosen = {name: ParameterValue(given[name], value_type=str) for name in TEXTS if given[name]}
     if given["autostart"]:
@@ -163,6 +172,8 @@ def start_nodes(context: LaunchContext) -> list[Node]:
         chosen["web"] = given["web"] == "true"
     if given[PORT]:
         chosen[PORT] = int(given[PORT])
+    if cameras:
+        chosen["cameras"] = cameras
     overrides = [{**clock, **chosen}] if clock or chosen else []
     nodes = [
         Node(
@@ -170,11 +181,7 @@ def start_nodes(context: LaunchContext) -> list[Node]:
             executable="emotion_recognizer",
             name=given["node_name"],
             parameters=[given["params_file"], *overrides],
-            remappings=[
-                ("image", raw),
-                ("image/compressed", f"{raw}/compressed"),
-                *((name, given[name]) for name in ("camera_info", "depth") if given[name]),
-            ],
+            remappings=[rule for camera in cameras or [""] for rule in remappings(given, camera)],
             **common,
         )
     ]
@@ -207,14 +214,56 @@ def start_nodes(context: LaunchContext) -> list[Node]:
                 package="rqt_image_view",
                 executable="rqt_image_view",
                 name="femo_image_view",
-                arguments=[f"{root}/{given['node_name']}/image_annotated"],
+                arguments=["/".join([root, given["node_name"], *cameras[:1], "image_annotated"])],
             )
         )
     return nodes
 
 
+def names(cameras: str) -> list[str]:
+    """Return the names in the argument `cameras`."""
+    return [name.strip() for name in cameras.split(",")] if cameras else []
+
+
+def raw_topic(given: dict[str, str]) -> str:
+    """Return the topic of the raw images, `{camera}` in it as it was given."""
+    return given["image"].removesuffix("/compressed") if given["image_transport"] == "compressed" else given["image"]
+
+
+def remappings(given: dict[str, str], camera: str) -> list[tuple[str, str]]:
+    """Return the rules for the topics of a camera, whose name is empty where it is the only one."""
+    prefix = f"{camera}/" if camera else ""
+
+    def topic(text: str) -> str:
+        return text.replace(CAMERA, camera) if CAMERA in text else f"{prefix}{text}"
+
+    raw = topic(raw_topic(given))
+    others = [(f"{prefix}{name}", topic(given[name])) for name in TOPICS[1:] if given[name]]
+    return [(f"{prefix}image", raw), (f"{prefix}image/compressed", f"{raw}/compressed"), *others]
+
+
+def check_cameras(given: dict[str, str]) -> None:
+    """Refuse names that the node would refuse, and topics that would be the same for all cameras."""
+    cameras = names(given["cameras"])
+    for name in cameras:
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name) or "__" in name or cameras.count(name) > 1:
+            raise RuntimeError(
+                f"cameras:={given['cameras']}: expected different names of letters, digits and single underscores, not"
+                " a digit first, such as front,rear"
+            )
+    if cameras and given["source"]:
+        raise RuntimeError(f"source:={given['source']}: video_source plays one camera; leave out cameras or source")
+    for argument in TOPICS:
+        topic = given[argument]
+        if CAMERA in topic and not cameras:
+            raise RuntimeError(f"{argument}:={topic}: {CAMERA} stands for a name; give cameras")
+        if cameras and topic.startswith(("/", "~")) and CAMERA not in topic:
+            raise RuntimeError(f"{argument}:={topic}: all cameras would have this topic; expected {CAMERA} in it")
+
+
 def check(given: dict[str, str]) -> None:
     """Refuse what would fail once nodes run."""
+    check_cameras(given)
     if not Path(given["params_file"]).is_file():
         raise RuntimeError(f"params_file:={given['params_file']}: no such file")
     for name, pattern in NAMES.items():

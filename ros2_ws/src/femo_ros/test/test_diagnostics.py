@@ -84,7 +84,7 @@ def test_the_worst_thing_gives_level_and_sentence(condition, report, level, word
 
 
 def test_the_message_has_all_figures_under_the_nodes_name():
-    message = diagnostics("robot/emotion_recognizer", Time(sec=5), CONDITION, REPORT)
+    message = diagnostics("robot/emotion_recognizer", Time(sec=5), [(CONDITION, REPORT)])
     (status,) = message.status
     assert message.header.stamp.sec == 5
     assert status.name == "robot/emotion_recognizer: emotion recognition"
@@ -111,6 +111,18 @@ def test_limits_are_those_of_the_parameters_or_of_the_cameras_period():
 
 def test_the_offset_of_another_clock_takes_the_place_of_the_latency():
     report = dataclasses.replace(REPORT, from_stamp=None, clock_offset=-4.981)
-    values = {each.key: each.value for each in diagnostics("n", Time(), CONDITION, report).status[0].values}
+    values = {each.key: each.value for each in diagnostics("n", Time(), [(CONDITION, report)]).status[0].values}
     assert values["latency from stamp, median (ms)"] == ""
     assert values["stamps behind the node's clock (s)"] == "-4.981"
+
+
+def test_each_of_several_cameras_has_a_status_with_its_name():
+    front = dataclasses.replace(CONDITION, camera="front", topic="/front/image")
+    rear = dataclasses.replace(CONDITION, camera="rear", topic="/rear/image")
+    late = dataclasses.replace(REPORT, since_image=3.0)
+    statuses = diagnostics("n", Time(), [(front, REPORT), (rear, late)]).status
+    assert [(each.name, each.level) for each in statuses] == [
+        ("n: emotion recognition, front", DiagnosticStatus.OK),
+        ("n: emotion recognition, rear", DiagnosticStatus.ERROR),
+    ]
+    assert [each.values[2].value for each in statuses] == ["/front/image", "/rear/image"]

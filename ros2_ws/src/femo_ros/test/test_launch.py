@@ -26,6 +26,7 @@ ParameterValue = launch_api.ParameterValue
 FOLDER = Path(__file__).parent.parent / "launch"
 EXPECTED = {
     "image",
+    "cameras",
     "image_transport",
     "image_qos",
     "camera_info",
@@ -151,6 +152,34 @@ def test_the_camera_is_remapped_with_its_compressed_topic(started):
 
 
 @pytest.mark.parametrize(
+    ("image", "front", "rear"),
+    [
+        ("/{camera}/color/image_raw", "/front/color/image_raw", "/rear/color/image_raw"),
+        ("cam_{camera}", "cam_front", "cam_rear"),
+        ("image_raw", "front/image_raw", "rear/image_raw"),
+    ],
+)
+def test_the_topics_of_several_cameras_are_remapped_each_for_itself(started, params_file, image, front, rear):
+    """By their names in the argument, or below them."""
+    node = started(cameras="front, rear", image=image, depth="/{camera}/depth", rqt="true")["emotion_recognizer"]
+    assert node.remappings == [
+        ("front/image", front),
+        ("front/image/compressed", f"{front}/compressed"),
+        ("front/depth", "/front/depth"),
+        ("rear/image", rear),
+        ("rear/image/compressed", f"{rear}/compressed"),
+        ("rear/depth", "/rear/depth"),
+    ]
+    assert node.parameters == [params_file, {"cameras": ["front", "rear"]}]
+
+
+def test_rqt_shows_the_first_of_several_cameras(started):
+    """It has one image."""
+    view = started(cameras="front,rear", rqt="true")["rqt_image_view"]
+    assert view.arguments == ["/emotion_recognizer/front/image_annotated"]
+
+
+@pytest.mark.parametrize(
     ("name", "value", "parameter"),
     [
         ("image_transport", "compressed", ParameterValue("compressed", value_type=str)),
@@ -187,6 +216,12 @@ def test_a_camera_named_by_its_compressed_topic_gets_no_second_suffix(started):
         ({"source": "0", "width": "6.4"}, "width:=6.4: expected a number"),
         ({"web_port": "http"}, "web_port:=http: expected a number"),
         ({"log_level": "chatty"}, "log_level"),
+        ({"cameras": "front,front"}, "cameras:=front,front: expected different names"),
+        ({"cameras": "front,"}, "cameras:=front,: expected different names"),
+        ({"cameras": "a/b"}, "cameras:=a/b: expected different names"),
+        ({"cameras": "front,rear", "source": "0"}, "source:=0: video_source plays one camera"),
+        ({"cameras": "front,rear", "image": "/eye"}, "image:=/eye: all cameras would have this topic"),
+        ({"image": "/{camera}/image"}, r"image:=/\{camera\}/image: .* give cameras"),
         ({"autostart": "no"}, "autostart"),
     ],
 )

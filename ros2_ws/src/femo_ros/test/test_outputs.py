@@ -64,8 +64,8 @@ def outputs_of(node):
     """A function that makes outputs, which are closed after the test."""
     made = []
 
-    def make(config=NOTHING_BESIDES):
-        made.append(Outputs(node, config, Statistics(0.0), pytest.fail))
+    def make(config=NOTHING_BESIDES, prefix=""):
+        made.append(Outputs(node, config, Statistics(0.0), pytest.fail, prefix))
         return made[-1]
 
     yield make
@@ -135,4 +135,11 @@ def test_faces_are_published_also_when_there_are_none(node, outputs_of):
 
 def test_topics_of_other_packages_are_made_only_where_they_are_wanted(node, outputs_of):
     outputs_of()
-    assert set(node.sent) == {"~/model_info", "~/faces", "~/face_poses", *IMAGES}
+    assert set(node.sent) == {"~/faces", "~/face_poses", *IMAGES}
+
+
+def test_topics_of_one_of_several_cameras_have_its_name(node, outputs_of):
+    found = outputs_of(prefix="front/")
+    assert set(node.sent) == {f"~/front/{topic[2:]}" for topic in ("~/faces", "~/face_poses", *IMAGES)}
+    found.publish(answer(Header()))
+    assert len(node.sent["~/front/faces"]) == 1

@@ -131,3 +131,36 @@ def test_a_loaded_model_is_not_exchanged_behind_the_back():
     with pytest.raises(ConfigError, match="model changes only while the node is unconfigured"):
         parameters.refuse_while_configured(before, after)
     parameters.refuse_while_configured(after, after)
+
+
+def test_cameras_are_names_and_an_empty_one_is_none():
+    for given, names in ([""], ()), ([], ()), (None, ()), (["front", "rear_2"], ("front", "rear_2")):
+        node = parameters.settings(DEFAULTS | {"cameras": given}).node
+        assert node.cameras == names
+        assert node.camera_names == (names or ("",))
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"cameras": ["front", "front"]}, r"with 'front' twice"),
+        ({"cameras": ["front", "2"]}, r"'2' can be no part of a topic"),
+        ({"cameras": ["a/b"]}, r"'a/b' can be no part of a topic"),
+        ({"cameras": ["a__b"]}, r"'a__b' can be no part of a topic"),
+        ({"cameras": ["küche"]}, r"'küche' can be no part of a topic"),
+        ({"cameras": "front"}, r"cameras is 'front'; expected a list of texts"),
+        ({"cameras": [1, 2]}, r"cameras is \[1, 2\]; expected a list of texts"),
+        ({"cameras": ["front"], "faces_from": "hri"}, r"faces_from hri, which takes no images"),
+        ({"cameras": ["front"], "publish_hri": "true"}, r"publish_hri true.*one list of faces"),
+    ],
+)
+def test_cameras_that_make_no_sense_are_refused(given, words):
+    with pytest.raises(ConfigError, match=words):
+        parameters.settings(DEFAULTS | given)
+
+
+def test_cameras_do_not_change_while_their_topics_exist():
+    before = parameters.Settings()
+    after = dataclasses.replace(before, node=dataclasses.replace(before.node, cameras=("front",)))
+    with pytest.raises(ConfigError, match="cameras changes only while the node is unconfigured"):
+        parameters.refuse_while_configured(before, after)

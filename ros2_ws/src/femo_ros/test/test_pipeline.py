@@ -1,47 +1,100 @@
-import time
+"""What one model makes of the images of several cameras, with cameras that note what becomes of theirs."""
+
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
 
 pytest.importorskip("femo_msgs", reason="needs ROS 2 and the workspace")
 
+from femo_ros import pipeline as module
+from femo_ros.camera_pipeline import Received
+from femo_ros.parameters import Settings
 from femo_ros.pipeline import Pipeline
-from femo_ros.statistics import Statistics
 
-WALL = 1_700_000_000.0
+
+class Camera:
+    """Images are texts: `unreadable` cannot be read, and on `broken` the program fails."""
+
+    def __init__(self, name):
+        self.stream = SimpleNamespace(name=name, config=None)
+        self.finished, self.failures = [], []
+
+    @contextmanager
+    def losing_alone(self):
+        try:
+            yield
+        except BaseException as error:
+            self.failed(error)
+
+    def failed(self, error):
+        self.failures.append(str(error))
+
+    def prepare(self, received, settings):
+        if received.message == "broken":
+            raise SystemExit("on purpose")
+        return None if received.message == "unreadable" else SimpleNamespace(frame=received.message, time=0.0)
+
+    def finish(self, pending, result, settings):
+        if result == "unpublished":
+            raise RuntimeError("on purpose")
+        self.finished.append((pending.frame, result))
 
 
 @pytest.fixture
-def pipeline():
-    """One that loads no model, on a clock that stands, with its warnings."""
+def cameras():
+    return {name: Camera(name) for name in ("front", "rear", "side")}
+
+
+@pytest.fixture
+def batches(monkeypatch):
+    """The streams and images that were recognised together; the result of an image is its text in capitals."""
+    made = []
+
+    def recognize_together(streams, images, times):
+        made.append([(stream.name, image) for stream, image in zip(streams, images, strict=True)])
+        if "fatal" in images:
+            raise MemoryError("on purpose")
+        return ["unpublished" if image == "unpublished" else image.upper() for image in images]
+
+    monkeypatch.setattr(module, "recognize_together", recognize_together)
+    return made
+
+
+@pytest.fixture
+def work(cameras):
+    """A function of images by camera, which a pipeline without a model works on."""
     made = object.__new__(Pipeline)
-    warnings = []
-    clock = SimpleNamespace(now=lambda: SimpleNamespace(nanoseconds=int(WALL * 1e9)))
-    logger = SimpleNamespace(warning=warnings.append)
-    made._node = SimpleNamespace(get_clock=lambda: clock, get_logger=lambda: logger)
-    made._statistics = Statistics(0.0)
-    return made, warnings
+    made._cameras = cameras
+    made._live = made._applied = SimpleNamespace(settings=Settings())
+    return lambda **images: made([Received(image, 0.0, name) for name, image in images.items()])
 
 
-def test_the_latency_that_is_drawn_counts_from_the_stamp(pipeline):
-    made, warnings = pipeline
-    assert made._count(1, WALL - 0.02, time.monotonic()) == pytest.approx(0.02)
-    assert warnings == []
+def test_images_of_several_cameras_are_recognised_together_and_each_gets_its_own_result(work, cameras, batches):
+    work(rear="a", front="b")
+    assert batches == [[("rear", "a"), ("front", "b")]]
+    assert cameras["rear"].finished == [("a", "A")]
+    assert cameras["front"].finished == [("b", "B")]
+    assert cameras["side"].finished == []
 
 
-def test_without_a_stamp_it_counts_from_the_arrival(pipeline):
-    made, _ = pipeline
-    assert 0.5 <= made._count(1, 0.0, time.monotonic() - 0.5) < 5
+@pytest.mark.parametrize(("bad", "failures"), [("unreadable", []), ("broken", ["on purpose"])])
+def test_an_image_that_fails_does_not_cost_the_other_camera_its_own(work, cameras, batches, bad, failures):
+    work(front=bad, rear="a")
+    assert batches == [[("rear", "a")]]
+    assert cameras["rear"].finished == [("a", "A")]
+    assert cameras["front"].failures == failures
+    assert cameras["rear"].failures == []
 
 
-@pytest.mark.parametrize("offset", [34_560_000.018, -4.981])
-def test_stamps_of_another_clock_have_none_and_are_told_once(pipeline, offset):
-    """Diagnostics and images showed them as latencies of a year, and as negative ones."""
-    made, warnings = pipeline
-    for _ in range(3):
-        assert made._count(1, WALL - offset, time.monotonic()) is None
-    (warning,) = warnings
-    assert f"{abs(offset):.3f} s {'behind' if offset > 0 else 'ahead of'} this node's clock" in warning
-    report = made._statistics.report(1.0)
-    assert report.from_stamp is None
-    assert report.clock_offset == pytest.approx(offset, abs=1e-3)
+def test_a_result_that_cannot_be_published_does_not_cost_the_other_camera_its_own(work, cameras, batches):
+    work(front="unpublished", rear="a")
+    assert cameras["rear"].finished == [("a", "A")]
+    assert cameras["front"].failures == ["on purpose"]
+
+
+def test_recognition_that_fails_is_reported_by_the_cameras_whose_images_it_had(work, cameras, batches):
+    work(front="fatal", rear="a")
+    assert [each.failures for each in cameras.values()] == [["on purpose"], ["on purpose"], []]
+    work(front="b")
+    assert cameras["front"].finished == [("b", "B")]

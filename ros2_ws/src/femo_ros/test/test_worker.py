@@ -2,7 +2,7 @@ import threading
 from types import SimpleNamespace
 
 import pytest
-from femo_ros.worker import NewestWins, OnExecutor
+from femo_ros.worker import NewestOfEach, NewestWins, OnExecutor
 
 LONG = 10  # seconds; only a failing test waits for them
 
@@ -56,6 +56,21 @@ def test_each_key_has_its_newest_item_and_they_take_turns(slow, worker):
     slow.go_on.release()
     worker.close()
     assert slow.done == ["first", "a2", "b2"]
+
+
+def test_the_newest_items_of_all_keys_are_handed_over_at_once(slow):
+    worker = NewestOfEach(slow, "test", pytest.fail)
+    worker.put("first")
+    assert slow.begun.acquire(timeout=LONG)
+    dropped = [worker.put(f"{key}{number}", key) for number in range(3) for key in "ab"]
+    assert dropped == [False, False, True, True, True, True]
+    slow.go_on.release()
+    assert slow.begun.acquire(timeout=LONG)
+    worker.put("b3", "b")
+    slow.go_on.release(2)
+    assert slow.begun.acquire(timeout=LONG)
+    worker.close()
+    assert slow.done == [["first"], ["a2", "b2"], ["b3"]]
 
 
 def test_what_has_begun_is_finished_on_closing_and_what_waits_is_not(slow, worker):
