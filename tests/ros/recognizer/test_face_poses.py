@@ -61,7 +61,7 @@ def test_a_face_has_its_place_from_its_width_and_from_depth_where_there_is_some(
         "compressedDepth": (compressed_depth, "/aligned_depth/compressedDepth"),
     }[transport]
     measure = client.publisher(type(make_depth(1.0, (0, 0))), depth_topic)
-    seconds = iter(range(300, 400))
+    seconds = iter(range(300, 2000))
 
     def shown(depth=None, offset=0.0):
         """The place of the face in an image, with a depth image whose stamp is so many seconds later."""
@@ -104,9 +104,12 @@ def test_a_face_has_its_place_from_its_width_and_from_depth_where_there_is_some(
     assert found.z == pytest.approx(by_width, rel=0.02)
     assert (found.x, found.y) == pytest.approx((across * found.z, down * found.z), abs=0.005)
     # The node waits for depth images from the first one on, and subscribes again as their publisher offers it.
+    # On a busy machine one may come after the fifth of a second for which it waits.
     client.spin_until(lambda: shown(depth=1.0).z == pytest.approx(1.0), "a depth image in time")
-    found = shown(depth=1.25, offset=0.03)
-    assert found.z == pytest.approx(1.25)
+    found = client.spin_until(
+        lambda: next((place for place in [shown(depth=1.25, offset=0.03)] if place.z == pytest.approx(1.25)), None),
+        "a depth image in time, of a moment later",
+    )
     assert (found.x, found.y) == pytest.approx((across * 1.25, down * 1.25), abs=0.01)
     assert shown(depth=1.25, offset=0.2).z == pytest.approx(by_width, rel=0.02), "of another time"
     assert shown(depth=0.0).z == pytest.approx(by_width, rel=0.02), "nothing but holes"
