@@ -72,6 +72,7 @@ def test_the_worker_finds_as_many_faces_together_as_one_by_one(raw):
 @pytest.mark.integration
 def test_the_whole_benchmark(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(cameras, "MEMORY_STEPS", 2)
+    monkeypatch.setattr(cameras, "BLOCK", 3)
     monkeypatch.setattr(cameras, "COUNTS", (1, 2))
     cv2.imwrite(str(tmp_path / "a.png"), np.ascontiguousarray(astronaut()[..., ::-1]))
     options = Options(scenes=tmp_path, json=tmp_path / "cameras.json", rounds=1, image_frames=4)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import checkpoints
 import pytest
 
@@ -7,7 +9,8 @@ from femo_jax.train import loop
 
 @pytest.fixture
 def spaces(monkeypatch):
-    """Seconds between checkpoints in each training; the splits of these are small."""
+    """Seconds between checkpoints in each training; their splits and their network are small."""
+    monkeypatch.setattr(checkpoints, "CONFIG", replace(checkpoints.CONFIG, model_options={"widths": (4,), "blocks": 1}))
     monkeypatch.setattr(drawn, "FACES_PER_CLASS", {"train": 20, "validation": 3, "test": 3})
     spaces, train = [], loop.train
     monkeypatch.setattr(loop, "train", lambda *given, **named: (spaces.append(loop.SAVE_EVERY), train(*given, **named)))

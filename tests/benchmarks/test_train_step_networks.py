@@ -92,7 +92,7 @@ def test_torch_takes_the_same_step(network):
     for parameter, old, new in zip(parameters, before, after, strict=True):
         moved = parameter.detach() - as_torch(old)
         expected = as_torch(new - old)
-        assert torch.linalg.norm(moved - expected) < 0.01 * torch.linalg.norm(expected)
+        assert torch.linalg.norm(moved - expected) < 0.02 * torch.linalg.norm(expected)
 
 
 @pytest.mark.parametrize("network", NETWORKS)
@@ -111,4 +111,4 @@ def test_keras_takes_the_same_step(network):
     assert float(step(*map(tf.constant, images_and_labels()))) == pytest.approx(loss, rel=1e-4)
     for variable, old, new in zip(variables, before, after, strict=True):
         moved, expected = np.asarray(variable) - old, new - old
-        assert np.linalg.norm(moved - expected) < 0.01 * np.linalg.norm(expected)
+        assert np.linalg.norm(moved - expected) < 0.02 * np.linalg.norm(expected)
