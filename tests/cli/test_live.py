@@ -46,15 +46,19 @@ def quick(recognizer, monkeypatch):
     monkeypatch.setattr(command, "why_no_window", lambda: "no display")
 
 
+def noise_clip(path, count, size, seed):
+    """Writes a clip of so many frames of noise, of a height and width; gives its path."""
+    rng = np.random.default_rng(seed)
+    with VideoWriter(path, 25.0) as writer:
+        for _ in range(count):
+            writer.write(rng.integers(0, 255, (*size, 3), np.uint8))
+    return path
+
+
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory):
     """A clip of twelve frames."""
-    path = tmp_path_factory.mktemp("clips") / "clip.mp4"
-    rng = np.random.default_rng(0)
-    with VideoWriter(path, 25.0) as writer:
-        for _ in range(12):
-            writer.write(rng.integers(0, 255, (96, 128, 3), np.uint8))
-    return path
+    return noise_clip(tmp_path_factory.mktemp("clips") / "clip.mp4", 12, (96, 128), seed=0)
 
 
 def records(path):
@@ -344,12 +348,7 @@ def test_the_rate_of_the_clip_that_is_written(live, announced, rate):
 @pytest.fixture(scope="module")
 def larger_clip(tmp_path_factory):
     """A clip of eight frames, larger than the other."""
-    path = tmp_path_factory.mktemp("clips") / "rear.mp4"
-    rng = np.random.default_rng(1)
-    with VideoWriter(path, 25.0) as writer:
-        for _ in range(8):
-            writer.write(rng.integers(0, 255, (120, 160, 3), np.uint8))
-    return path
+    return noise_clip(tmp_path_factory.mktemp("clips") / "rear.mp4", 8, (120, 160), seed=1)
 
 
 def test_two_clips_become_one_clip_and_one_log(clip, larger_clip, tmp_path, capsys):

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import cv2
 import numpy as np
@@ -26,7 +26,8 @@ from femo_jax.signals import Stopped, StopRequest
 _LONGEST_WAIT = 1.0  # seconds for which the preview of a clip waits for the next frame at most
 _LOOK_EVERY = 0.05  # seconds between two looks at the window while a camera gives no frame
 
-_T = TypeVar("_T")
+_Taken = TypeVar("_Taken")
+_Found = TypeVar("_Found")
 
 
 def recognition(
@@ -58,8 +59,8 @@ def judge_stills_like(recognizer: EmotionRecognizer, stream: EmotionStream) -> N
     recognizer.min_contrast = stream.config.track.min_contrast
 
 
-class Player:
-    """Plays sources; what it has no window, video or log for is left out.
+class PlayerBase(Generic[_Taken, _Found]):
+    """What a player has, whatever it plays; what it has no window, video or log for is left out.
 
     Attributes:
       summary: of all that was played.
@@ -68,7 +69,7 @@ class Player:
 
     def __init__(
         self,
-        recognize: Callable[[Frame], FrameResult],
+        recognize: Callable[[_Taken], _Found],
         stop: StopRequest,
         *,
         drawing: DrawConfig | None = None,
@@ -80,12 +81,12 @@ class Player:
         """Prepares to play.
 
         Args:
-          recognize: gives the faces of a frame.
-          stop: the request that ends playing: after the current frame, or at once while it waits for one.
+          recognize: gives the faces of what is taken from the source at a time.
+          stop: the request that ends playing: after that, or at once while it waits for it.
           drawing: what is drawn on the frames.
           mirror: whether frames are mirrored before anything else.
-          window: shows the annotated frames, those of a clip no faster than they were taken.
-          video: takes the annotated frames; but for images, its clip lasts as long as what it shows.
+          window: shows the annotated frames, those of clips no faster than they were taken.
+          video: takes the annotated frames.
           log: takes the results.
         """
         self.summary = Summary()
@@ -98,6 +99,10 @@ class Player:
         self._screen = Screen(window) if window is not None else None
         self._video = video
         self._log = log
+
+
+class Player(PlayerBase[Frame, FrameResult]):
+    """Plays sources, one after the other; but for images, the video lasts as long as what it shows."""
 
     def play(
         self, source: FrameSource, max_frames: int | None = None, on_progress: Callable[[], None] = lambda: None
@@ -178,8 +183,8 @@ class Screen:
 
 
 def awaited(
-    source: Iterable[_T], stop: StopRequest, window: PreviewWindow | None, enough: Callable[[], bool]
-) -> Iterator[_T]:
+    source: Iterable[_Taken], stop: StopRequest, window: PreviewWindow | None, enough: Callable[[], bool]
+) -> Iterator[_Taken]:
     """Gives what a source gives, until it ends, the window is closed, a stop is requested, or it is enough.
 
     The person at the window is answered while a live source, which may be unplugged, gives nothing.

@@ -6,20 +6,16 @@ from dataclasses import replace
 
 import numpy as np
 
-from femo_jax.live.config import DrawConfig
 from femo_jax.live.drawing.draw import draw, status_text
 from femo_jax.live.drawing.grid import Grid
 from femo_jax.live.image import InputImage
-from femo_jax.live.output.records import FrameLog
 from femo_jax.live.output.video import VideoWriter
-from femo_jax.live.playing.player import Screen, awaited, judge_stills_like, mirrored
-from femo_jax.live.playing.summary import FpsMeter, SourceSummary, Summary
-from femo_jax.live.playing.window import PreviewWindow
+from femo_jax.live.playing.player import PlayerBase, awaited, judge_stills_like, mirrored
+from femo_jax.live.playing.summary import FpsMeter, SourceSummary
 from femo_jax.live.recognizer import EmotionRecognizer, recognize_stills
 from femo_jax.live.results import FrameResult
 from femo_jax.live.sources.group import Round, SourceGroup
 from femo_jax.live.stream import EmotionStream, recognize_together
-from femo_jax.signals import StopRequest
 
 _LONGEST_NAME = 32  # letters of a name on a frame
 
@@ -51,50 +47,13 @@ def recognition_together(
     return recognize
 
 
-class GroupPlayer:
-    """Plays several sources together; what it has no window, video or log for is left out.
+class GroupPlayer(PlayerBase[Round, Mapping[int, FrameResult]]):
+    """Plays several sources together, one group.
 
-    Attributes:
-      summary: of all that was played, and of each source.
-      fps_meter: frame rate and latency just now, over the frames of all sources.
+    `fps_meter` and `summary` are of the frames of all sources; the latter has each source as well. On its frames a
+    source has its name, frame rate and latency as status. The video takes the grid, no more often than its rate; the
+    log has the names of the sources.
     """
-
-    def __init__(
-        self,
-        recognize: Callable[[Round], Mapping[int, FrameResult]],
-        stop: StopRequest,
-        *,
-        drawing: DrawConfig | None = None,
-        mirror: bool = False,
-        window: PreviewWindow | None = None,
-        video: VideoWriter | None = None,
-        log: FrameLog | None = None,
-    ) -> None:
-        """Prepares to play.
-
-        Args:
-          recognize: gives the faces of the frames of a round.
-          stop: the request that ends playing: after the current round, or at once while it waits for one.
-          drawing: what is drawn on the frames; its status is the source's name, frame rate and latency.
-          mirror: whether each frame is mirrored before anything else.
-          window: shows the grid of annotated frames, that of clips no faster than they were taken.
-          video: takes the grid, no more often than its rate.
-          log: takes the results with the names of their sources.
-        """
-        self.summary = Summary()
-        self.fps_meter = FpsMeter()
-        self._recognize = recognize
-        self._stop = stop
-        self._drawing = drawing
-        self._mirror = mirror
-        self._window = window
-        self._screen = Screen(window) if window is not None else None
-        self._video = video
-        self._video_due = -np.inf
-        self._log = log
-        self._grid: Grid | None = None
-        self._meters: list[FpsMeter] = []
-        self._time = -np.inf
 
     def play(
         self, group: SourceGroup, max_frames: int | None = None, on_progress: Callable[[], None] = lambda: None
@@ -102,7 +61,7 @@ class GroupPlayer:
         """Plays until the sources end, the window is closed, a stop is requested, or `max_frames` are done.
 
         Args:
-          group: the sources; a player plays one group.
+          group: the sources.
           max_frames: of all sources together, after which it ends; None plays all.
           on_progress: is called after each round.
 
@@ -113,6 +72,8 @@ class GroupPlayer:
         def left() -> int | None:
             return None if max_frames is None else max_frames - self.summary.frames
 
+        self._grid: Grid | None = None
+        self._time = self._video_due = -np.inf
         self._meters = [FpsMeter() for _ in group.names]
         self.summary.sources = {name: SourceSummary() for name in group.names}
         began, dropped = time.monotonic(), group.dropped

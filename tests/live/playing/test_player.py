@@ -68,19 +68,6 @@ class FakeOutput:
 
 
 @pytest.fixture
-def undrawn(monkeypatch):
-    """Frames pass undrawn; gives the statuses that would have been drawn on them."""
-    statuses = []
-
-    def draw(image, faces, config, status):
-        statuses.append(status)
-        return image
-
-    monkeypatch.setattr(module, "draw", draw)
-    return statuses
-
-
-@pytest.fixture
 def clock(monkeypatch):
     """The clock of the player; it goes by `clock.now`."""
     clock = SimpleNamespace(now=1000.0)

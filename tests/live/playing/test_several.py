@@ -10,7 +10,6 @@ import pytest
 
 from femo_jax.errors import SourceError
 from femo_jax.live.image import Box, CropGeometry
-from femo_jax.live.playing import several as module
 from femo_jax.live.playing.several import GroupPlayer, recognition_together
 from femo_jax.live.recognizer import EmotionRecognizer
 from femo_jax.live.results import FaceEmotion, FrameResult
@@ -71,19 +70,6 @@ class FakeLog:
 
     def write(self, index, result, source):
         self.written.append((index, result.time, source))
-
-
-@pytest.fixture
-def undrawn(monkeypatch):
-    """Frames pass undrawn; gives the statuses that would have been drawn on them."""
-    statuses = []
-
-    def draw(image, faces, config, status):
-        statuses.append(status)
-        return image
-
-    monkeypatch.setattr(module, "draw", draw)
-    return statuses
 
 
 def recognize(frames):
