@@ -4,7 +4,7 @@ import contextlib
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -181,10 +181,7 @@ def train(
                 loader=loader,
             ),
             validation_split=validation_split,
-            # Without the seed: runs of other seeds have the same program, which JAX's cache then holds.
-            take_step=jax.jit(
-                partial(train_step, config=replace(config, seed=0)), donate_argnums=0, static_argnames="size"
-            ),
+            take_step=jax.jit(partial(train_step, config=config), donate_argnums=0, static_argnames="size"),
             evaluate_batch=jax.jit(partial(eval_step, apply_fn=model.apply)),
             unsaved=_Unsaved(),
         )

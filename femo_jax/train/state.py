@@ -113,7 +113,7 @@ def create_train_state(
     """A state at step 0 with weights drawn from `key`; `answers` are the first predictions for self-distillation."""
     images = jnp.zeros((1, IMAGE_SIZE, IMAGE_SIZE, 1), jnp.float32)
     initialise = jax.jit(partial(model.init, train=False))
-    if not isinstance(key, Tracer):  # as where shapes alone are asked for
+    if not isinstance(key, Tracer):  # which it is under `jax.eval_shape`: nothing is compiled there
         initialise = compile_for_cpu(initialise.lower(key, images), HASTY)
     variables = initialise(key, images)
     batch_stats = variables.get("batch_stats", {})  # a network without BatchNorm has none
