@@ -151,7 +151,24 @@ def classification_table() -> str:
     return markdown_table(["classified", *headings], rows)
 
 
+def cameras_table() -> str:
+    """Processor time and memory of one to four cameras in one process."""
+    measured = measurement("cameras")
+    memory = measured["memory_mib"]
+    rows = [
+        [
+            count,
+            *(f"{of['cpu_ms']:.1f}" if (of := measured[way].get(count)) else "-" for way in ("together", "one_by_one")),
+            *(f"{memory[way][count]:.0f}" for way in ("one_process", "a_process_each")),
+        ]
+        for count in measured["together"]
+    ]
+    times = ["CPU ms a frame, together", "one by one"]
+    return markdown_table(["cameras", *times, "MiB, one process", "a process each"], rows)
+
+
 TABLES: Mapping[str, Callable[[], str]] = {
+    "cameras": cameras_table,
     "classification": classification_table,
     "stages": stages_table,
     "deploy": deploy_table,
