@@ -97,7 +97,8 @@ class FrameResult:
       width: of the frame, in pixels.
       height: of the frame, in pixels.
       detection_ms: spent on finding the faces, in milliseconds.
-      inference_ms: spent on cropping and classifying those of them that were due; see `TrackConfig.classify_every_ms`.
+      inference_ms: spent on cropping and classifying those of them that were due, see `TrackConfig.classify_every_ms`;
+        in a stream without the time in which the detector searched meanwhile.
       full_scan: a search of the whole frame for new faces, which may be spread over frames, ended with this one.
     """
 

@@ -3,7 +3,8 @@
 import math
 import time as clock
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 import cv2
@@ -67,7 +68,20 @@ class FaceSearch:
     def find(
         self, frame: InputImage, time: float, known: Sequence[Box], steady: Collection[Box] = ()
     ) -> tuple[list[Box], bool]:
-        """Finds the faces of the next frame.
+        """Finds the faces of the next frame: `find_known` and `find_new` one after the other.
+
+        Returns:
+          The boxes of the faces, one each, ordered by x, then by y; and whether a search of the whole frame ended with
+          this frame.
+        """
+        found = self.find_known(frame, time, known, steady)
+        new, ended = self.find_new(frame, time, known, steady, found)
+        return sorted([*found, *new]), ended
+
+    def find_known(
+        self, frame: InputImage, time: float, known: Sequence[Box], steady: Collection[Box] = ()
+    ) -> list[Box]:
+        """Finds the known faces in the next frame, near the places where they were.
 
         Args:
           frame: the frame.
@@ -76,49 +90,78 @@ class FaceSearch:
           steady: those of them that need a look only once in `look_every_ms`.
 
         Returns:
-          The boxes of the faces, one each, ordered by x, then by y; and whether a search of the whole frame ended with
-          this frame.
+          The boxes of the faces, one each, ordered by x, then by y. None where the whole frame is to be searched at
+          once: `find_new` then returns all.
         """
-        if self._divided is not None and self.config.full_scan_ms > 0:
-            found, ended = self._find_in_parts(self._divided, frame, time, known, steady)
+        if self._whole_is_due(frame, time):
+            return []
+        return sorted(without_duplicates(self._near(frame, time, known, steady)))
+
+    def find_new(
+        self, frame: InputImage, time: float, known: Sequence[Box], steady: Collection[Box], found: Sequence[Box]
+    ) -> tuple[list[Box], bool]:
+        """Finds the other faces of the frame; to be called once after each `find_known`.
+
+        Args:
+          frame: as for `find_known`, and so `time`, `known` and `steady`.
+          time: of the frame.
+          known: the faces of the frames before.
+          steady: some of them.
+          found: what `find_known` returned.
+
+        Returns:
+          Their boxes, ordered by x, then by y; and whether a search of the whole frame ended with this frame.
+        """
+        if self._whole_is_due(frame, time):
+            new, ended = self._find_all(frame, time, known, steady), True
+        elif self._spreads is not None:
+            new, ended = self._find_in_parts(self._spreads, frame, time, [*known, *found])
         else:
-            found, ended = self._find_at_once(frame, time, known, steady)
+            new, ended = [], False
+        new = sorted(without_duplicates([*found, *new])[len(found) :])
         if self.config.look_every_ms > 0:
-            self._follower.keep(frame, time, found)
-        return found, ended
+            self._follower.keep(frame, time, [*found, *new])
+        return new, ended
 
     def reset(self) -> None:
         """Searches the whole of the next frame."""
         self._scanned_at = None
         self._follower.reset()
 
-    def _find_at_once(
-        self, frame: InputImage, time: float, known: Sequence[Box], steady: Collection[Box]
-    ) -> tuple[list[Box], bool]:
-        due = self._due(time)
-        found = []
-        if due:
-            self._scanned_at = time
-            found = self.detector.detect(frame, still=False)
-            # A scan of the whole frame is coarse: it may miss a face that is found when looked for.
-            seen = overlaps(known, found).max(axis=1, initial=0.0) > SAME_OVERLAP
-            known = [box for box, is_seen in zip(known, seen, strict=True) if not is_seen]
-            steady = ()
-        return sorted(without_duplicates([*found, *self._near(frame, time, known, steady)])), due
+    @property
+    def _spreads(self) -> DividedDetector | None:
+        """The detector, where its scans are spread over frames."""
+        return self._divided if self.config.full_scan_ms > 0 else None
+
+    def _whole_is_due(self, frame: InputImage, time: float) -> bool:
+        if self._scanned_at is None or time < self._scanned_at:
+            return True
+        if self._spreads is not None:
+            return not self._spread.belongs_to(self._spreads, frame)
+        return 1000 * (time - self._scanned_at) >= self.config.full_scan_ms
+
+    def _find_all(self, frame: InputImage, time: float, known: Sequence[Box], steady: Collection[Box]) -> list[Box]:
+        """The faces of a frame that is searched as a whole."""
+        self._scanned_at = time
+        if self._spreads is not None:
+            self._spread.begin(self._spreads, frame)
+            return [*self._spreads.detect_first(frame), *self._near(frame, time, known, steady)]
+        found = self.detector.detect(frame, still=False)
+        # A scan of the whole frame is coarse: it may miss a face that is found when looked for.
+        seen = overlaps(known, found).max(axis=1, initial=0.0) > SAME_OVERLAP
+        missed = [box for box, is_seen in zip(known, seen, strict=True) if not is_seen]
+        return [*found, *self._near(frame, time, missed, ())]
 
     def _find_in_parts(
-        self, detector: DividedDetector, frame: InputImage, time: float, known: Sequence[Box], steady: Collection[Box]
+        self, detector: DividedDetector, frame: InputImage, time: float, known: Sequence[Box]
     ) -> tuple[list[Box], bool]:
-        last, self._scanned_at = self._scanned_at, time
-        near = self._near(frame, time, known, steady)
-        if last is None or time < last or not self._spread.belongs_to(detector, frame):
-            self._spread.begin(detector, frame)
-            return sorted(without_duplicates([*detector.detect_first(frame), *near])), True
-        searches, ended = self._spread.searches(frame, 1000 * (time - last) / self.config.full_scan_ms)
-        new = []
+        assert self._scanned_at is not None  # the first frame is searched as a whole
+        elapsed, self._scanned_at = time - self._scanned_at, time
+        searches, ended = self._spread.searches(frame, 1000 * elapsed / self.config.full_scan_ms)
+        new: list[Box] = []
         for part, region in searches:
-            new += detector.detect_part(frame, part, region, [*known, *near, *new])
-        return sorted(without_duplicates([*near, *new])), ended
+            new += detector.detect_part(frame, part, region, [*known, *new])
+        return new, ended
 
     def _near(self, frame: InputImage, time: float, known: Sequence[Box], steady: Collection[Box]) -> list[Box]:
         """The known faces that are found near the places where they were."""
@@ -131,11 +174,6 @@ class FaceSearch:
             looked = iter(self.detector.detect_near(frame, looked_at, config.window_scale, config.scale_range))
             near = [next(looked) if carried is None else carried for carried in near]
         return [box for box in near if box is not None]
-
-    def _due(self, time: float) -> bool:
-        if self._scanned_at is None or time < self._scanned_at:
-            return True
-        return 1000 * (time - self._scanned_at) >= self.config.full_scan_ms
 
 
 def _divided(detector: Detector) -> DividedDetector | None:
@@ -261,6 +299,7 @@ class EmotionStream:
         self._tracker = Tracker(self._config.track, recognizer.model.classes, numbers)
         self._size: tuple[int, int] | None = None
         self._compiled = False
+        self._thread = ThreadPoolExecutor(1, "femo-network")  # starts when it is first needed
 
     @property
     def config(self) -> StreamConfig:
@@ -291,8 +330,8 @@ class EmotionStream:
         """
         return recognize_together([self], [image], [time])[0]
 
-    def _look(self, image: np.ndarray | InputImage, time: float) -> "_Look":
-        """Finds and follows the faces of a frame, and crops those that are to be classified."""
+    def _look_at_known(self, image: np.ndarray | InputImage, time: float) -> "_Look":
+        """Finds and follows the known faces of a frame, and crops those that are to be classified."""
         if not math.isfinite(time):
             raise ValueError(f"the time of a frame is {time!r}; expected finite seconds")
         frame = InputImage.of(image)
@@ -300,28 +339,41 @@ class EmotionStream:
             self._recognizer.compile()
             self._compiled = True
         self._restart_where_the_size_changed(frame)
-        detector = self._search.detector = self._recognizer.detector
+        self._search.detector = self._recognizer.detector
 
         began = clock.perf_counter()
-        found, full_scan = self._search.find(frame, time, self._tracker.boxes(), self._tracker.born())
-        detected = clock.perf_counter()
-        sightings = self._tracker.due(self._tracker.associate(time, found))
-        crops = crop_faces(
-            frame.grey, [sighting.box for sighting in sightings], detector.geometry, self._recognizer.model.image_size
-        )
-        cropped = clock.perf_counter()
-        return _Look(frame, time, sightings, crops, 1000 * (detected - began), 1000 * (cropped - detected), full_scan)
+        known, steady = self._tracker.boxes(), self._tracker.born()
+        found = self._search.find_known(frame, time, known, steady)
+        look = _Look(frame, time, known, steady, found, 1000 * (clock.perf_counter() - began))
+        self._crop_due(look, self._tracker.associate(time, found))
+        return look
 
-    def _conclude(self, look: "_Look", probabilities: np.ndarray, classification_ms: float) -> FrameResult:
-        """The result of a frame whose crops were classified."""
-        self._tracker.observe(look.sightings, probabilities, crop_contrast(look.crops))
+    def _look_for_new(self, look: "_Look") -> None:
+        """Does the same with the other faces of the frame."""
+        began = clock.perf_counter()
+        new, look.full_scan = self._search.find_new(look.frame, look.time, look.known, look.steady, look.found)
+        look.detection_ms += 1000 * (clock.perf_counter() - began)
+        self._crop_due(look, self._tracker.associate_more(new))
+
+    def _crop_due(self, look: "_Look", sightings: Sequence[Sighting]) -> None:
+        began = clock.perf_counter()
+        due = self._tracker.due(sightings)
+        boxes, geometry = [sighting.box for sighting in due], self._search.detector.geometry
+        look.sightings.append(due)
+        look.crops.append(crop_faces(look.frame.grey, boxes, geometry, self._recognizer.model.image_size))
+        look.crop_ms += 1000 * (clock.perf_counter() - began)
+
+    def _conclude(self, look: "_Look", probabilities: Sequence[np.ndarray], waited_ms: float) -> FrameResult:
+        """The result of a frame whose crops were classified, the known faces and the new ones."""
+        for sightings, crops, each in zip(look.sightings, look.crops, probabilities, strict=True):
+            self._tracker.observe(sightings, each, crop_contrast(crops))
         return FrameResult(
             faces=self._tracker.faces(look.frame.width, look.frame.height),
             time=look.time,
             width=look.frame.width,
             height=look.frame.height,
             detection_ms=look.detection_ms,
-            inference_ms=look.crop_ms + classification_ms,
+            inference_ms=look.crop_ms + waited_ms,
             full_scan=look.full_scan,
         )
 
@@ -334,27 +386,33 @@ class EmotionStream:
         self._size = size
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class _Look:
-    """What a stream has found in a frame, before the network has seen it.
+    """What a stream has found in a frame.
 
     Attributes:
       frame: the frame.
       time: of the frame, in seconds on the stream's clock.
-      sightings: the faces that are to be classified.
-      crops: of these, `[n, side, side] uint8`.
-      detection_ms: spent on finding the faces.
-      crop_ms: spent on following and cropping them.
+      known: the faces of the frames before, where they were last found.
+      steady: those of them that are not looked for in each frame.
+      found: those that were found again.
+      detection_ms: spent on finding faces so far.
+      crop_ms: spent on cropping them so far.
+      sightings: the faces that are to be classified: known ones, then new ones.
+      crops: of these, `[n, side, side] uint8` each.
       full_scan: as in the result.
     """
 
     frame: InputImage
     time: float
-    sightings: Sequence[Sighting]
-    crops: np.ndarray
+    known: Sequence[Box]
+    steady: Sequence[Box]
+    found: Sequence[Box]
     detection_ms: float
-    crop_ms: float
-    full_scan: bool
+    crop_ms: float = 0.0
+    sightings: list[Sequence[Sighting]] = field(default_factory=list)
+    crops: list[np.ndarray] = field(default_factory=list)
+    full_scan: bool = False
 
 
 def recognize_together(
@@ -362,13 +420,16 @@ def recognize_together(
 ) -> list[FrameResult]:
     """Recognises the next frame of each of several streams; the network sees the faces of all of them at once.
 
+    It classifies the known faces while the detector searches for new ones, which are rare and classified afterwards.
+
     Args:
       streams: one or more, each once, all of one recogniser (or of what `EmotionRecognizer.with_detector` made of it).
       images: a frame for each of them; see `EmotionStream.__call__`.
       times: of the frames, each on the clock of its stream.
 
     Returns:
-      A result for each stream. The time of the network is shared out by the number of faces.
+      A result for each stream. The time that the network takes longer than the detector is shared out by the number of
+      faces.
 
     Raises:
       ValueError: an image is not one, a time is not a finite number, a stream is given twice, streams have different
@@ -382,13 +443,20 @@ def recognize_together(
         raise ValueError("the streams have different models; expected streams of one recogniser.")
     if not streams:
         return []
-    looks = [stream._look(image, time) for stream, image, time in zip(streams, images, times, strict=True)]
-    counts = [len(look.crops) for look in looks]
+    looks = [stream._look_at_known(image, time) for stream, image, time in zip(streams, images, times, strict=True)]
+    classify, thread = streams[0]._recognizer.classify, streams[0]._thread
+    known = np.concatenate([look.crops[0] for look in looks])
+    started = thread.submit(classify, known) if len(known) else None
+    for stream, look in zip(streams, looks, strict=True):
+        stream._look_for_new(look)
     began = clock.perf_counter()
-    probabilities = streams[0]._recognizer.classify(np.concatenate([look.crops for look in looks]))
-    ms_a_face = 1000 * (clock.perf_counter() - began) / max(sum(counts), 1)
-    rows = np.split(probabilities, np.cumsum(counts)[:-1])
+    new = np.concatenate([look.crops[1] for look in looks])
+    of_new = [classify(new)] if len(new) or started is None else []
+    of_known = [] if started is None else [started.result()]
+    ms_a_face = 1000 * (clock.perf_counter() - began) / max(len(known) + len(new), 1)
+    counts = [len(look.crops[part]) for part in (0, 1) for look in looks]
+    rows = np.split(np.concatenate(of_known + of_new), np.cumsum(counts)[:-1])
     return [
-        stream._conclude(look, each, ms_a_face * len(each))
-        for stream, look, each in zip(streams, looks, rows, strict=True)
+        stream._conclude(look, each, ms_a_face * sum(map(len, each)))
+        for stream, look, *each in zip(streams, looks, rows[: len(looks)], rows[len(looks) :], strict=True)
     ]

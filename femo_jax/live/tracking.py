@@ -1,7 +1,8 @@
 """Tracks: the same ID for the same face from frame to frame, with a steady box and a steady emotion.
 
 For each frame: `boxes` returns where to look for the known faces, `associate` takes the detected boxes, `due` returns
-which of the faces are to be classified, `observe` takes their probabilities, and `faces` returns what is to be shown.
+which of the faces are to be classified, `associate_more` takes boxes that were detected meanwhile, `observe` takes the
+probabilities, and `faces` returns what is to be shown.
 
 Boxes are associated with tracks by optimal assignment of their overlaps. The box of a track is smoothed by a One-Euro
 filter: a low-pass filter whose cutoff frequency grows with the speed of the signal. Unlike in the paper, the speed is
@@ -183,7 +184,7 @@ class Tracker:
     def reset(self) -> None:
         """Forgets all tracks and the time; numbers are not used again."""
         self.end_tracks()
-        self._time = -math.inf
+        self._time = self._time_before = -math.inf
         self._intervals: deque[float] = deque(maxlen=INTERVALS)
         self._elapsed = 0.0
         self._turns = Turns()
@@ -191,6 +192,7 @@ class Tracker:
     def end_tracks(self) -> None:
         """Ends all tracks; their numbers are not used again."""
         self._tracks: list[Track] = []  # oldest first
+        self._missed: list[Track] = []  # in the last frame, those that have ended by it as well
 
     def boxes(self) -> list[Box]:
         """Where each face was last found, unfiltered, also those that are not born yet: where to look next."""
@@ -225,16 +227,34 @@ class Tracker:
             self.end_tracks()
         if 0 < self._elapsed < math.inf:
             self._intervals.append(self._elapsed)
-        hidden = [index for index, track in enumerate(self._tracks) if track.last_seen < self._time]
-        self._time = time
-        pairs = pair_boxes(self.boxes(), found, self.config.min_overlap, hidden)
+        self._time_before, self._time = self._time, time
+        return self._associated(self._tracks, found)
+
+    def associate_more(self, found: Sequence[Box]) -> list[Sighting]:
+        """Does the same with faces of the same frame that were found later; they have the tracks that are left.
+
+        Args:
+          found: further faces, none of them twice and none of those before.
+
+        Returns:
+          One sighting for each box, in the order of `found`.
+        """
+        return self._associated(self._missed, found) if found else []
+
+    def _associated(self, known: Sequence[Track], found: Sequence[Box]) -> list[Sighting]:
+        """Gives found faces to known tracks, or to new ones; those that are missed may end, all others stay."""
+        hidden = [index for index, track in enumerate(known) if track.last_seen < self._time_before]
+        pairs = pair_boxes([track.found for track in known], found, self.config.min_overlap, hidden)
         sighted = [
-            self._seen(self._tracks[pairs[index]], box) if index in pairs else self._new(box)
+            self._seen(known[pairs[index]], box) if index in pairs else self._new(box)
             for index, box in enumerate(found)
         ]
         matched = set(pairs.values())
-        missed = [track for index, track in enumerate(self._tracks) if index not in matched and self._stays(track)]
-        self._tracks = _without_doubles(sorted(sighted + missed, key=lambda track: track.key), time)
+        self._missed = [track for index, track in enumerate(known) if index not in matched]
+        others = {track.key for track in known}
+        tracks = [track for track in self._tracks if track.key not in others]
+        tracks += sighted + [track for track in self._missed if self._stays(track)]
+        self._tracks = _without_doubles(sorted(tracks, key=lambda track: track.key), self._time)
         return [Sighting(track.key, track.box) for track in sighted]
 
     def due(self, sightings: Sequence[Sighting]) -> list[Sighting]:
@@ -245,7 +265,7 @@ class Tracker:
         any other. A frame that comes later than that time has all faces due.
 
         Args:
-          sightings: of this frame, as `associate` returns them; to be asked once a frame.
+          sightings: of this frame, as `associate` and `associate_more` return them; to be asked once for each.
 
         Returns:
           Those that are due, in the order of `sightings`.

@@ -15,7 +15,7 @@ class Turns:
         self._credit = 0.0
 
     def choose(self, waited: Mapping[Key, float], elapsed: float, every: float) -> set[Key]:
-        """Whose turn it is; to be asked once a frame.
+        """Whose turn it is; to be asked once a frame for each face.
 
         Args:
           waited: seconds since the last turn of each face, by a key that can be ordered. Infinite, or twice `every` or

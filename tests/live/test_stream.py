@@ -1,3 +1,4 @@
+import threading
 from itertools import count
 from types import SimpleNamespace
 
@@ -172,7 +173,7 @@ def test_a_tracked_face_is_uncertain_while_its_crops_have_no_contrast(every, lat
     assert uncertain == [False] * (10 + late) + [True] * (10 - late + late // 2) + [False] * (10 - late // 2)
 
 
-def test_faces_of_several_cameras_are_classified_in_one_batch():
+def test_faces_of_several_cameras_are_classified_in_one_batch(monkeypatch):
     recognizer = Brightness()
     streams = [EmotionStream(recognizer, StreamConfig(SearchConfig(full_scan_ms=200)), count(10)) for _ in range(3)]
     alone = [EmotionStream(Brightness(), StreamConfig(SearchConfig(full_scan_ms=200)), count(10)) for _ in range(3)]
@@ -186,7 +187,41 @@ def test_faces_of_several_cameras_are_classified_in_one_batch():
     assert [[face.label for face in result.faces] for result in results] == [["happy"], ["sad"], []]
     assert recognizer.counts[0] == 2  # new faces of both cameras, at once
     assert len(recognizer.counts) == 12  # one call a round
-    assert results[0].inference_ms > results[2].inference_ms >= 0
+
+    seconds = count()
+    monkeypatch.setattr("femo_jax.live.stream.clock", SimpleNamespace(perf_counter=lambda: next(seconds)))
+    results = recognize_together(streams, images, [0.5] * 3)
+    assert [result.inference_ms for result in results] == [2500, 2500, 2000]  # two crops each, and half of the network
+
+
+def test_known_faces_are_classified_while_new_ones_are_searched_for(stream):
+    """Each of the two waits for the other to begin."""
+    classifying, searching = threading.Event(), threading.Event()
+    recognizer, find_new = stream._recognizer, stream._search.find_new
+    classify = recognizer.classify
+
+    def waits(faces):
+        classifying.set()
+        assert searching.wait(60)
+        return classify(faces)
+
+    def searches(*arguments):
+        searching.set()
+        assert classifying.wait(60)
+        return find_new(*arguments)
+
+    stream(frame(20), 0.0)
+    recognizer.classify, stream._search.find_new = waits, searches
+    stream.config = StreamConfig(SearchConfig(full_scan_ms=200), TrackConfig(min_hits=2, classify_every_ms=0))
+    assert [face.label for face in stream(frame(21), 0.04).faces] == ["happy"]
+
+
+def test_a_network_that_fails_beside_the_search_fails_the_frame(stream):
+    stream(frame(20), 0.0)
+    stream.config = StreamConfig(SearchConfig(full_scan_ms=200), TrackConfig(classify_every_ms=0))
+    stream._recognizer.classify = lambda faces: 1 // 0
+    with pytest.raises(ZeroDivisionError):
+        stream(frame(21), 0.04)
 
 
 def test_cameras_may_give_frames_at_different_rates():

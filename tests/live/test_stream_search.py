@@ -156,6 +156,16 @@ def searched_parts(search, times, first_seed=0):
     return [(search.find(noise(first_seed + n), time, [])[1], search.detector.taken()) for n, time in enumerate(times)]
 
 
+def test_known_faces_are_found_before_new_ones():
+    near = Box(55, 102, 60, 60)
+    detector = DividedDetector([1.0], first=[near], new=[near, RIGHT], near={LEFT: near})
+    search = FaceSearch(detector, SearchConfig())
+    assert search.find_known(noise(0), 0.0, [LEFT]) == []  # the first frame is searched as a whole
+    assert search.find_new(noise(0), 0.0, [LEFT], (), []) == ([near], True)
+    assert search.find_known(noise(1), 0.3, [LEFT]) == [near]
+    assert search.find_new(noise(1), 0.3, [LEFT], (), [near]) == ([RIGHT], True)
+
+
 def test_a_scan_is_spread_over_frames():
     detector = DividedDetector([0.4, 0.2, 0.2, 0.2])
     search = FaceSearch(detector, SearchConfig(full_scan_ms=500))

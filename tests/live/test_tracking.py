@@ -203,6 +203,27 @@ def test_wandering_faces_keep_their_numbers(seed):
     assert sorted(number_of_lane.values()) == [1, 2, 3, 4, 5]
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_faces_that_are_found_later_in_a_frame_have_the_same_tracks(seed):
+    """Whichever faces come later, and also where some are missed or come back."""
+    rng = np.random.default_rng(seed)
+    together, in_two = Tracker(TrackConfig()), Tracker(TrackConfig())
+    numbers = set()
+    for step in range(200):
+        boxes = [face(100 + 250 * number + 60 * math.sin(step / 20 + number)) for number in range(4)]
+        boxes = [box for box in boxes if rng.random() > 0.1]
+        later = rng.random(len(boxes)) < 0.3
+        first, second = ([box for box, is_later in zip(boxes, later, strict=True) if is_later == of] for of in (0, 1))
+        expected = show(together, step * FRAME, boxes)
+        for sightings in (in_two.associate(step * FRAME, first), in_two.associate_more(second)):
+            in_two.observe(sightings, np.array([one(Emotion.HAPPY)] * len(sightings)).reshape(-1, 7))
+        faces = sorted(in_two.faces(WIDTH, HEIGHT), key=lambda face: face.box)
+        expected.sort(key=lambda face: face.box)
+        assert [face.box for face in faces] == [face.box for face in expected]
+        numbers |= set(zip(ids(faces), ids(expected), strict=True))
+    assert len(numbers) == len({here for here, _ in numbers}) == len({there for _, there in numbers}) >= 4
+
+
 def test_the_same_frames_give_the_same_result():
     def run() -> list[dict]:
         rng = np.random.default_rng(0)
