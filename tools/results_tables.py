@@ -108,10 +108,10 @@ def named(label: str) -> str:
     return ", ".join(f"`{part}`" for part in [name, *changes]) + (" †" if is_historical(label) else "")
 
 
-def time_table() -> str:
-    """Minutes of each configuration to each milestone."""
+def time_table(study: str) -> str:
+    """Minutes of each configuration of a study to each milestone."""
     lines = []
-    for label, times in times_of(runs_of("networks")).items():
+    for label, times in times_of(runs_of(study)).items():
         reached = [times.minutes_to(milestone) for milestone in MILESTONES]
         lines.append([named(label), *("-" if minutes is None else f"{minutes:.1f}" for minutes in reached)])
     return markdown_table(["configuration", *(f"{100 * milestone:.0f} %" for milestone in MILESTONES)], lines)
@@ -310,7 +310,9 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "networks": lambda: study_table("networks"),
     "ablations": lambda: study_table("ablations"),
     "grids": lambda: study_table("grids"),
-    "time": time_table,
+    "time": lambda: time_table("networks"),
+    "minutes": lambda: study_table("minutes"),
+    "minutes_to": lambda: time_table("minutes"),
     "robustness": robustness_table,
     "tta": tta_table,
     "wild": wild_table,
