@@ -83,7 +83,7 @@ def test_a_clip_waits_for_its_first_subscriber(start_node, client, clip):
     """Who comes late sees it from its first frame on, and nothing is played before."""
     node = start_node("video_source", {"source": clip, "wait": True, "rate": 40.0})
     client.spin_until(lambda: client.node.count_publishers("/image_raw"), "the publisher")
-    client.spin_for(3 * FRAMES / 40.0)
+    client.spin_for(FRAMES / 40.0)
     assert "Playing" not in node.log
     images = client.collect(Image, "/image_raw", 50)
     client.spin_until(lambda: images and index_of(images[-1]) == FRAMES - 1, "the last frame")
@@ -243,7 +243,7 @@ def test_a_clip_without_the_package_that_reads_it_is_reported(start_node_from_sc
 
 def test_a_source_that_vanishes_while_it_loops_is_reported(start_node, clip):
     """It does not play on as if nothing had happened."""
-    node = start_node("video_source", {"source": clip, "loop": True})
+    node = start_node("video_source", {"source": clip, "loop": True, "rate": 40.0})
     node.wait_for_log("Playing")
     clip.unlink()
     assert node.wait() == 1

@@ -20,6 +20,14 @@ QUICK = {
 """Parameters with which a single image is enough: each frame is searched as a whole, each face classified and shown."""
 
 
+REPORTS_OFTEN = """
+from femo_ros import recognizer_node
+
+recognizer_node.REPORT_SECONDS = 0.1
+"""
+"""Code by which a node publishes its diagnostics ten times a second: tests wait for many of them."""
+
+
 @pytest.fixture
 def quick():
     """QUICK, for tests that start the node with parameters of their own."""
@@ -189,10 +197,12 @@ class Recognizer:
 @pytest.fixture
 def start_recognizer(start_node, client):
     """A function that starts the node with parameters and what else `start_node` takes; a failed test shows its log."""
-    started = []
+    started, forks = [], start_node
 
-    def start(parameters=None, namespace=None, start_node=start_node, **arguments):
-        process = start_node("emotion_recognizer", parameters, namespace=namespace, **arguments)
+    def start(parameters=None, namespace=None, start_node=start_node, setup="", **arguments):
+        if start_node is forks:
+            setup = REPORTS_OFTEN + setup
+        process = start_node("emotion_recognizer", parameters, namespace=namespace, setup=setup, **arguments)
         started.append(process)
         return Recognizer(process, client, f"{namespace or ''}{NODE}")
 

@@ -30,7 +30,7 @@ def answered(recognizer):
 def test_results_come_in_order_one_an_image_and_one_face_is_one_track(start_recognizer, camera, scene):
     recognizer = start_recognizer()
     recognizer.client.spin_until(lambda: camera.heard, "the subscription")
-    stamps = play(recognizer, camera, scene, rate=30, seconds=3)
+    stamps = play(recognizer, camera, scene, rate=30, seconds=1.5)
     recognizer.answer(stamps[-1])
 
     found = answered(recognizer)

@@ -3,6 +3,8 @@
 import pytest
 
 OVERRIDES = {"reliability": "best_effort", "depth": 1}
+SOON = {"diagnostics.error_after_ms": 300.0}
+"""Parameters by which the level is ERROR soon after the last image."""
 
 
 @pytest.fixture
@@ -35,7 +37,10 @@ def answered(recognizer, camera, scene):
     recognizer.client.spin_until(one, "an answer")
 
 
-def test_auto_follows_a_publisher_that_comes_goes_and_comes_back_otherwise(recognizer, new_camera, scene, best_effort):
+def test_auto_follows_a_publisher_that_comes_goes_and_comes_back_otherwise(
+    start_recognizer, quick, new_camera, scene, best_effort
+):
+    recognizer = start_recognizer(quick | SOON)
     recognizer.process.wait_for_log("Listening to /image: no publisher")
     assert recognizer.status(lambda each: each.level == 2, "no image yet").message.endswith("no publisher")
 
@@ -63,7 +68,7 @@ def test_auto_follows_a_publisher_that_comes_goes_and_comes_back_otherwise(recog
 
 
 def test_an_offer_that_does_not_fit_is_told_with_both_sides(start_recognizer, quick, new_camera, scene, best_effort):
-    recognizer = start_recognizer({**quick, "image_qos": "reliable"})
+    recognizer = start_recognizer({**quick, **SOON, "image_qos": "reliable"})
     camera = new_camera(**best_effort)
     recognizer.process.wait_for_log(
         r"WARN.*/image: no image from /test_client \(best effort\), because this node asks for reliable delivery"
