@@ -156,6 +156,9 @@ def _tfdata_batches(
     options = tf.data.Options()
     options.threading.private_threadpool_size = 1  # leaves the cores to the training step
     options.deterministic = True
+    # There is nothing to tune. An iterator that is freed waits for the thread that tunes, which at times misses the
+    # request to end and sleeps on, for up to a minute.
+    options.autotune.enabled = False
     yield from cast(Iterator[TrainBatch], dataset.with_options(options).as_numpy_iterator())
 
 

@@ -104,6 +104,18 @@ def test_the_order_is_tensorflows(size):
     np.testing.assert_array_equal(epoch_order(size, 2**40 + 1, 7), expected)
 
 
+def test_no_thread_tunes_the_loader(numbered, monkeypatch):
+    """An iterator that is freed would wait for it, at times for most of a minute."""
+    given, with_options = [], tf.data.Dataset.with_options
+    monkeypatch.setattr(
+        tf.data.Dataset,
+        "with_options",
+        lambda dataset, options: given.append(options) or with_options(dataset, options),
+    )
+    assert len(order(numbered, loader="tfdata")) == 30
+    assert [options.autotune.enabled for options in given] == [False]
+
+
 def test_without_tensorflow_numpy_loads_and_tfdata_is_refused(monkeypatch):
     assert choose_loader("auto") == "tfdata"
     monkeypatch.setattr(pipeline, "find_spec", lambda name: None)
