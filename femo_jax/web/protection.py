@@ -23,6 +23,8 @@ COOKIE = "femo_token"
 SHORTEST_TOKEN = 8
 REQUEST_TIMEOUT = 15.0
 """Seconds that a client may take to send the headers of a request."""
+KEEP_ALIVE_TIMEOUT = 10
+"""Seconds after an answer in which a client may begin its next request."""
 WRITE_TIMEOUT = 60.0
 """Seconds after which a client that takes nothing is disconnected."""
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import uvicorn
 
 from femo_jax.errors import ConfigError, FemoError
+from femo_jax.web import protection
 from femo_jax.web.app import Site, create_app
 from femo_jax.web.protection import TimedProtocol, check_token, is_loopback
 
@@ -102,7 +103,7 @@ def serving(site: Site, address: Address, listening: socket.socket) -> Iterator[
         server_header=False,
         proxy_headers=False,
         limit_concurrency=_CONNECTIONS,
-        timeout_keep_alive=10,
+        timeout_keep_alive=protection.KEEP_ALIVE_TIMEOUT,
         timeout_graceful_shutdown=_GRACE,
         ws_max_size=site.limits.camera_bytes + 1024,
         ws_per_message_deflate=False,  # JPEG is compressed already

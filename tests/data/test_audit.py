@@ -66,10 +66,10 @@ def test_json(found):
 
 @pytest.mark.real_data
 def test_facts_of_fer2013(fer2013):
-    splits = available_splits(fer2013)
-    found = audit({split: load_split(fer2013, split) for split in splits})
-    train, validation = (load_split(fer2013, split).images for split in ("train", "validation"))
-    assert found.shared("validation", "train") == occurs_in(validation, train).sum() == 280
+    splits = {split: load_split(fer2013, split) for split in available_splits(fer2013)}
+    found = audit(splits)
+    occurring = occurs_in(splits["validation"].images, splits["train"].images)
+    assert found.shared("validation", "train") == occurring.sum() == 280
     assert sum(image.split == "train" for image in found.blank) == 12
     assert sum(image.split == "validation" for image in found.blank) == 1
     if "test" in splits:

@@ -7,6 +7,8 @@ import pytest
 
 from femo_jax.models import create_model
 
+pytestmark = pytest.mark.usefixtures("unoptimised")
+
 NARROW = {"widths": (6, 8), "dropout": 0.0}
 IMAGES = jax.random.normal(jax.random.key(0), (4, 48, 48, 1))
 
