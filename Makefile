@@ -61,12 +61,12 @@ $(BIN)/python:
 demo: setup ros
 	tools/demo.sh
 
-# A test process for each core, from two, since many tests wait for other processes, to four, which hosted runners of
-# continuous integration have. A file stays in one of them, since its tests share fixtures. Files keep their order, in
-# which the long ones do not come last.
+# A test process more than there are cores, since many tests wait for other processes: two processes left a quarter of
+# two cores idle. Four at most, which hosted runners of continuous integration have. A file stays in one of them, since its
+# tests share fixtures. Files keep their order, in which the long ones do not come last.
 PYTEST := $(BIN)/python -m pytest
 CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
-PROCESSES := $(shell echo $$(($(CORES) < 2 ? 2 : $(CORES) > 4 ? 4 : $(CORES))))
+PROCESSES := $(shell echo $$(($(CORES) < 4 ? $(CORES) + 1 : 4)))
 PARALLEL := -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
 ORDER :=
 
