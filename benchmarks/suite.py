@@ -4,7 +4,7 @@ python benchmarks/suite.py [--out FOLDER] [--only NAME ...]
 
 Each runs in a process of its own with short settings and writes FOLDER/NAME.json and FOLDER/NAME.txt; summary.json
 describes the machine and each run. One that fails does not cost the others. Where other programs took more than a tenth
-of the processors' time, its numbers are no conclusion, and the exit code is 1. About twelve minutes on two cores.
+of the processors' time, its numbers are no conclusion, and the exit code is 1. About thirteen minutes on two cores.
 """
 
 import resource
@@ -35,12 +35,19 @@ SUITE: dict[str, list[str]] = {
     "train_step": ["--quick"],
     "convolution": [],
     "checkpoints": [],
+    "data_parallel": ["--rounds=1"],
     "ros": ["--seconds=30", "--images=2000"],
     "serve_load": ["--seconds=60", "--turns=2"],
 }
 """Arguments of each script; CLIP stands for the clip of `make demo`."""
 
-NEEDS = {"ros": "rclpy", "train_step": "optax", "convolution": "optax", "checkpoints": "optax"}
+NEEDS = {
+    "ros": "rclpy",
+    "train_step": "optax",
+    "convolution": "optax",
+    "checkpoints": "optax",
+    "data_parallel": "optax",
+}
 """A module that a script cannot do without."""
 
 

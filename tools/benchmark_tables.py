@@ -167,8 +167,53 @@ def cameras_table() -> str:
     return markdown_table(["cameras", *times, "MiB, one process", "a process each"], rows)
 
 
+ROS_RUNS = {
+    "femo, 30 Hz": "30 Hz for a minute",
+    "floor, 30 Hz": "the same, a node that only copies the image",
+    "femo, 30 Hz, JPEG watched": "30 Hz, JPEG of the annotated image watched",
+    "femo, 30 Hz, image watched": "30 Hz, raw annotated image watched",
+    "femo, 120 Hz": "120 Hz",
+}
+"""Runs of the benchmark of the ROS 2 node, and what the table calls them."""
+
+
+def ros_table(name: str) -> str:
+    """The ROS 2 node under load."""
+    runs = measurement(name)["runs"]
+    rows = [
+        [
+            heading,
+            *(f"{runs[run][count]}" for count in ("sent", "answered", "dropped_for_newer", "lost")),
+            f"{runs[run]['cores']:.2f}",
+            f"{runs[run]['latency_ms']['median']:.0f} / {runs[run]['latency_ms']['p95']:.0f} ms",
+        ]
+        for run, heading in ROS_RUNS.items()
+    ]
+    counts = ["images sent", "answered", "dropped for newer", "lost on the way"]
+    return markdown_table(["", *counts, "cores", "latency from stamp, median / 95th"], rows)
+
+
+def data_parallel_table() -> str:
+    """A step of data parallel training, by number of processes."""
+    measured = measurement("data_parallel")
+    rows = [
+        [
+            f"{count}, estimated" if int(count) in measured["estimated"] else count,
+            f"{measured['alone_ms'][count]:.0f} ms",
+            f"{ms:.0f} ms",
+            f"{1e3 * measured['batch'] / ms:.0f}",
+            f"{100 * measured['efficiency'][count]:.0f} %",
+        ]
+        for count, ms in measured["together_ms"].items()
+    ]
+    return markdown_table(["processes", "a step alone", "together", "images/s", "efficiency"], rows)
+
+
 TABLES: Mapping[str, Callable[[], str]] = {
     "cameras": cameras_table,
+    "data_parallel": data_parallel_table,
+    "ros": lambda: ros_table("ros"),
+    "ros_fastdds": lambda: ros_table("ros_fastdds"),
     "classification": classification_table,
     "stages": stages_table,
     "deploy": deploy_table,
