@@ -177,9 +177,9 @@ ROS_RUNS = {
 """Runs of the benchmark of the ROS 2 node, and what the table calls them."""
 
 
-def ros_table(name: str) -> str:
+def ros_table() -> str:
     """The ROS 2 node under load."""
-    runs = measurement(name)["runs"]
+    runs = measurement("ros")["runs"]
     rows = [
         [
             heading,
@@ -212,8 +212,7 @@ def data_parallel_table() -> str:
 TABLES: Mapping[str, Callable[[], str]] = {
     "cameras": cameras_table,
     "data_parallel": data_parallel_table,
-    "ros": lambda: ros_table("ros"),
-    "ros_fastdds": lambda: ros_table("ros_fastdds"),
+    "ros": ros_table,
     "classification": classification_table,
     "stages": stages_table,
     "deploy": deploy_table,

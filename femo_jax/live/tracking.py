@@ -251,8 +251,8 @@ class Tracker:
         ]
         matched = set(pairs.values())
         self._missed = [track for index, track in enumerate(known) if index not in matched]
-        others = {track.key for track in known}
-        tracks = [track for track in self._tracks if track.key not in others]
+        keys = {track.key for track in known}
+        tracks = [track for track in self._tracks if track.key not in keys]
         tracks += sighted + [track for track in self._missed if self._stays(track)]
         self._tracks = _without_doubles(sorted(tracks, key=lambda track: track.key), self._time)
         return [Sighting(track.key, track.box) for track in sighted]
