@@ -124,7 +124,7 @@ lock: setup
 
 # What a release attaches; and what recognises without JAX, which is part of the package.
 onnx: $(patsubst femo_jax/weights/%.safetensors,dist/%.onnx,$(wildcard femo_jax/weights/*.safetensors))
-onnx: femo_jax/weights/femonet-small.onnx
+onnx: $(patsubst %.safetensors,%.onnx,$(wildcard femo_jax/weights/*.safetensors))
 
 dist/%.onnx: femo_jax/weights/%.safetensors $(INSTALLED)
 	@mkdir -p dist

@@ -30,8 +30,7 @@ def ask(side: str, python: str, *arguments: str) -> dict[str, Any]:
     """What the worker prints, with the seconds that its process took as `seconds`."""
     environment = {**os.environ, "JAX_PLATFORMS": "cpu"}
     environment.pop("PYTHONPATH", None)
-    if side != "jax":
-        environment["FEMO_ONNX_RUNTIME"] = side
+    environment["FEMO_RUNTIME"] = side
     began = time.perf_counter()
     done = subprocess.run([python, _WORKER, *arguments], env=environment, check=True, capture_output=True, text=True)
     return {**json.loads(done.stdout), "seconds": time.perf_counter() - began}

@@ -11,8 +11,9 @@ import pytest
 from femo_jax.cli.main import main
 from femo_jax.errors import ConfigError, ModelFileError
 from femo_jax.export.onnx_file import onnx_model, save_onnx_model
-from femo_jax.live.onnx_network import RUNTIME, OnnxNetwork
+from femo_jax.live.onnx_network import OnnxNetwork
 from femo_jax.onnx_model import load_onnx_model
+from femo_jax.runtime import VARIABLE
 from femo_jax.weights import load_for_recognition, load_model
 
 
@@ -108,13 +109,13 @@ def test_metadata_that_are_no_json(changed):
 
 
 def test_opencv_is_named_where_it_cannot_run_a_model(changed, monkeypatch):
-    monkeypatch.setenv(RUNTIME, "opencv")
+    monkeypatch.setenv(VARIABLE, "opencv")
     refused(changed(image_size=64), "opencv cannot run this model")
 
 
 def test_a_runtime_that_there_is_not(written, monkeypatch):
-    monkeypatch.setenv(RUNTIME, "tensorrt")
-    with pytest.raises(ConfigError, match="FEMO_ONNX_RUNTIME=tensorrt: expected onnxruntime or opencv"):
+    monkeypatch.setenv(VARIABLE, "tensorrt")
+    with pytest.raises(ConfigError, match="FEMO_RUNTIME=tensorrt: expected one of auto, jax, onnxruntime, opencv"):
         OnnxNetwork(load_onnx_model(written))
 
 
@@ -128,13 +129,13 @@ def test_it_cannot_be_explained(written, tmp_path, capsys):
     cv2.imwrite(str(tmp_path / "face.png"), np.full((48, 48), 128, np.uint8))
     arguments = ["-o", str(tmp_path / "explained.png"), "--model", str(written)]
     assert main(["explain", str(tmp_path / "face.png"), *arguments]) == 2
-    assert "an ONNX model cannot be explained" in " ".join(capsys.readouterr().err.split())
+    assert "is an ONNX model, which recognises only" in " ".join(capsys.readouterr().err.split())
 
 
 @pytest.mark.parametrize("runtime", ["onnxruntime", "opencv"])
 @pytest.mark.parametrize("faces_as", ["uint8", "float32"])
 def test_runs_any_number_of_faces(random_model, tmp_path, monkeypatch, runtime, faces_as):
-    monkeypatch.setenv(RUNTIME, runtime)
+    monkeypatch.setenv(VARIABLE, runtime)
     loaded = dataclasses.replace(random_model, mean=0.4, temperature=200.0)
     path = tmp_path / "model.onnx"
     save_onnx_model(path, loaded, onnx_model(loaded, faces_as=faces_as), faces_as=faces_as)

@@ -20,10 +20,17 @@ from femo_jax.evaluate.predict import predict_probabilities
 from femo_jax.live.onnx_network import OnnxNetwork
 from femo_jax.model_file import load_model_file, logits_function, save_model_file
 from femo_jax.models import create_model, model_cost
-from femo_jax.onnx_model import load_onnx_model
 from femo_jax.train import checkpoints
 from femo_jax.train.config import as_dict, load_config, upgraded
-from femo_jax.weights import load_model, model_names, model_path, model_record, resolve_model, shipped_names
+from femo_jax.weights import (
+    load_for_recognition,
+    load_model,
+    model_names,
+    model_path,
+    model_record,
+    resolve_model,
+    shipped_names,
+)
 
 SHIPPED = sorted(path.stem for path in Path(weights.__file__).parent.glob("*.safetensors"))
 
@@ -43,12 +50,15 @@ def test_the_small_model_has_less_than_a_million_parameters():
     assert model_cost(create_model(model.architecture, **model.options)).parameters < 1_000_000
 
 
-def test_the_small_model_is_there_as_an_onnx_model_as_well():
-    small, exported = load_model("small"), load_onnx_model(model_path("small").with_suffix(".onnx"))
+@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("runtime", ["onnxruntime", "opencv"])
+def test_each_model_is_there_as_an_onnx_model_as_well(name, runtime):
+    model, exported = load_model(name), load_for_recognition(name, runtime)
+    assert exported.path == model_path(name).with_suffix(".onnx")
     faces = np.stack([draw_face(emotion, np.random.default_rng(0)) for emotion in Emotion]).reshape(-1, 48, 48)
-    expected = jax.nn.softmax(logits_function(small)(faces[..., None]))
-    np.testing.assert_allclose(OnnxNetwork(exported)(faces), expected, atol=1e-5, err_msg="run `make onnx`")
-    assert (exported.classes, exported.training) == (small.classes, small.training), "run `make onnx`"
+    expected = jax.nn.softmax(logits_function(model)(faces[..., None]))
+    np.testing.assert_allclose(OnnxNetwork(exported, runtime)(faces), expected, atol=1e-5, err_msg="run `make onnx`")
+    assert (exported.classes, exported.training) == (model.classes, model.training), "run `make onnx`"
 
 
 def test_where_the_onnx_model_is_the_only_one_it_is_the_default(folder):

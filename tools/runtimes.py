@@ -7,7 +7,6 @@ its table.
 """
 
 import argparse
-import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from itertools import count
@@ -29,7 +28,7 @@ from femo_jax.files import write_json
 from femo_jax.live.config import DetectorConfig
 from femo_jax.live.detection import create_detector
 from femo_jax.live.image import InputImage
-from femo_jax.live.onnx_network import RUNTIME, OnnxNetwork
+from femo_jax.live.onnx_network import OnnxNetwork
 from femo_jax.live.recognizer import EmotionRecognizer
 from femo_jax.live.results import FrameResult
 from femo_jax.live.sources import open_source
@@ -54,18 +53,6 @@ def on_jax(loaded: LoadedModel) -> Probabilities:
     """The network as it is trained and evaluated, not folded."""
     function = jax.jit(lambda faces: jax.nn.softmax(logits_function(loaded)(faces[..., None])))
     return lambda faces: np.asarray(function(faces))
-
-
-def on_onnx(model: OnnxModel, runtime: str) -> OnnxNetwork:
-    """An ONNX model on ONNX Runtime or OpenCV."""
-    before = os.environ.get(RUNTIME)
-    os.environ[RUNTIME] = runtime
-    try:
-        return OnnxNetwork(model)
-    finally:
-        os.environ.pop(RUNTIME)
-        if before is not None:
-            os.environ[RUNTIME] = before
 
 
 def on_stablehlo(path: Path) -> Probabilities:
@@ -116,11 +103,11 @@ def compare_probabilities(name: str, data: str, split: Split, folder: Path) -> d
     save_stablehlo(stablehlo, loaded)
     save_litert(litert, loaded)
     exported = load_onnx_model(onnx)
-    runs = {runtime: on_onnx(exported, runtime) for runtime in RUNTIMES}
+    runs = {runtime: OnnxNetwork(exported, runtime) for runtime in RUNTIMES}
     runs |= {"stablehlo": on_stablehlo(stablehlo), "litert": on_litert(litert)}
     quantized = folder / f"{name}-int8.onnx"
     save_onnx_model(quantized, loaded, quantize_on(graph, loaded, data)[0], quantized=True)
-    runs["int8"] = on_onnx(load_onnx_model(quantized), "onnxruntime")
+    runs["int8"] = OnnxNetwork(load_onnx_model(quantized), "onnxruntime")
     return {
         "jax": compared(expected, expected, split.labels),
         **{runtime: compared(in_batches(run, faces), expected, split.labels) for runtime, run in runs.items()},
@@ -143,11 +130,9 @@ def shown(result: FrameResult) -> list[tuple[Any, ...]]:
 def compare_frames(name: str, folder: Path, exported: OnnxModel) -> dict[str, Any]:
     """Live recognition on each runtime beside that on JAX, frame by frame; all find faces with the same detector."""
     detector = create_detector(DetectorConfig())
-    recognizers = {"jax": EmotionRecognizer.load(name, detector, prior="everyday")}
+    recognizers = {"jax": EmotionRecognizer.load(name, detector, prior="everyday", runtime="jax")}
     for runtime in RUNTIMES:
-        os.environ[RUNTIME] = runtime
-        recognizers[runtime] = EmotionRecognizer(exported, detector, prior="everyday")
-    del os.environ[RUNTIME]
+        recognizers[runtime] = EmotionRecognizer(exported, detector, prior="everyday", runtime=runtime)
     paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
     frames = faces = 0
     differing = dict.fromkeys(RUNTIMES, 0)

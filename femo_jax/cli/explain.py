@@ -75,10 +75,11 @@ def run(options: Options) -> int:
     from femo_jax.cli.images import find_named, note_images_without_faces, read_named
     from femo_jax.figures import explanation as figure
     from femo_jax.figures.style import check_format
+    from femo_jax.live.detection import create_detector
     from femo_jax.live.image import WHOLE_IMAGE, crop_faces
     from femo_jax.live.output.records import Prediction
     from femo_jax.live.recognizer import EmotionRecognizer, recognize_stills
-    from femo_jax.onnx_model import OnnxModel
+    from femo_jax.weights import load_model
 
     check_format(options.output)
     unreadable: list[str] = []
@@ -86,14 +87,10 @@ def run(options: Options) -> int:
     outputs = {"--output": options.output, "--json": options.json}
     check_outputs(outputs, inputs=paths, model=options.model or "default")
     load_plugins(options.plugin)
-    recognizer = EmotionRecognizer.load(options.model, options.detector)
-    if isinstance(recognizer.model, OnnxModel):
-        raise ConfigError(
-            f"{options.model}: an ONNX model cannot be explained, which needs gradients. Give the run folder, or the"
-            " .safetensors file, that it was exported from."
-        )
-    _check_classes(options, recognizer.model.classes)
-    explainer = Explainer(recognizer.model, layer=options.layer, baseline=options.baseline, steps=options.steps)
+    model = load_model(options.model)
+    recognizer = EmotionRecognizer(model, create_detector(options.detector))
+    _check_classes(options, model.classes)
+    explainer = Explainer(model, layer=options.layer, baseline=options.baseline, steps=options.steps)
     cropped = options.faces == "cropped"
     geometry = WHOLE_IMAGE if cropped else recognizer.detector.geometry
     found, faces = [], 0

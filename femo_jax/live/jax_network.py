@@ -26,6 +26,8 @@ less time: 1, 2, 4, 8 and 16 faces take 4.4, 7.2, 13, 24 and 45 ms of a core."""
 class JaxNetwork:
     """Calibrated probabilities of faces; compiled for each batch size when it is first needed, or by `compile`."""
 
+    runtime = "jax"
+
     def __init__(self, model: LoadedModel, batch_sizes: Sequence[int]) -> None:
         """Prepares a model; nothing is compiled yet.
 

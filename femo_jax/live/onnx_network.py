@@ -1,19 +1,15 @@
 """An exported ONNX model without JAX: on ONNX Runtime, or on OpenCV where that is not installed."""
 
-import importlib
-import os
 import threading
 from collections.abc import Callable
 
 import cv2
 import numpy as np
 
-from femo_jax.errors import ConfigError, ModelFileError
+from femo_jax.errors import ModelFileError
 from femo_jax.onnx_model import OnnxModel
 from femo_jax.preprocess import normalize
-
-RUNTIME = "FEMO_ONNX_RUNTIME"
-"""Environment variable that names the runtime: `onnxruntime` or `opencv`."""
+from femo_jax.runtime import onnx_runtime
 
 _LARGEST_BATCH = 16  # faces at once, which bounds the memory
 
@@ -25,17 +21,18 @@ class OnnxNetwork:
       runtime: `onnxruntime` or `opencv`.
     """
 
-    def __init__(self, model: OnnxModel) -> None:
+    def __init__(self, model: OnnxModel, runtime: str | None = None) -> None:
         """Loads a model into the runtime and runs it once.
 
         Args:
           model: the model.
+          runtime: what runs it, see `femo_jax.runtime`.
 
         Raises:
           ModelFileError: the runtime cannot run it, or it does not give a probability for each of its classes.
-          ConfigError: the environment variable `FEMO_ONNX_RUNTIME` names no runtime that is installed.
+          ConfigError: that does not run ONNX models, or is not installed.
         """
-        self.runtime = _runtime()
+        self.runtime = onnx_runtime(runtime)
         self._model = model
         try:
             self._run = {"onnxruntime": _on_onnxruntime, "opencv": _on_opencv}[self.runtime](model)
@@ -69,24 +66,6 @@ class OnnxNetwork:
         return normalize(faces, self._model.mean, self._model.std)
 
 
-def _runtime() -> str:
-    """The runtime that was asked for, else ONNX Runtime where it can be imported, else OpenCV."""
-    asked = os.environ.get(RUNTIME)
-    if asked not in (None, "", "onnxruntime", "opencv"):
-        raise ConfigError(f"{RUNTIME}={asked}: expected onnxruntime or opencv. Set it to one of them, or unset it.")
-    if asked == "opencv":
-        return asked
-    try:
-        importlib.import_module("onnxruntime")
-    except ImportError as error:
-        if asked == "onnxruntime":
-            raise ConfigError(
-                f"{RUNTIME}=onnxruntime: it cannot be imported ({error}). pip install onnxruntime, or unset it."
-            ) from error
-        return "opencv"
-    return "onnxruntime"
-
-
 def _remedy(model: OnnxModel, runtime: str) -> str:
     if runtime == "opencv" and model.quantized:
         return " OpenCV runs no quantised models: pip install onnxruntime."
@@ -97,7 +76,10 @@ def _on_onnxruntime(model: OnnxModel) -> Callable[[np.ndarray], np.ndarray]:
     import onnxruntime  # slow to import
 
     onnxruntime.set_default_logger_severity(3)  # its warnings are about devices that are not there
-    session = onnxruntime.InferenceSession(model.contents, providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    # Threads that spin between two calls take a core from detection, and from all else on a robot.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    session = onnxruntime.InferenceSession(model.contents, options, providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name
     return lambda pixels: np.asarray(session.run(None, {name: pixels})[0])
 

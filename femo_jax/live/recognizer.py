@@ -38,7 +38,8 @@ class EmotionRecognizer:
     """Finds the faces in an image and classifies the emotion of each.
 
     JAX compiles the network for one face when it is loaded, and for each of a few batch sizes when it is first needed;
-    `compile` does all of them at once, as a stream does before its second frame. ONNX models run without JAX.
+    `compile` does all of them at once, as a stream does before its second frame. ONNX models run without JAX, and so do
+    the shipped models where ONNX Runtime is installed, see `femo_jax.runtime`.
     Several threads may use one recogniser at once; femo's detectors let them wait for each other, the network does not.
     A process that is forked from one with a recogniser cannot recognise, since the threads of the network are not
     there: start processes with `spawn`, or load the recogniser in each of them and nowhere before.
@@ -61,6 +62,7 @@ class EmotionRecognizer:
         *,
         prior: Prior = None,
         batch_sizes: Sequence[int] = BATCH_SIZES,
+        runtime: str | None = None,
     ) -> None:
         """Compiles a model for the smallest batch; `load` does so for a file.
 
@@ -70,11 +72,14 @@ class EmotionRecognizer:
           prior: how frequent the classes are where the model is used, see `femo_jax.prior`: None for as frequent as in
             training, a name (`everyday`, `uniform`), or probabilities by class name.
           batch_sizes: numbers of faces for which the network is compiled, which takes a third of a second each the
-            first time. See `classify` for how faces are divided among them, and `compile` for when.
+            first time. See `classify` for how faces are divided among them, and `compile` for when. ONNX models take
+            any number.
+          runtime: what runs an ONNX model, `onnxruntime` or `opencv`; other models run on JAX. None for the runtime
+            that the environment names, see `femo_jax.runtime`.
 
         Raises:
           ValueError: the batch sizes are not positive integers.
-          ConfigError: the prior does not fit the model.
+          ConfigError: the prior does not fit the model, or the runtime does not.
           ModelFileError: the network gives NaN or infinity.
           FemoError: this process was forked from one in which a recogniser was loaded.
         """
@@ -85,7 +90,7 @@ class EmotionRecognizer:
         self.uncertain_below = TrackConfig().uncertain_below
         self.min_contrast = TrackConfig().min_contrast
         self.prior = prior
-        self._network = _network(model, batch_sizes)
+        self._network = _network(model, batch_sizes, runtime)
         self.classify(np.zeros((1, model.image_size, model.image_size), np.uint8))
 
     @classmethod
@@ -96,6 +101,7 @@ class EmotionRecognizer:
         *,
         prior: Prior = None,
         batch_sizes: Sequence[int] = BATCH_SIZES,
+        runtime: str | None = None,
     ) -> "EmotionRecognizer":
         """Loads a model, compiles it for the smallest batch and warms it up.
 
@@ -108,12 +114,14 @@ class EmotionRecognizer:
           detector: one, or the settings of one; None for the default settings.
           prior: see `EmotionRecognizer`. Live recognition on the command line and in ROS takes `everyday`.
           batch_sizes: see `EmotionRecognizer`.
+          runtime: `jax`, `onnxruntime`, `opencv` or `auto`, see `femo_jax.runtime`. None for the one that the
+            environment variable FEMO_RUNTIME names, else `auto`.
 
         Raises:
           ModelFileError: the file is missing, damaged or of another femo.
           CheckpointError: the run folder holds no usable checkpoint.
-          ConfigError: there is no model of that name, the prior does not fit it, or the detector's file is missing or
-            not what it should be.
+          ConfigError: there is no model of that name, the prior or the runtime does not fit it, or the detector's file
+            is missing or not what it should be.
           ValueError: the batch sizes are not positive integers.
         """
         if detector is None or isinstance(detector, DetectorConfig):
@@ -123,7 +131,8 @@ class EmotionRecognizer:
                 f"detector is {detector!r}; expected a DetectorConfig, such as"
                 " DetectorConfig(kind='yunet', model=FILE), or an object with a method `detect`."
             )
-        return cls(load_for_recognition(path), detector, prior=prior, batch_sizes=batch_sizes)
+        model = load_for_recognition(path, runtime)
+        return cls(model, detector, prior=prior, batch_sizes=batch_sizes, runtime=runtime)
 
     @property
     def prior(self) -> Prior:
@@ -141,10 +150,15 @@ class EmotionRecognizer:
         """The class names of the model, in the order of the probabilities."""
         return self.model.classes
 
+    @property
+    def runtime(self) -> str:
+        """What computes the network: `jax`, `onnxruntime` or `opencv`."""
+        return self._network.runtime
+
     def __repr__(self) -> str:
         model, detector = self.model, type(self.detector).__name__
         network = f"{model.architecture}, {model.image_size}x{model.image_size}, {len(self.class_names)} classes"
-        return f"EmotionRecognizer({network}, {detector})"
+        return f"EmotionRecognizer({network}, {self.runtime}, {detector})"
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(
@@ -327,19 +341,21 @@ def recognize_stills(
 
 
 class _Network(Protocol):
+    runtime: str
+
     def __call__(self, faces: np.ndarray) -> np.ndarray: ...
 
     def compile(self) -> None: ...
 
 
-def _network(model: "LoadedModel | OnnxModel", batch_sizes: Sequence[int]) -> _Network:
+def _network(model: "LoadedModel | OnnxModel", batch_sizes: Sequence[int], runtime: str | None) -> _Network:
     """A function of faces `[n, h, w] uint8` that gives `[n, classes] float32`; JAX is imported for its own models."""
     if not batch_sizes or not all(isinstance(size, int) and size > 0 for size in batch_sizes):
         raise ValueError(f"batch sizes are {batch_sizes!r}; expected integers above 0, at least one")
     if isinstance(model, OnnxModel):
         from femo_jax.live.onnx_network import OnnxNetwork
 
-        return OnnxNetwork(model)
+        return OnnxNetwork(model, runtime)
     from femo_jax.live.jax_network import JaxNetwork
 
     return JaxNetwork(model, batch_sizes)

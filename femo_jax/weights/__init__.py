@@ -1,8 +1,8 @@
 """The models that ship with femo, and `load_model`, which takes any model.
 
 Beside each model file lie a JSON record of what was measured (see `model_record`) and a card written from it.
-`femonet-small` is there as an ONNX model as well, which takes its place where JAX is not installed. The ROS 2 package
-`femo_recognition` has that one alone.
+Each is there as an ONNX model as well, for recognition by ONNX Runtime or without JAX. The ROS 2 package
+`femo_recognition` has that of `femonet-small` alone.
 """
 
 import json
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from femo_jax.errors import ConfigError, ModelFileError, closest_hint
 from femo_jax.onnx_model import OnnxModel, is_onnx, load_onnx_model
+from femo_jax.runtime import asked_runtime, prefers_onnx
 
 if TYPE_CHECKING:
     from femo_jax.model_file import LoadedModel
@@ -142,33 +143,44 @@ def load_model(model: "str | os.PathLike[str] | None" = None) -> "LoadedModel":
     return load_for_inference(path)
 
 
-def load_for_recognition(model: "str | os.PathLike[str] | None" = None) -> "LoadedModel | OnnxModel":
-    """Load a model as `load_model` does, or an ONNX model of `femo export`, for which JAX is not imported.
+def load_for_recognition(
+    model: "str | os.PathLike[str] | None" = None, runtime: str | None = None
+) -> "LoadedModel | OnnxModel":
+    """Load a model for the runtime that recognises with it: for all but JAX an ONNX model, without importing JAX.
 
     Args:
-      model: as `load_model` takes it; a path with the suffix `.onnx` is an ONNX model. Where JAX is not installed,
-        `small` is the ONNX model that ships with femo.
+      model: as `load_model` takes it; a path with the suffix `.onnx` is an ONNX model of `femo export`.
+      runtime: what will run it, see `femo_jax.runtime`. A shipped model is loaded as its ONNX model for ONNX Runtime
+        and OpenCV, and where JAX is not installed.
 
     Raises:
-      ConfigError, ModelFileError, CheckpointError: as `load_model`; or the ONNX model is damaged or not of femo; or
-        JAX, which the model needs, is not installed.
+      ConfigError, ModelFileError, CheckpointError: as `load_model`; the ONNX model is damaged or not of femo; the
+        runtime, or JAX where the model needs it, is not installed; or the runtime takes ONNX models alone.
     """
-    path = resolve_model(model)
+    path, asked = resolve_model(model), asked_runtime(runtime)
     if is_onnx(path):
         return load_onnx_model(path)
+    exported = path.with_suffix(".onnx")
+    is_exported = path in _shipped().values() and exported.exists()
+    if is_exported and (asked in ("onnxruntime", "opencv") or (asked == "auto" and prefers_onnx())):
+        return load_onnx_model(exported)
+    if asked in ("onnxruntime", "opencv"):
+        raise ConfigError(
+            f"{path}: runs on JAX alone, and the runtime is {asked}: expected an ONNX model, which"
+            f" `femo export {path} -o model.onnx` makes. Or choose the runtime auto."
+        )
     try:
         return load_model(model)
     except ModuleNotFoundError as error:
         # The ROS 2 package femo_recognition has no femo_jax.model_file.
         if (error.name or "").split(".")[0] not in ("jax", "jaxlib", "flax", "safetensors", "femo_jax"):
             raise
-        exported = path.with_suffix(".onnx")
-        if path in _shipped().values() and exported.exists():
+        if is_exported:
             return load_onnx_model(exported)
         raise ModelFileError(
             f"{path}: needs {error.name}, which is not installed: pip install femo-jax. Without JAX femo runs ONNX"
-            " models: `small`, which ships with femo, or one that `femo export MODEL -o model.onnx` makes on a machine"
-            " with JAX."
+            " models: those that ship with femo, or one that `femo export MODEL -o model.onnx` makes on a machine with"
+            " JAX."
         ) from error
 
 

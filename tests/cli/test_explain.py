@@ -8,9 +8,11 @@ import cv2
 import numpy as np
 import pytest
 
+from femo_jax import weights
 from femo_jax.cli import images
 from femo_jax.cli.main import main
 from femo_jax.emotions import EMOTIONS
+from femo_jax.live import detection
 from femo_jax.live import recognizer as recognition
 from femo_jax.live.image import Box, CropGeometry
 from femo_jax.live.recognizer import EmotionRecognizer
@@ -33,7 +35,8 @@ def recognizer(random_model):
 @pytest.fixture(autouse=True)
 def quick(recognizer, monkeypatch):
     """No model is loaded."""
-    monkeypatch.setattr(EmotionRecognizer, "load", lambda *_, **__: recognizer)
+    monkeypatch.setattr(weights, "load_model", lambda _: recognizer.model)
+    monkeypatch.setattr(detection, "create_detector", lambda _: recognizer.detector)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """What an import may load: recognising faces needs neither TensorFlow nor matplotlib."""
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -24,16 +25,18 @@ def test_inference_imports_are_light(statement):
     assert loaded(statement).isdisjoint(HEAVY)
 
 
-def test_recognising_is_light():
+@pytest.mark.parametrize("runtime", ["jax", "auto"])
+def test_recognising_is_light(runtime):
     modules = loaded(
         "import numpy\n"
         "from femo_jax import EmotionRecognizer\n"
-        "recognizer = EmotionRecognizer.load()\n"
+        f"recognizer = EmotionRecognizer.load(runtime={runtime!r})\n"
         "recognizer(numpy.zeros((60, 80, 3), numpy.uint8))\n"
         "recognizer.stream()(numpy.zeros((60, 80, 3), numpy.uint8), time=0.0)"
     )
     assert modules.isdisjoint((*HEAVY, "tyro", "rclpy", "scipy"))
-    assert {"femo_jax", "jax", "cv2"} <= modules
+    assert {"femo_jax", "cv2"} <= modules
+    assert modules & {"jax", "onnxruntime"} == {"onnxruntime" if runtime == "auto" else runtime}
 
 
 def test_the_package_itself_needs_almost_nothing():
@@ -126,21 +129,25 @@ def test_an_onnx_model_recognises_without_jax(small_onnx, portrait, tmp_path, mi
 
 def test_an_onnx_model_is_loaded_without_what_takes_time_and_is_not_needed(small_onnx):
     modules = loaded(
-        "import os; os.environ['FEMO_ONNX_RUNTIME'] = 'opencv'\n"
+        "import os; os.environ['FEMO_RUNTIME'] = 'opencv'\n"
         f"from femo_jax import EmotionRecognizer; EmotionRecognizer.load({str(small_onnx)!r})"
     )
     assert "cv2" in modules
     assert modules.isdisjoint({*NO_JAX, *HEAVY, "onnxruntime", "asyncio", "email", "http", "rich", "tyro", "unittest"})
 
 
-def test_without_jax_the_small_model_is_its_onnx_model_and_another_is_refused_with_a_remedy():
-    code = WITHOUT.format(packages=NO_JAX) + (
+def test_without_jax_a_shipped_model_is_its_onnx_model_and_another_is_refused_with_a_remedy(tmp_path):
+    from femo_jax.weights import model_path
+
+    mine = shutil.copy(model_path("small"), tmp_path / "mine.safetensors")
+    code = WITHOUT.format(packages=(*NO_JAX, "onnxruntime")) + (
         "from femo_jax.weights import load_for_recognition\n"
         "from femo_jax.errors import ModelFileError\n"
         "assert load_for_recognition('small').path.name == 'femonet-small.onnx'\n"
-        "try:\n    load_for_recognition('default')\n"
+        "assert load_for_recognition().path.name == 'femonet-base.onnx'\n"
+        f"try:\n    load_for_recognition({str(mine)!r})\n"
         "except ModelFileError as error:\n"
-        "    for remedy in ('pip install femo-jax', '`small`', 'femo export MODEL -o model.onnx'):\n"
+        "    for remedy in ('pip install femo-jax', 'ship with femo', 'femo export MODEL -o model.onnx'):\n"
         "        assert remedy in str(error), error\n"
         "else:\n    raise SystemExit('was loaded')"
     )

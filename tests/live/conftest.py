@@ -20,10 +20,10 @@ import numpy as np
 import pytest
 
 from femo_jax.export import onnx_file
-from femo_jax.live.onnx_network import RUNTIME
 from femo_jax.live.recognizer import EmotionRecognizer
 from femo_jax.model_file import LoadedModel
 from femo_jax.onnx_model import OnnxModel, load_onnx_model
+from femo_jax.runtime import VARIABLE
 
 WANTED = os.environ.get("FEMO_TEST_RUNTIME")
 RUNTIMES = (WANTED,) if WANTED else ("jax", "onnxruntime", "opencv")
@@ -56,12 +56,14 @@ def recognising_on(runtime: str, as_onnx: Callable[[LoadedModel], OnnxModel]) ->
     made = EmotionRecognizer.__init__
 
     def make(recognizer, model, *arguments, **options):
-        made(recognizer, as_onnx(model) if isinstance(model, LoadedModel) else model, *arguments, **options)
+        exported = as_onnx(model) if isinstance(model, LoadedModel) else model
+        made(recognizer, exported, *arguments, **{**options, "runtime": runtime})
 
     with pytest.MonkeyPatch.context() as patch:
-        if runtime != "jax":
+        if runtime == "jax":
+            patch.setenv(VARIABLE, runtime)
+        else:
             patch.setattr(EmotionRecognizer, "__init__", make)
-            patch.setenv(RUNTIME, runtime)
         yield
 
 

@@ -314,7 +314,9 @@ def test_the_detector_may_be_given_by_its_settings(loaded, tmp_path):
 
 def test_a_model_may_be_given_by_name_file_or_run_folder(random_model, monkeypatch):
     asked = []
-    monkeypatch.setattr(recognizer_module, "load_for_recognition", lambda model: asked.append(model) or random_model)
+    monkeypatch.setattr(
+        recognizer_module, "load_for_recognition", lambda model, runtime: asked.append(model) or random_model
+    )
     for name in (None, "small", "runs/mine"):
         loaded = EmotionRecognizer.load(name, GivenBoxes(), batch_sizes=(1,))
         assert (loaded.model.architecture, loaded.model.options) == (random_model.architecture, random_model.options)

@@ -66,7 +66,7 @@ def test_a_detector_by_its_name_is_refused():
 
 
 def test_its_text_names_model_and_detector(recognizer):
-    assert repr(recognizer) == "EmotionRecognizer(simple_cnn, 48x48, 7 classes, OneBox)"
+    assert repr(recognizer) == f"EmotionRecognizer(simple_cnn, 48x48, 7 classes, {recognizer.runtime}, OneBox)"
 
 
 def test_pickling_is_refused_with_what_to_do_instead(recognizer):
