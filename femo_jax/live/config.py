@@ -73,7 +73,7 @@ class DetectorConfig:
 class SearchConfig:
     """How faces are followed through a stream between the scans of whole frames."""
 
-    full_scan_ms: float = 250.0
+    full_scan_ms: float = 400.0
     """Milliseconds in which the whole frame is scanned for new faces: by haar a part in each frame, by yunet all in
     one; 0 scans every frame."""
     look_every_ms: float = 150.0

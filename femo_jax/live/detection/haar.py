@@ -144,9 +144,6 @@ class HaarDetector:
         smallest, _ = self._config.sizes(image.width, image.height, still=False)
         step = min(_FIRST_STEP, self._config.scale_factor)
         places = self._scan(image, smallest, step)
-        if self._second is not None:
-            places += self._second._scan(image, smallest, self._config.scale_factor)
-        places = without_duplicates(places)
         return sorted(without_duplicates([face for face, _ in self._confirmed(image, self._looked(image, places))]))
 
     @property
