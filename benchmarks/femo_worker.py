@@ -16,7 +16,8 @@ class Femo:
 
     def versions(self) -> dict[str, str]:
         """Of the packages that decide its speed."""
-        return {name: version(name) for name in ("femo-jax", "jax", "opencv-python")}
+        runtime = {"opencv": "opencv-python"}.get(self.recognizer.runtime, self.recognizer.runtime)
+        return {name: version(name) for name in ("femo-jax", runtime, "opencv-python")}
 
     def start(self, mode: str) -> Recognise:
         """`stream` follows faces from frame to frame, as `femo live` does; `images` scans every frame as a whole."""

@@ -42,6 +42,30 @@ def live_table() -> str:
     return markdown_table(["", "femo, stream", "femo, single images", "fer"], rows)
 
 
+def live_runtimes_table() -> str:
+    """Recognition by what computes the network, each in a run of its own beside `fer`."""
+    rows = []
+    for runtime, name in (("ONNX Runtime", "live"), ("JAX", "live_jax")):
+        measured = measurement(name)
+        femo, ratio = measured["femo"], measured["ratio"]["frames_per_second"]
+        start = femo["cold_start_s"]
+        times = ", ".join(f"{measured['classify_ms'][faces]:.1f}" for faces in ("1", "4", "16"))
+        rows.append(
+            [
+                runtime,
+                f"{femo['stream']['frames_per_second']:.0f}",
+                f"{ratio:.1f}",
+                f"{femo['images']['frames_per_second']:.0f}",
+                f"{start['filled_cache']:.2f} s",
+                f"{start['empty_cache']:.2f} s",
+                f"{femo['peak_memory_mib']:.0f} MiB",
+                f"{times} ms",
+            ]
+        )
+    headings = ["", "stream, frames a second", "times fer's", "single images", "start", "with an empty cache"]
+    return markdown_table([*headings, "memory", "1, 4 and 16 faces"], rows)
+
+
 def _cold_start(of: Mapping[str, Any]) -> float:
     start = of["cold_start_s"]
     return start["filled_cache"] if isinstance(start, dict) else start
@@ -217,6 +241,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "stages": stages_table,
     "deploy": deploy_table,
     "live": live_table,
+    "live_runtimes": live_runtimes_table,
     "train_step": lambda: train_step_table({"femonet": ""}),
     "train_step_both": lambda: train_step_table({"femonet": "FemoNet, ", "vgg": "VGG, "}),
     "convolution": convolution_table,

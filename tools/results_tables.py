@@ -164,6 +164,18 @@ def wild_prior_table() -> str:
     return markdown_table([*headings, "recall of neutral", "ECE"], rows, text_columns=3)
 
 
+def generalisation_table() -> str:
+    """What other augmentation does to a shipped model, on FER-2013 and on images from outside it."""
+    rows = []
+    for of in read_json("generalisation.json"):
+        everyday = of["everyday_images"]
+        accuracies = [f"{100 * of[name]:.2f} %" for name in ("accuracy", "without_overlap", "corrupted")]
+        shares = [f"{100 * everyday[name]:.1f} %" for name in ("accuracy", "accuracy_of_all", "balanced_accuracy")]
+        rows.append([of["candidate"], *accuracies, *shares])
+    headings = ["augmentation", "PublicTest", "without overlap", "corrupted", "everyday images, of found", "of all"]
+    return markdown_table([*headings, "balanced accuracy"], rows)
+
+
 def neutral_face_table() -> str:
     """Metrics of persons with several neutral images, without and with the correction by their own neutral face."""
     rows = []
@@ -317,6 +329,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "tta": tta_table,
     "wild": wild_table,
     "wild_prior": wild_prior_table,
+    "generalisation": generalisation_table,
     "neutral_face": neutral_face_table,
     "temperature": temperature_table,
     "clips": clip_table,

@@ -275,7 +275,7 @@ CLAIMS: dict[str, list[Claim]] = {
         Claim("180, 11 ms", [RECORDED]),
     ],
     "benchmarks/README.md": [
-        Claim("Python 3.11, JAX 0.10.2, OpenCV 4.14", [fact("versions in live.json")] * 2),
+        Claim("Python 3.11, JAX 0.10.2, ONNX Runtime 1.32, OpenCV 4.14", [fact("versions in the files")] * 3),
         Claim("The default is 100 ms", [TrackConfig().classify_every_ms]),
         Claim("at 30 Hz", [fact("RATE in benchmarks/classification.py")]),
         Claim("differ by up to 0.031", [RECORDED]),

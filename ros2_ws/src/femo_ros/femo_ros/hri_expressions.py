@@ -18,6 +18,7 @@ from std_msgs.msg import Header
 
 from femo_jax.live.image import InputImage
 from femo_jax.live.results import FaceEmotion, SmoothedEmotion, first_emotion, is_uncertain, next_emotion
+from femo_jax.prior import parse_prior
 from femo_jax.weights import resolve_model
 from femo_ros.camera_pipeline import THROTTLE_SECONDS, Received, decode
 from femo_ros.camera_topic import LATCHED, offers
@@ -111,7 +112,8 @@ class ExpressionPipeline:
         self._statistics = statistics
         self._settings = settings
         self.model_name = resolve_model(settings.node.model).stem
-        self._recognizer = EmotionRecognizer.load(settings.node.model, settings.detector)
+        prior = parse_prior(settings.node.prior)
+        self._recognizer = EmotionRecognizer.load(settings.node.model, settings.detector, prior=prior)
         self._recognizer.compile()
         self._model_info = node.create_publisher(type(self._info()), "~/model_info", LATCHED)
         self._model_info.publish(self._info())
