@@ -15,6 +15,7 @@ from femo_jax.explain.integrated_gradients import integrated_gradients
 from femo_jax.explain.layers import Layer, Logits, find_layers
 from femo_jax.model_file import LoadedModel
 from femo_jax.models import create_model
+from femo_jax.onnx_model import OnnxModel
 from femo_jax.preprocess import normalize
 
 Baseline = Literal["grey", "black", "white"]
@@ -103,8 +104,14 @@ class Explainer:
           steps: of Integrated Gradients.
 
         Raises:
-          ConfigError: the network has no such layer, there is no such baseline, or the steps are out of range.
+          ConfigError: the network has no such layer, there is no such baseline, or the steps are out of range; or the
+            model is an ONNX model, as a recogniser may have.
         """
+        if isinstance(model, OnnxModel):
+            raise ConfigError(
+                f"{model.path}: an ONNX model cannot be explained, which needs gradients: expected a model of"
+                " femo_jax.weights.load_model"
+            )
         if baseline not in get_args(Baseline):
             raise ConfigError(f"baseline {baseline!r}: expected one of {', '.join(get_args(Baseline))}.")
         if not 1 <= steps <= MAX_STEPS:

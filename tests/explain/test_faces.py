@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from femo_jax import EmotionRecognizer
 from femo_jax.emotions import EMOTIONS
 from femo_jax.errors import ConfigError
 from femo_jax.explain.faces import Explainer
@@ -46,3 +47,9 @@ def test_the_layers_can_be_chosen(random_model, asked, heights):
 def test_what_cannot_be_explained(random_model, options, words):
     with pytest.raises(ConfigError, match=words):
         Explainer(random_model, **options)
+
+
+def test_an_onnx_model_is_refused_with_what_to_give_instead():
+    model = EmotionRecognizer.load("small", batch_sizes=(1,), runtime="opencv").model
+    with pytest.raises(ConfigError, match=r"small\.onnx: an ONNX model cannot be explained.*weights\.load_model"):
+        Explainer(model)
