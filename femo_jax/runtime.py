@@ -52,7 +52,7 @@ def onnx_runtime(runtime: str | None = None) -> OnnxRuntime:
       runtime: as for `asked_runtime`.
 
     Raises:
-      ConfigError: as `asked_runtime`; or JAX was named.
+      ConfigError: as `asked_runtime`; JAX was named; or ONNX Runtime was, and it cannot be imported.
     """
     asked = asked_runtime(runtime)
     if asked == "auto" and (former := os.environ.get(DEPRECATED_VARIABLE)):
@@ -60,11 +60,15 @@ def onnx_runtime(runtime: str | None = None) -> OnnxRuntime:
         asked = _checked(former, DEPRECATED_VARIABLE)
     if asked == "jax":
         raise ConfigError("the runtime is jax, on which ONNX models do not run: choose onnxruntime, opencv or auto")
-    if asked != "auto":
+    if asked == "opencv":
         return asked
     try:
         import_module("onnxruntime")
-    except ImportError:
+    except ImportError as error:
+        if asked == "onnxruntime":
+            raise ConfigError(
+                f"the runtime is onnxruntime, which cannot be imported ({error}): {_INSTALL[asked]}, or choose auto"
+            ) from error
         return "opencv"
     return "onnxruntime"
 

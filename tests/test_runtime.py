@@ -99,6 +99,16 @@ def test_what_is_not_there_is_refused_with_what_installs_it(installed, monkeypat
         load_for_recognition("small")
 
 
+def test_an_onnx_runtime_that_cannot_be_imported_is_refused_only_where_it_is_named(monkeypatch):
+    def refuse(name):
+        raise ImportError("libgomp.so.1: cannot open shared object file")
+
+    monkeypatch.setattr(runtime, "import_module", refuse)
+    assert onnx_runtime() == "opencv"
+    with pytest.raises(ConfigError, match=r"onnxruntime, which cannot be imported \(libgomp.*pip install onnxruntime"):
+        onnx_runtime("onnxruntime")
+
+
 def test_the_earlier_name_of_the_variable_works_with_a_warning(monkeypatch):
     monkeypatch.setenv(DEPRECATED_VARIABLE, "opencv")
     with pytest.warns(FutureWarning, match="FEMO_ONNX_RUNTIME is deprecated; use FEMO_RUNTIME"):

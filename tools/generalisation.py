@@ -11,7 +11,6 @@ where it was.
 
 import argparse
 import dataclasses
-import time
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +86,6 @@ def main() -> None:
             for name, network in networks.items()
         }
 
-    began = time.perf_counter()
     alone = ~occurs_in(validation.images, training.images)
     clean = accuracies(validation.images)
     corrupted = [accuracies(corrupt(name, validation.images)) for name in CORRUPTIONS]
@@ -106,7 +104,6 @@ def main() -> None:
             }
         )
     write_json(arguments.results, rows)
-    print(f"measured in {time.perf_counter() - began:.0f} s")
 
 
 if __name__ == "__main__":

@@ -79,7 +79,7 @@ def run(options: Options) -> int:
     from femo_jax.live.image import WHOLE_IMAGE, crop_faces
     from femo_jax.live.output.records import Prediction
     from femo_jax.live.recognizer import EmotionRecognizer, recognize_stills
-    from femo_jax.weights import load_model
+    from femo_jax.weights import load_for_recognition
 
     check_format(options.output)
     unreadable: list[str] = []
@@ -87,10 +87,10 @@ def run(options: Options) -> int:
     outputs = {"--output": options.output, "--json": options.json}
     check_outputs(outputs, inputs=paths, model=options.model or "default")
     load_plugins(options.plugin)
-    model = load_model(options.model)
-    recognizer = EmotionRecognizer(model, create_detector(options.detector))
+    model = load_for_recognition(options.model, "jax")
     _check_classes(options, model.classes)
     explainer = Explainer(model, layer=options.layer, baseline=options.baseline, steps=options.steps)
+    recognizer = EmotionRecognizer(model, create_detector(options.detector))
     cropped = options.faces == "cropped"
     geometry = WHOLE_IMAGE if cropped else recognizer.detector.geometry
     found, faces = [], 0

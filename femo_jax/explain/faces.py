@@ -93,12 +93,17 @@ class Explainer:
     """
 
     def __init__(
-        self, model: LoadedModel, *, layer: int | None = None, baseline: Baseline = "grey", steps: int = STEPS
+        self,
+        model: LoadedModel | OnnxModel,
+        *,
+        layer: int | None = None,
+        baseline: Baseline = "grey",
+        steps: int = STEPS,
     ) -> None:
         """Looks at a model's layers.
 
         Args:
-          model: the network.
+          model: the network; one of `femo_jax.weights.load_model`.
           layer: height in cells of the map at which both are taken; the last layer of that height is meant.
           baseline: of Integrated Gradients.
           steps: of Integrated Gradients.
@@ -109,8 +114,8 @@ class Explainer:
         """
         if isinstance(model, OnnxModel):
             raise ConfigError(
-                f"{model.path}: an ONNX model cannot be explained, which needs gradients: expected a model of"
-                " femo_jax.weights.load_model"
+                f"{model.path}: an ONNX model cannot be explained, which needs gradients. Give the run folder, or the"
+                " .safetensors file, that it was exported from; in Python, a model of femo_jax.weights.load_model."
             )
         if baseline not in get_args(Baseline):
             raise ConfigError(f"baseline {baseline!r}: expected one of {', '.join(get_args(Baseline))}.")

@@ -24,8 +24,8 @@ DEFAULT = "default"
 ALIASES = {DEFAULT: "femonet-base", "small": "femonet-small"}
 """Short names, and the name of the shipped model that each stands for."""
 
-WITHOUT_JAX = "femonet-small"
-"""The shipped model that recognises without JAX; the default where an installation lacks `femonet-base`."""
+WITHOUT_BASE = "femonet-small"
+"""The default where an installation lacks `femonet-base`, as the ROS 2 package `femo_recognition` does."""
 
 DEPRECATED_ALIASES = {"femonet": "femonet-base"}
 """Names of earlier releases; they still work, with a warning."""
@@ -55,7 +55,7 @@ def model_path(name: str = DEFAULT) -> Path:
     shipped = _shipped()
     full = {**ALIASES, **DEPRECATED_ALIASES}.get(name, name)
     if name == DEFAULT and full not in shipped:
-        full = WITHOUT_JAX
+        full = WITHOUT_BASE
     if full not in shipped:
         raise ConfigError(
             f"no model {name!r} ships with femo; choose one of {', '.join(model_names())}, or give the path of a model"

@@ -35,7 +35,7 @@ def recognizer(random_model):
 @pytest.fixture(autouse=True)
 def quick(recognizer, monkeypatch):
     """No model is loaded."""
-    monkeypatch.setattr(weights, "load_model", lambda _: recognizer.model)
+    monkeypatch.setattr(weights, "load_for_recognition", lambda *_: recognizer.model)
     monkeypatch.setattr(detection, "create_detector", lambda _: recognizer.detector)
 
 

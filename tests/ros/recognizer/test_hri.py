@@ -151,10 +151,7 @@ def test_another_detectors_faces_get_expressions_and_nothing_else(hri, start_rec
     first = expressions["abcde"][-1]
     assert first.expression == hri.Expression.HAPPY and first.confidence > 0.5
     assert (first.header.stamp.sec, first.header.frame_id) == (5, "camera")
-    plain, everyday = (
-        EmotionRecognizer.load(quick.get("model"), prior=prior).cropped(happy).confidence
-        for prior in (None, "everyday")
-    )
+    plain, everyday = (EmotionRecognizer.load(prior=prior).cropped(happy).confidence for prior in (None, "everyday"))
     assert first.confidence == pytest.approx(everyday, abs=1e-4), "the prior of live use is that of the node"
     assert abs(everyday - plain) > 1e-3
     assert expressions["fghij"][-1].header.stamp.sec == 6

@@ -18,7 +18,6 @@ from std_msgs.msg import Header
 
 from femo_jax.live.image import InputImage
 from femo_jax.live.results import FaceEmotion, SmoothedEmotion, first_emotion, is_uncertain, next_emotion
-from femo_jax.prior import parse_prior
 from femo_jax.weights import resolve_model
 from femo_ros.camera_pipeline import THROTTLE_SECONDS, Received, decode
 from femo_ros.camera_topic import LATCHED, offers
@@ -26,6 +25,7 @@ from femo_ros.hri import DEPTH, FACES, expression_message
 from femo_ros.images import ImageError
 from femo_ros.messages import messages_of, model_message
 from femo_ros.parameters import Settings
+from femo_ros.pipeline import load_recognizer
 from femo_ros.statistics import Statistics
 from femo_ros.timing import seconds_of
 from femo_ros.worker import NewestWins, OnExecutor
@@ -105,16 +105,12 @@ class ExpressionPipeline:
         Raises:
           FemoError: the model cannot be loaded, or hri_msgs is missing.
         """
-        from femo_jax.live.recognizer import EmotionRecognizer
-
         self.hri_msgs = messages_of("hri_msgs", "faces_from is hri, and with it publish_hri", "true")
         self._node = node
         self._statistics = statistics
         self._settings = settings
         self.model_name = resolve_model(settings.node.model).stem
-        prior = parse_prior(settings.node.prior)
-        self._recognizer = EmotionRecognizer.load(settings.node.model, settings.detector, prior=prior)
-        self._recognizer.compile()
+        self._recognizer = load_recognizer(settings)
         self._model_info = node.create_publisher(type(self._info()), "~/model_info", LATCHED)
         self._model_info.publish(self._info())
         self._to_publishers = OnExecutor(node, self._publish, DEPTH * 4)

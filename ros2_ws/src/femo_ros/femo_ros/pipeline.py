@@ -6,7 +6,7 @@ What imports JAX is imported where it is needed: a node that is not configured t
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rclpy.lifecycle import LifecycleNode
 
@@ -20,6 +20,9 @@ from femo_ros.statistics import Statistics
 from femo_ros.web_page import open_page
 from femo_ros.worker import NewestOfEach
 
+if TYPE_CHECKING:
+    from femo_jax.live.recognizer import EmotionRecognizer
+
 
 @dataclass(frozen=True)
 class _Live:
@@ -27,6 +30,20 @@ class _Live:
 
     settings: Settings
     detector: Any
+
+
+def load_recognizer(settings: Settings) -> "EmotionRecognizer":
+    """Load the model and compile it, while the robot is waiting anyway, and not at its second image.
+
+    Raises:
+      FemoError: the model or the detector cannot be loaded.
+    """
+    from femo_jax.live.recognizer import EmotionRecognizer
+
+    prior = parse_prior(settings.node.prior)
+    recognizer = EmotionRecognizer.load(settings.node.model, settings.detector, prior=prior)
+    recognizer.compile()
+    return recognizer
 
 
 class Pipeline:
@@ -50,12 +67,8 @@ class Pipeline:
         Raises:
           FemoError: the model or the detector cannot be loaded, or a message package is missing.
         """
-        from femo_jax.live.recognizer import EmotionRecognizer
-
         self.model_name = resolve_model(settings.node.model).stem
-        prior = parse_prior(settings.node.prior)
-        self._recognizer = EmotionRecognizer.load(settings.node.model, settings.detector, prior=prior)
-        self._recognizer.compile()  # while the robot is waiting anyway, and not at its second image
+        self._recognizer = load_recognizer(settings)
         self._live = self._applied = _Live(settings, self._recognizer.detector)
         self._cameras: dict[str, CameraPipeline] = {}
         with ExitStack() as made:  # ended where something fails
