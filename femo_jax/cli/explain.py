@@ -88,9 +88,9 @@ def run(options: Options) -> int:
     check_outputs(outputs, inputs=paths, model=options.model or "default")
     load_plugins(options.plugin)
     model = load_for_recognition(options.model, "jax")
+    recognizer = EmotionRecognizer(model, create_detector(options.detector))
     _check_classes(options, model.classes)
     explainer = Explainer(model, layer=options.layer, baseline=options.baseline, steps=options.steps)
-    recognizer = EmotionRecognizer(model, create_detector(options.detector))
     cropped = options.faces == "cropped"
     geometry = WHOLE_IMAGE if cropped else recognizer.detector.geometry
     found, faces = [], 0
