@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import jax
@@ -180,6 +181,8 @@ def train_distilled(
     *,
     seeds: Sequence[int] = (0,),
     teacher_seeds: Sequence[int] = (0, 1, 2),
+    grid: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    teacher_grid: Mapping[str, Sequence[str]] = MappingProxyType({}),
     ops: Ops = "auto",
     loader: Loader = "auto",
     console: Console | None = None,
@@ -195,6 +198,8 @@ def train_distilled(
       validation_split: images by which each run chooses its best epoch.
       seeds: of the student, each from all teachers.
       teacher_seeds: of the teachers.
+      grid: values of the student's fields, see `femo_jax.train.sweep.expand`; each combination is a student.
+      teacher_grid: the same of the teachers; all combinations teach together.
       ops: kernel backend, see `femo_jax.ops`.
       loader: of training batches, see `femo_jax.data.pipeline`.
       console: where progress is shown; standard error by default.
@@ -211,20 +216,23 @@ def train_distilled(
     References:
       Beyer et al. 2021, "Knowledge distillation: A good teacher is patient and consistent", arXiv:2106.05237.
     """
-    teachers = expand([teacher], {}, teacher_seeds)
+    if "teachers" in grid:
+        raise ConfigError("--grid teachers: they are trained here. Use `femo sweep` for teachers that exist")
+    teachers = expand([teacher], teacher_grid, teacher_seeds)
     folders = tuple(str(workdir / run.folder) for run in teachers)
-    students = expand([(student[0], dataclasses.replace(student[1], teachers=folders))], {}, seeds)
-    if students[0].label == teachers[0].label:
-        raise ConfigError(f"{student[0]}: teacher and student have the same name. Rename one of the configurations")
-    alone = dataclasses.replace(students[0].config, teachers=(), distillation_weight=0.0, distillation_temperature=1.0)
-    check_run(students[0]._replace(config=alone), ops, train_split)
+    students = expand([(student[0], dataclasses.replace(student[1], teachers=folders))], grid, seeds)
+    labels = {run.label for run in teachers}
+    for run in {run.label: run for run in students}.values():
+        if run.label in labels:
+            raise ConfigError(f"{run.label}: teacher and student have the same name. Rename one of the configurations")
+        alone = dataclasses.replace(run.config, teachers=(), distillation_weight=0.0, distillation_temperature=1.0)
+        check_run(run._replace(config=alone), ops, train_split)
     failed = {} if failed is None else failed
     how: dict[str, Any] = {"ops": ops, "loader": loader, "console": console, "failed": failed}
     yield from train_sweep(teachers, workdir, train_split, validation_split, **how)
-    for seed, why in failed.get(teachers[0].label, {}).items():
-        raise DivergenceError(
-            f"the teacher of seed {seed} diverged: {why}, or leave this seed out of the teacher seeds"
-        )
+    for label in labels & failed.keys():
+        for seed, why in failed[label].items():
+            raise DivergenceError(f"teacher {label} of seed {seed} diverged: {why}, or leave it out")
     yield from train_sweep(students, workdir, train_split, validation_split, **how)
 
 

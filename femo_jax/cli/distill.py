@@ -1,17 +1,18 @@
-"""`femo distill CONFIG --data DATA [--teacher-config CONFIG] [--teacher-seeds 0 1 2] [--seeds 0]`."""
+"""`femo distill CONFIG --data DATA [--teacher-config CONFIG] [--seeds 0] [--grid epochs=60]`."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from tyro.conf import Positional, arg
+from tyro.conf import Positional, UseAppendAction, arg
 
 from femo_jax.cli.parsing import parse
 from femo_jax.cli.sweep import carry_out
 from femo_jax.cli.train import RunOptions
 from femo_jax.configs import resolve_config
 from femo_jax.train.config import load_config
+from femo_jax.train.sweep import parse_grid
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,8 +32,12 @@ class Options(RunOptions):
     """Seeds of the teachers, one network each; their probabilities are averaged."""
     seeds: Annotated[tuple[int, ...], arg(metavar="N [N ...]")] = (0,)
     """Seeds of the student, each from all teachers."""
+    grid: Annotated[UseAppendAction[tuple[tuple[str, ...], ...]], arg(metavar="FIELD=V1,V2")] = ()
+    """Values of the student's fields, such as epochs=60 or learning_rate=0.01,0.02; each combination is a student."""
+    teacher_grid: Annotated[UseAppendAction[tuple[tuple[str, ...], ...]], arg(metavar="FIELD=V1,V2")] = ()
+    """Values of the teachers' fields, such as epochs=30; all combinations teach together."""
     workdir: Annotated[Path, arg(metavar="FOLDER")] = Path("runs/distill")
-    """Folder of all runs: a run folder CONFIG/seedK for each, and sweep.md, sweep.json, sweep.png."""
+    """Folder of all runs: a run folder CONFIG,FIELD=VALUE/seedK for each, and sweep.md, sweep.json, sweep.png."""
 
 
 def main(argv: list[str]) -> int:
@@ -45,11 +50,16 @@ def main(argv: list[str]) -> int:
     student, teacher = (
         (resolve_config(path).stem, load_config(path)) for path in (options.config, options.teacher_config)
     )
+    how = {
+        "seeds": options.seeds,
+        "teacher_seeds": options.teacher_seeds,
+        "grid": parse_grid(item for items in options.grid for item in items),
+        "teacher_grid": parse_grid(item for items in options.teacher_grid for item in items),
+    }
 
-    def begin(*splits: Any, **how: Any) -> Iterator[Path]:
+    def begin(*splits: Any, **more: Any) -> Iterator[Path]:
         from femo_jax.runs import train_distilled
 
-        seeds = {"seeds": options.seeds, "teacher_seeds": options.teacher_seeds}
-        return train_distilled(student, teacher, options.workdir, *splits, **seeds, **how)
+        return train_distilled(student, teacher, options.workdir, *splits, **how, **more)
 
     return carry_out(options, options.workdir, begin)

@@ -85,6 +85,23 @@ def test_teachers_that_femo_train_has_trained_are_left_alone(recipe):
     assert (folder / "W" / "student" / "seed0" / "report.json").is_file()
 
 
+def test_fields_of_teachers_and_student_are_given_as_in_a_sweep(recipe, capsys):
+    folder, run = recipe
+    command = ["--teacher-seeds", "3", "--teacher-grid", "learning_rate=0.01,0.02", "--grid", "epochs=1"]
+    assert run(*command) == 0
+    record = json.loads((folder / "W" / "student,epochs=1" / "seed0" / "config.json").read_text())
+    assert record["config"]["epochs"] == 1
+    assert record["config"]["teachers"] == [f"W/big,learning_rate={rate}/seed3" for rate in ("0.01", "0.02")]
+    rates = [json.loads((folder / each / "config.json").read_text()) for each in record["config"]["teachers"]]
+    assert [each["config"]["learning_rate"] for each in rates] == [0.01, 0.02]
+    capsys.readouterr()
+
+    assert run("--grid", "epoch=1") == 2
+    assert "epoch" in capsys.readouterr().err
+    assert run("--grid", 'teachers=["small"]') == 2
+    assert "femo sweep" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("student", "message"),
     [
@@ -111,5 +128,5 @@ def test_no_student_is_trained_from_a_teacher_that_diverged(recipe, capsys):
     folder, run = recipe
     (folder / "big.py").write_text(CONFIG.format(epochs=1, more="learning_rate=1e30"))
     assert run("--teacher-seeds", "3") == 2
-    assert "the teacher of seed 3 diverged: W/big/seed3: the loss or a gradient is not" in capsys.readouterr().err
+    assert "teacher big of seed 3 diverged: W/big/seed3: the loss or a gradient is not" in capsys.readouterr().err
     assert not (folder / "W" / "student").exists()
