@@ -61,3 +61,31 @@ def test_a_domain_in_use_is_not_given_away(domain):
     with (folder / str(domain)).open("w") as file, pytest.raises(BlockingIOError):
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     assert os.environ["ROS_DOMAIN_ID"] == str(domain)
+
+
+@pytest.mark.parametrize("contents", [b"", bytes(52400), b"\1" + bytes(52399)])
+def test_shared_memory_that_a_killed_process_left_half_made_is_removed(contents, remove_half_made_ports, tmp_path):
+    """And nothing else: whole ports, their locks, young ones and other files."""
+    half, whole, lock, young, other = (
+        tmp_path / name
+        for name in ("fastrtps_port7000", "fastrtps_port26911", "fastrtps_port26911_el", "fastrtps_port1", "x")
+    )
+    for path in (half, young, other):
+        path.write_bytes(contents)
+    whole.write_bytes(b"\2" + bytes(52399))
+    lock.touch()
+    for path in (half, whole, lock, other):
+        os.utime(path, (0, 0))
+    assert remove_half_made_ports(tmp_path) == [half]
+    assert sorted(tmp_path.glob("*[0-9lx]")) == sorted((whole, lock, young, other))
+
+
+def test_a_client_is_created_beside_a_half_made_port(domain, new_client, remove_half_made_ports):
+    """One of an earlier test in this domain, whose process was killed."""
+    port = Path(f"/dev/shm/fastrtps_port{7400 + 250 * int(domain) + 11}")
+    if port.exists():
+        pytest.skip("another program has the domain's first port")
+    port.write_bytes(bytes(52400))
+    os.utime(port, (0, 0))
+    assert port in remove_half_made_ports()
+    new_client("late")
