@@ -21,6 +21,7 @@ from rich.console import Console
 from femo_jax import EmotionRecognizer, weights
 from femo_jax.errors import FemoError
 from femo_jax.files import write_json
+from femo_jax.train.devices import processor_name
 
 
 @dataclass(frozen=True)
@@ -52,13 +53,8 @@ def main(options: Options) -> None:
     for name, of in measured.items():
         Console().print(f"{name}: {of['median']:.1f} ms a face, 95 % of calls within {of['p95']:.1f} ms")
     if options.json:
-        machine = {"processor": _processor(), "python": platform.python_version(), "calls": options.calls}
+        machine = {"processor": processor_name(), "python": platform.python_version(), "calls": options.calls}
         write_json(options.json, {"milliseconds": measured, "machine": machine})
-
-
-def _processor() -> str:
-    lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "unknown")
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from scipy.optimize import linear_sum_assignment
 
 from femo_jax.errors import FemoError
 from femo_jax.live.image import Box, overlaps
+from femo_jax.train.devices import processor_name
 
 BLOCK = 60
 """The most frames that a system works on before it is the next one's turn."""
@@ -221,7 +222,4 @@ def cold_start_seconds(start: Start, mode: str, frames: Frames) -> float:
 
 def machine() -> dict:
     """What it was measured on."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    model = models[0] if models else platform.machine()
-    return {"processor": model, "cores": len(os.sched_getaffinity(0)), "system": platform.system()}
+    return {"processor": processor_name(), "cores": len(os.sched_getaffinity(0)), "system": platform.system()}

@@ -1,7 +1,9 @@
 """Data parallelism: batches split over all devices of all processes, the state a copy on each."""
 
 import ctypes
+import platform
 import sys
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -39,6 +41,20 @@ def prepare_devices(cpu_devices: int = 1) -> None:
     keep_freed_memory()
     if cpu_devices > 1 or jax.config.values["jax_num_cpu_devices"] > 1:
         jax.config.update("jax_num_cpu_devices", cpu_devices)
+
+
+def device_name() -> str:
+    """What the steps run on: `NVIDIA H200`, or the model of the processor."""
+    device = jax.devices()[0]
+    return processor_name() if device.platform == "cpu" else device.device_kind
+
+
+def processor_name() -> str:
+    """The model of the processor, such as `AMD EPYC`; its architecture where the system does not say."""
+    path = Path("/proc/cpuinfo")  # Linux only
+    lines = path.read_text("utf-8").splitlines() if path.is_file() else []
+    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.machine()
 
 
 def data_mesh() -> Mesh:

@@ -26,6 +26,7 @@ from femo_jax.files import write_json, write_text
 from femo_jax.model_file import LoadedModel, prediction_digest
 from femo_jax.ops import Choice
 from femo_jax.train.config import TrainConfig, as_dict, differences, upgraded
+from femo_jax.train.devices import device_name
 
 CONFIG_FILE, METRICS_FILE, LOCK_FILE = "config.json", "metrics.jsonl", ".lock"
 NEWEST, BEST = "checkpoints", "best"
@@ -269,6 +270,7 @@ def _environment() -> dict[str, Any]:
         "python": platform.python_version(),
         "cores": cores,
         "platform": jax.default_backend(),
+        "device": device_name(),
         "devices": jax.device_count(),
         "processes": jax.process_count(),
         "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},

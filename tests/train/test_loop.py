@@ -18,6 +18,7 @@ from femo_jax.model_file import logits_function, save_model_file
 from femo_jax.models.registry import register
 from femo_jax.train import loop
 from femo_jax.train.checkpoints import load_for_inference, restore_newest
+from femo_jax.train.devices import processor_name
 from femo_jax.train.loop import Interrupted, train
 from femo_jax.train.progress import SilentReporter
 from femo_jax.train.targets import save_soft_labels
@@ -79,6 +80,7 @@ def test_a_run_leaves_config_metrics_and_checkpoints(unbroken, tiny_config):
     assert config["data"]["train"]["n"] == 96
     assert "jax" in config["environment"]["versions"]
     assert 1 <= config["environment"]["cores"] <= os.cpu_count()
+    assert config["environment"]["device"] == processor_name()
 
 
 def test_losses_are_those_before_the_loop_was_split(unbroken):
