@@ -192,6 +192,18 @@ def neutral_face_table() -> str:
     return markdown_table(headings, rows, text_columns=3)
 
 
+def roll_table() -> str:
+    """Metrics with faces cropped as they are and upright, by how much the images are turned."""
+    rows = []
+    for of in read_json("wild_roll.json"):
+        row = [f"{of['degrees']}", of["model"], f"{100 * of['upright']['found'] / of['upright']['images']:.1f} %"]
+        for name in ("accuracy_of_all", "balanced_accuracy"):
+            row += [f"{100 * of[crop][name]:.1f} %" for crop in ("as it is", "upright")]
+        rows.append([*row, " to ".join(f"{100 * end:+.1f}" for end in of["change_interval"])])
+    headings = ["degrees", "model", "found", "accuracy of all", "upright", "balanced accuracy", "upright"]
+    return markdown_table([*headings, "change, 95 %"], rows, text_columns=2)
+
+
 def temperature_table() -> str:
     """Calibration errors by what the temperature was fitted to."""
     rows = [
@@ -331,6 +343,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "wild_prior": wild_prior_table,
     "generalisation": generalisation_table,
     "neutral_face": neutral_face_table,
+    "roll": roll_table,
     "temperature": temperature_table,
     "clips": clip_table,
     "private": private_table,

@@ -29,7 +29,7 @@ from femo_jax.evaluate.metrics import report
 from femo_jax.evaluate.predict import predict_probabilities
 from femo_jax.live.config import DetectorConfig
 from femo_jax.live.detection import create_detector
-from femo_jax.live.image import InputImage, crop_faces
+from femo_jax.live.image import Box, InputImage, crop_faces
 from femo_jax.model_file import logits_function
 from femo_jax.runs import with_network_of_init
 from femo_jax.train.checkpoints import load_for_inference
@@ -42,8 +42,20 @@ FOLDS, SEEDS = 5, (0, 1, 2)
 MODELS = ("default", "small")
 
 
-def read_faces(path: Path, config: DetectorConfig | None = None) -> dict[str, np.ndarray]:
-    """The largest face of each image: `images [n, 48, 48, 1]`, `labels`, `persons` of those found, `n` of all."""
+def read_faces(
+    path: Path, config: DetectorConfig | None = None, degrees: float = 0.0, *, upright: bool = True
+) -> dict[str, np.ndarray]:
+    """The largest face of each image.
+
+    Args:
+      path: the zip.
+      config: of the detector; Haar cascades by default.
+      degrees: by how much each image is turned about its middle first, counter-clockwise; its border is repeated.
+      upright: crop a face with landmarks as live use does, and not as it is.
+
+    Returns:
+      `images [n, 48, 48, 1]`, `labels`, `persons` of those found, and `n` of all.
+    """
     detector = create_detector(config or DetectorConfig())
     crops, labels, persons, count = [], [], [], 0
     with zipfile.ZipFile(path) as archive:
@@ -52,15 +64,22 @@ def read_faces(path: Path, config: DetectorConfig | None = None) -> dict[str, np
                 continue
             count += 1
             pixels = cv2.imdecode(np.frombuffer(archive.read(name), np.uint8), cv2.IMREAD_COLOR)
-            image = InputImage.of(pixels)
+            image = InputImage.of(_turned(pixels, degrees) if degrees else pixels)
             boxes = detector.detect(image)
             if boxes:
                 largest = max(boxes, key=lambda box: box.w * box.h)
+                largest = largest if upright else Box(*largest)
                 crops.append(crop_faces(image.grey, [largest], detector.geometry)[0][..., None])
                 labels.append(EMOTIONS.index(found[1]))
                 persons.append(int(found[2]))
     arrays = {"images": np.stack(crops), "labels": np.array(labels, np.int32), "persons": np.array(persons)}
     return arrays | {"n": np.array(count)}
+
+
+def _turned(image: np.ndarray, degrees: float) -> np.ndarray:
+    height, width = image.shape[:2]
+    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1.0)
+    return cv2.warpAffine(image, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
 
 
 def result(probabilities: np.ndarray, faces: dict[str, np.ndarray]) -> dict[str, Any]:

@@ -76,7 +76,7 @@ def run(options: Options) -> int:
     from femo_jax.figures import explanation as figure
     from femo_jax.figures.style import check_format
     from femo_jax.live.detection import create_detector
-    from femo_jax.live.image import WHOLE_IMAGE, crop_faces
+    from femo_jax.live.image import WHOLE_IMAGE, DetectedFace, crop_faces
     from femo_jax.live.output.records import Prediction
     from femo_jax.live.recognizer import EmotionRecognizer, recognize_stills
     from femo_jax.weights import load_for_recognition
@@ -98,7 +98,7 @@ def run(options: Options) -> int:
         (result,) = recognize_stills(recognizer, [image], cropped=cropped)
         faces += len(result.faces)
         figure.check_count(faces)
-        boxes = [face.box for face in result.faces]
+        boxes = [DetectedFace.of(face.box, face.score, face.landmarks) for face in result.faces]
         crops = crop_faces(image.grey, boxes, geometry, recognizer.model.image_size)
         found.append((Prediction(path, result), crops))
 

@@ -102,7 +102,10 @@ def _time_constant(cutoff_hz):
 
 
 class Sighting(NamedTuple):
-    """A found face: the key of its track, which it has before it has a number, and its filtered box."""
+    """A found face: the key of its track, which it has before it has a number, and its filtered box.
+
+    With a detector that gives landmarks, the box is a `DetectedFace` with those of the frame.
+    """
 
     key: int
     box: Box
@@ -255,7 +258,7 @@ class Tracker:
         tracks = [track for track in self._tracks if track.key not in keys]
         tracks += sighted + [track for track in self._missed if self._stays(track)]
         self._tracks = _without_doubles(sorted(tracks, key=lambda track: track.key), self._time)
-        return [Sighting(track.key, track.box) for track in sighted]
+        return [Sighting(track.key, _with_landmarks(track)) for track in sighted]
 
     def due(self, sightings: Sequence[Sighting]) -> list[Sighting]:
         """Chooses the faces that are to be classified in this frame, so that each is once in `classify_every_ms`.
@@ -384,6 +387,12 @@ class Tracker:
         if every == 0 or track.observed_box is None or _motion(track.observed_box, track.found) > MOVED:
             return math.inf
         return self._time - track.observed
+
+
+def _with_landmarks(track: Track) -> Box:
+    """The filtered box with what the detector gave to the found one."""
+    found = track.found
+    return DetectedFace.of(track.box, found.score, found.landmarks) if isinstance(found, DetectedFace) else track.box
 
 
 def _without_doubles(tracks: Sequence[Track], time: float) -> list[Track]:

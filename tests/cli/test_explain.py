@@ -12,9 +12,10 @@ from femo_jax import weights
 from femo_jax.cli import images
 from femo_jax.cli.main import main
 from femo_jax.emotions import EMOTIONS
+from femo_jax.figures import explanation as figure
 from femo_jax.live import detection
 from femo_jax.live import recognizer as recognition
-from femo_jax.live.image import Box, CropGeometry
+from femo_jax.live.image import Box, CropGeometry, DetectedFace
 from femo_jax.live.recognizer import EmotionRecognizer
 
 
@@ -53,6 +54,17 @@ def folder(tmp_path, monkeypatch):
 def explained(output):
     """The explanations of each face in JSON."""
     return [face["explanations"] for image in json.loads(output)["images"] for face in image["faces"]]
+
+
+def test_a_face_is_explained_as_it_was_classified(folder, monkeypatch):
+    """Upright, where the detector gives the eyes."""
+    eyes = np.array([[10.0, 10.0], [30.0, 25.0], [20.0, 20.0], [12.0, 30.0], [25.0, 35.0]])
+    monkeypatch.setattr(TwoFaces, "detect", lambda *_, **__: [DetectedFace.of(Box(0, 0, 40, 40), 0.9, eyes)])
+    classified, shown = [], []
+    monkeypatch.setattr(EmotionRecognizer, "classify", lambda _, crops: classified.append(crops) or np.eye(7)[[3]])
+    monkeypatch.setattr(figure, "draw_faces", lambda rows, *_: shown.extend(row.crop for row in rows))
+    assert main(["explain", "bright.png", "-o", "figure.png", "--steps", "4"]) == 0
+    np.testing.assert_array_equal(shown, classified[-1])
 
 
 def test_a_figure_and_the_numbers(folder, capsys, recognizer):

@@ -1,8 +1,10 @@
+import math
+
 import cv2
 import numpy as np
 import pytest
 
-from femo_jax.live.image import Box, CropGeometry, crop_faces, cut_square
+from femo_jax.live.image import Box, CropGeometry, DetectedFace, crop_faces, cut_square
 
 EXACT = CropGeometry(scale=1.0, shift=0.0)
 
@@ -96,3 +98,53 @@ def test_colours_are_cut_as_grey_is(noise):
     square = cut_square(colours, 30.5, 30.0, 40.0, 24)
     assert square.shape == (24, 24, 3)
     np.testing.assert_array_equal(square[..., 0], cut_square(noise, 30.5, 30.0, 40.0, 24))
+
+
+def eyes(x: float, y: float, apart: float, roll: float) -> np.ndarray:
+    """Landmarks whose eyes lie about a place, on a line that is turned by `roll`."""
+    dx, dy = apart / 2 * math.cos(roll), apart / 2 * math.sin(roll)
+    return np.array([[x - dx, y - dy], [x + dx, y + dy], [x, y], [x, y], [x, y]])
+
+
+@pytest.mark.parametrize("degrees", [-170, -90, -35, 20, 90])
+def test_a_turned_face_is_cropped_upright(degrees):
+    """As the face of the upright frame is, where the frame is turned about any place."""
+    smooth = cv2.GaussianBlur(np.random.default_rng(1).integers(0, 256, (400, 400), np.uint8), (0, 0), 5)
+    frame = cv2.normalize(smooth, None, 0, 255, cv2.NORM_MINMAX)
+    geometry, box = CropGeometry(scale=1.2, shift=0.1), Box(180, 150, 60, 80)
+    upright = crop_faces(frame, [box], geometry)[0]
+
+    to_turned = cv2.getRotationMatrix2D((200, 200), -degrees, 1)  # OpenCV counts the other way
+    turned = cv2.warpAffine(frame, to_turned, (400, 400), flags=cv2.INTER_CUBIC)
+    x, y = to_turned @ [*np.subtract(box.center, 0.5), 1] + 0.5  # OpenCV counts from the middle of a pixel
+    landmarks = eyes(x, y, 30, math.radians(degrees))
+    face = DetectedFace.of(Box(x - 30, y - 40, 60, 80), landmarks=landmarks)
+    assert face.roll == pytest.approx(math.radians(degrees))
+    difference = crop_faces(turned, [face], geometry)[0].astype(int) - upright
+    assert np.abs(difference).max() <= 8 and np.abs(difference).mean() < 1.5
+
+
+def test_level_eyes_and_no_landmarks_change_no_pixel(noise):
+    box = Box(7.3, 5.6, 41, 44)
+    level = DetectedFace.of(box, landmarks=eyes(30, 20, 20, 0.0))
+    plain, unknown, turned = crop_faces(noise, [box, DetectedFace.of(box, 0.9), level], EXACT)
+    np.testing.assert_array_equal(unknown, plain)
+    np.testing.assert_array_equal(turned, plain)
+
+
+def test_eyes_of_a_profile_say_nothing():
+    """Their line may have any direction."""
+    box = Box(10, 10, 40, 40)
+    assert DetectedFace.of(box, landmarks=eyes(30, 20, 5, 1.2)).roll == 0.0
+    assert DetectedFace.of(box, landmarks=eyes(30, 20, 7, 1.2)).roll == pytest.approx(1.2)
+    assert DetectedFace.of(box, landmarks=np.full((5, 2), 30.0)).roll == 0.0
+
+
+def test_a_turned_square_at_the_edge_is_padded_with_the_border():
+    frame = np.full((60, 80), 7, np.uint8)
+    frame[:, :40] = 200
+    for x in (-500, 0, 79, 500):
+        turned = cut_square(frame, x, 30, 48, 48, roll=0.6)
+        assert set(np.unique(turned)) <= set(range(7, 201))
+    assert (cut_square(frame, -500, 30, 48, 48, roll=0.6) == 200).all()
+    assert (cut_square(frame, 500, 30, 48, 48, roll=0.6) == 7).all()

@@ -326,6 +326,20 @@ def test_score_and_landmarks_are_those_of_the_last_sighting():
     assert plain.score is None and plain.landmarks is None
 
 
+def test_a_sighting_has_the_filtered_box_and_the_landmarks_of_the_frame():
+    """By which its crop is turned upright."""
+    tracker = Tracker(TrackConfig())
+    for number in range(3):
+        points = np.arange(10.0).reshape(5, 2) + number
+        box = Box(100 + 5 * number, 100, 50, 50)
+        (sighting,) = tracker.associate(0.1 * number, [DetectedFace.of(box, 0.9, points)])
+        assert isinstance(sighting.box, DetectedFace) and sighting.box.score == 0.9
+        np.testing.assert_array_equal(sighting.box.landmarks, points)
+    assert 105 < sighting.box.x < 110  # filtered
+    (plain,) = tracker.associate(0.3, [Box(115, 100, 50, 50)])
+    assert not isinstance(plain.box, DetectedFace)
+
+
 def test_two_frames_of_one_time():
     tracker = with_track()
     for shift in (0, 5, 0):

@@ -14,7 +14,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from femo_jax.emotions import rep155_name
-from femo_jax.live.image import Box, InputImage
+from femo_jax.live.image import Box, DetectedFace, InputImage
 from femo_jax.live.results import FaceEmotion, FrameResult
 from femo_ros.messages import image_message
 
@@ -166,9 +166,9 @@ def aligned(bgr: np.ndarray, box: Box, landmarks: np.ndarray, size: tuple[int, i
       size: width and height of the result, in pixels; what lies outside the frame or beside the box is black.
     """
     width, height = size
-    across, down = landmarks[1] - landmarks[0]
+    roll = DetectedFace.of(box, landmarks=landmarks).roll
     factor = min(width / box.w, height / box.h)
-    to_result = cv2.getRotationMatrix2D(box.center, math.degrees(math.atan2(down, across)), factor)
+    to_result = cv2.getRotationMatrix2D(box.center, math.degrees(roll), factor)
     to_result[:, 2] += np.array([width, height]) / 2 - box.center
     turned = cv2.warpAffine(bgr, to_result, (width, height), flags=cv2.INTER_LINEAR)
     left, top = round((width - factor * box.w) / 2), round((height - factor * box.h) / 2)
