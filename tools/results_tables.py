@@ -253,6 +253,14 @@ def private_table() -> str:
     return _evaluations_table("test")
 
 
+def elsewhere_table() -> str:
+    """The shipped models and fer on data sets that are not FER-2013, as the maintainers measured them once."""
+    measured = read_json("elsewhere.json")
+    names = measured["data_sets"]
+    rows = [[of["name"], *(f"{100 * of[name]:.1f} %" for name in names)] for of in measured["models"]]
+    return markdown_table(["model", *(f"{name} ({of['n']})" for name, of in names.items())], rows)
+
+
 def _evaluations_table(split: str) -> str:
     rows = [
         [
@@ -347,5 +355,6 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "temperature": temperature_table,
     "clips": clip_table,
     "private": private_table,
+    "elsewhere": elsewhere_table,
 }
 """What makes each table, by the name in its marker."""
