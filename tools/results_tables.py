@@ -154,6 +154,7 @@ def wild_prior_table() -> str:
             "training": of["factors"]["1"],
             "everyday": of["everyday"],
             "chosen on other persons": of["cross_validated"]["factor"],
+            "frequencies of other persons": of["cross_validated"]["class frequencies"],
         }
         for prior, metrics in priors.items():
             names = ("accuracy", "accuracy_of_all", "balanced_accuracy", "neutral_recall", "ece")
