@@ -48,9 +48,9 @@ def read(path: str) -> Any:
 
 
 @cache
-def runs(study: str, name: str) -> list[Run]:
-    """The runs of a configuration without overrides."""
-    return [run for run in read_study(ROOT / "results" / f"{study}.jsonl") if run.name == name and not run.overrides]
+def runs(study: str, label: str) -> list[Run]:
+    """The runs of a configuration, by its name alone or with overrides: `half_hour_distilled,epochs=100`."""
+    return [run for run in read_study(ROOT / "results" / f"{study}.jsonl") if run.label == label]
 
 
 def evaluation(model: str, split: str, tta: str = "none") -> dict[str, Any]:
@@ -238,6 +238,12 @@ CLAIMS: dict[str, list[Claim]] = {
         Claim("needs 2.6 minutes for 65 %", [minutes_to("quick", 0.65, "minutes"), ROUND]),
         Claim("with which 70 % takes 19.1 minutes", [ROUND, minutes_to("half_hour_distilled", 0.7, "minutes")]),
         Claim("9.7 minutes for 68 %", [minutes_to("half_hour", 0.68, "minutes"), ROUND]),
+        Claim(
+            "without overlap they reach 68.64 ± 0.21 %",
+            spread(
+                [of.report["without_overlap"]["accuracy"] for of in runs("minutes", "half_hour_distilled,epochs=100")]
+            ),
+        ),
         Claim(
             "classifies 91 % of the 280 overlapping images as labelled, and 66.30 % of the others",
             [
