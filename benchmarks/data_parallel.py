@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import tyro
-from harness import ProcessorTime, machine
+from harness import ProcessorTime, children_seconds, machine
 from report import DISTURBED, NO_CONCLUSION
 
 from femo_jax.errors import FemoError
@@ -93,14 +93,14 @@ def measure(options: Options) -> dict:
     cores = len(os.sched_getaffinity(0))
     sides = [("alone", count) for count in COUNTS] + [("together", count) for count in COUNTS if 1 < count <= cores]
     turns: dict[tuple[str, int], list[float]] = {side: [] for side in sides}
-    others, own = ProcessorTime(), _children_seconds()
+    others, own = ProcessorTime(), children_seconds()
     with tempfile.TemporaryDirectory(prefix="femo-benchmark-") as cache:
         for _ in range(options.rounds):
             for way, count in sides:
                 processes, batch = (1, options.batch // count) if way == "alone" else (count, options.batch)
                 turns[way, count].append(1e3 * step_seconds(options, batch, processes, Path(cache)))
             sides.reverse()
-    busy = others.share_beside(_children_seconds() - own)
+    busy = others.share_beside(children_seconds() - own)
     alone, together = (
         {count: statistics.median(turns[way, count]) for each, count in turns if each == way} for way in WAYS
     )
@@ -133,11 +133,6 @@ def efficiencies(alone: dict[int, float], together: dict[int, float]) -> dict:
         "efficiency": {str(n): times[1] / (n * times[n]) for n in sorted(times)},
         "estimated": [n for n in sorted(times) if n > 1 and n not in together],
     }
-
-
-def _children_seconds() -> float:
-    times = os.times()
-    return times.children_user + times.children_system
 
 
 def main(options: Options) -> None:

@@ -21,7 +21,7 @@ from rich.console import Console
 from femo_jax import EmotionRecognizer, weights
 from femo_jax.errors import FemoError
 from femo_jax.files import write_json
-from femo_jax.train.devices import processor_name
+from femo_jax.runtime import processor_name
 
 
 @dataclass(frozen=True)

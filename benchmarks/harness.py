@@ -18,7 +18,7 @@ from scipy.optimize import linear_sum_assignment
 
 from femo_jax.errors import FemoError
 from femo_jax.live.image import Box, overlaps
-from femo_jax.train.devices import processor_name
+from femo_jax.runtime import processor_name
 
 BLOCK = 60
 """The most frames that a system works on before it is the next one's turn."""
@@ -171,6 +171,12 @@ class ProcessorTime:
         """The share of all processor time that was busy with something other than `own_seconds`."""
         busy, total = self._read()
         return max(0.0, (busy - self._busy - own_seconds) / max(total - self._total, 1e-9))
+
+
+def children_seconds() -> float:
+    """Processor time of all processes that this one started and that have ended."""
+    times = os.times()
+    return times.children_user + times.children_system
 
 
 def speed(rounds: Sequence[Sequence[float]]) -> dict:

@@ -7,7 +7,6 @@ describes the machine and each run. One that fails does not cost the others. Whe
 of the processors' time, its numbers are no conclusion, and the exit code is 1. About thirteen minutes on two cores.
 """
 
-import resource
 import subprocess
 import sys
 import time
@@ -16,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import tyro
-from harness import ProcessorTime, machine
+from harness import ProcessorTime, children_seconds, machine
 from live import demo_scenes
 from report import DISTURBED, NO_CONCLUSION
 from rich.console import Console
@@ -86,21 +85,15 @@ def run(script: Path, arguments: list[str], output: Path) -> Outcome:
       arguments: of it.
       output: a text file.
     """
-    began, own, machine_time = time.monotonic(), _children_seconds(), ProcessorTime()
+    began, own, machine_time = time.monotonic(), children_seconds(), ProcessorTime()
     with output.open("w", encoding="utf-8") as text:
         command = [sys.executable, str(script), *arguments]
         code = subprocess.run(command, stdout=text, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL).returncode
-    seconds, others = time.monotonic() - began, machine_time.share_beside(_children_seconds() - own)
+    seconds, others = time.monotonic() - began, machine_time.share_beside(children_seconds() - own)
     if code:
         lines = output.read_text("utf-8", errors="replace").strip().splitlines() or ["it printed nothing"]
         return Outcome(seconds, others, "failed", f"exit code {code}: {lines[-1].strip()}")
     return Outcome(seconds, others, "disturbed" if others > DISTURBED else "measured")
-
-
-def _children_seconds() -> float:
-    """Processor time of all processes that this one started and that have ended."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
 
 
 def run_all(options: Options, folder: Path = HERE) -> dict[str, Outcome]:

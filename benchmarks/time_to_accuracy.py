@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 import tyro
-from harness import ProcessorTime, machine
+from harness import ProcessorTime, children_seconds, machine
 from report import DISTURBED, NO_CONCLUSION
 
 from femo_jax.errors import FemoError
@@ -88,9 +88,9 @@ def run(options: Options, seed: int) -> dict[str, Any]:
 
 def measure(options: Options) -> dict[str, Any]:
     """All runs, the mean and standard deviation of those that reached the accuracy, and the machine."""
-    others, own = ProcessorTime(), _own_seconds()
+    others, own = ProcessorTime(), children_seconds()
     runs = [run(options, seed) for seed in options.seeds]
-    busy = others.share_beside(_own_seconds() - own)
+    busy = others.share_beside(children_seconds() - own)
     seconds = [each["seconds"] for each in runs if each["seconds"] is not None]
     return {
         "config": options.config,
@@ -102,11 +102,6 @@ def measure(options: Options) -> dict[str, Any]:
         "mean_seconds": statistics.mean(seconds) if seconds else None,
         "deviation_seconds": statistics.stdev(seconds) if len(seconds) > 1 else None,
     }
-
-
-def _own_seconds() -> float:
-    """Processor time of this process and of those that it has started and waited for."""
-    return sum(os.times()[:4])
 
 
 def main(options: Options) -> None:

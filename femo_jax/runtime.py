@@ -5,9 +5,11 @@ ONNX model as well: on a CPU, ONNX Runtime takes less processor time than XLA, s
 """
 
 import os
+import platform
 import warnings
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Literal, get_args
 
 from femo_jax.errors import ConfigError
@@ -93,3 +95,11 @@ def _found(module: str) -> bool:
         return find_spec(module) is not None
     except ImportError:  # of a finder that refuses it
         return False
+
+
+def processor_name() -> str:
+    """The model of the processor, such as `AMD EPYC`; its architecture where the system does not say."""
+    path = Path("/proc/cpuinfo")  # Linux only
+    lines = path.read_text("utf-8").splitlines() if path.is_file() else []
+    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.machine()

@@ -76,6 +76,15 @@ def read_faces(
     return arrays | {"n": np.array(count)}
 
 
+def read_arguments(description: str) -> argparse.Namespace:
+    """The command line of a study with YuNet: `data` and `results`, which are paths, and `yunet`, a path or None."""
+    parser = argparse.ArgumentParser(description=description.splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("results", type=Path)
+    parser.add_argument("--yunet", type=Path, help="a model file; without, femo's own is fetched")
+    return parser.parse_args()
+
+
 def _turned(image: np.ndarray, degrees: float) -> np.ndarray:
     height, width = image.shape[:2]
     matrix = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1.0)

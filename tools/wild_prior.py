@@ -11,8 +11,6 @@ folds. `class frequencies` takes the frequencies of the four folds as the prior 
 Risk is the share of wrong labels among the faces of at least a confidence, coverage the share of those faces.
 """
 
-import argparse
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,7 +23,7 @@ from femo_jax.live.config import DetectorConfig
 from femo_jax.model_file import logits_function
 from femo_jax.prior import EVERYDAY, FER2013_PRIOR, corrected, prior_weights
 from femo_jax.weights import load_model
-from tools.wild import FOLDS, MODELS, SEEDS, read_faces, result
+from tools.wild import FOLDS, MODELS, SEEDS, read_arguments, read_faces, result
 
 FACTORS = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0)
 THRESHOLDS = (0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.7, 0.8)
@@ -124,11 +122,7 @@ def studied(model: str, faces: Faces) -> dict[str, Any]:
 
 def main() -> None:
     """Measures both models with both detectors."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("data", type=Path)
-    parser.add_argument("results", type=Path)
-    parser.add_argument("--yunet", type=Path, help="a model file; without, femo's own is fetched")
-    arguments = parser.parse_args()
+    arguments = read_arguments(__doc__)
     detectors = {"haar": DetectorConfig(), "yunet": DetectorConfig(kind="yunet", model=arguments.yunet)}
     rows = []
     for name, config in detectors.items():

@@ -7,8 +7,6 @@ counts (YuNet), and both crops of it are classified by the shipped models with t
 in accuracy has a bootstrap interval over persons.
 """
 
-import argparse
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +18,7 @@ from femo_jax.live.config import DetectorConfig
 from femo_jax.model_file import logits_function
 from femo_jax.prior import EVERYDAY, FER2013_PRIOR, corrected, prior_weights
 from femo_jax.weights import load_model
-from tools.wild import MODELS, read_faces, result
+from tools.wild import MODELS, read_arguments, read_faces, result
 from tools.wild_neutral import difference_interval
 
 DEGREES = (0, 20, -20, 35, -35)
@@ -48,11 +46,7 @@ def compared(model: str, faces: dict[str, dict[str, np.ndarray]]) -> dict[str, A
 
 def main() -> None:
     """Compares both crops at each angle."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("data", type=Path)
-    parser.add_argument("results", type=Path)
-    parser.add_argument("--yunet", type=Path, help="a model file; without, femo's own is fetched")
-    arguments = parser.parse_args()
+    arguments = read_arguments(__doc__)
     config = DetectorConfig(kind="yunet", model=arguments.yunet)
     rows = []
     for degrees in DEGREES:

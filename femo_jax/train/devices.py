@@ -1,9 +1,7 @@
 """Data parallelism: batches split over all devices of all processes, the state a copy on each."""
 
 import ctypes
-import platform
 import sys
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -11,6 +9,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from femo_jax.errors import ConfigError
+from femo_jax.runtime import processor_name
 
 
 def keep_freed_memory() -> None:
@@ -47,14 +46,6 @@ def device_name() -> str:
     """What the steps run on: `NVIDIA H200`, or the model of the processor."""
     device = jax.devices()[0]
     return processor_name() if device.platform == "cpu" else device.device_kind
-
-
-def processor_name() -> str:
-    """The model of the processor, such as `AMD EPYC`; its architecture where the system does not say."""
-    path = Path("/proc/cpuinfo")  # Linux only
-    lines = path.read_text("utf-8").splitlines() if path.is_file() else []
-    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return models[0] if models else platform.machine()
 
 
 def data_mesh() -> Mesh:

@@ -16,9 +16,9 @@ from femo_jax.errors import CheckpointError, ConfigError, DivergenceError
 from femo_jax.evaluate.predict import predict_probabilities
 from femo_jax.model_file import logits_function, save_model_file
 from femo_jax.models.registry import register
+from femo_jax.runtime import processor_name
 from femo_jax.train import loop
 from femo_jax.train.checkpoints import load_for_inference, restore_newest
-from femo_jax.train.devices import processor_name
 from femo_jax.train.loop import Interrupted, train
 from femo_jax.train.progress import SilentReporter
 from femo_jax.train.targets import save_soft_labels
